@@ -1,0 +1,29 @@
+"""Interactive segmentation of MRI volumes and electron-microscopy stacks."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from napari_segnext.predictor import Prediction, Predictor
+    from napari_segnext.prompts import Prompts
+    from napari_segnext.weights import load_model
+
+__version__ = version("napari-segnext")
+__all__ = ["Prediction", "Predictor", "Prompts", "__version__", "load_model"]
+
+# Resolved on first use, so that importing the package loads neither torch nor Qt.
+_LAZY = {
+    "Prediction": "predictor",
+    "Predictor": "predictor",
+    "Prompts": "prompts",
+    "load_model": "weights",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -1,0 +1,55 @@
+"""The models: name of an architecture -> its builder."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from napari_segnext.models.base import (
+    Cancelled,
+    Decoded,
+    Embedding,
+    SegmentationModel,
+    State,
+)
+from napari_segnext.models.config import ModelConfig, Tiling
+
+__all__ = [
+    "ARCHITECTURES",
+    "Cancelled",
+    "Decoded",
+    "Embedding",
+    "ModelConfig",
+    "SegmentationModel",
+    "State",
+    "Tiling",
+    "build_model",
+]
+
+# Name -> (module, class); a module is imported when a model of it is built.
+ARCHITECTURES = {
+    "segnext": ("napari_segnext.models.segnext", "SegNext"),
+    "tiny": ("napari_segnext.models.tiny", "Tiny"),
+}
+
+
+def build_model(config: ModelConfig) -> SegmentationModel:
+    """Build a model with untrained weights.
+
+    Raises
+    ------
+    ValueError
+        If the architecture is unknown, or does not take the numbers given.
+    """
+    if config.architecture not in ARCHITECTURES:
+        known = ", ".join(sorted(ARCHITECTURES))
+        raise ValueError(
+            f"unknown architecture {config.architecture!r}; known: {known}"
+        )
+    module, name = ARCHITECTURES[config.architecture]
+    builder = getattr(import_module(module), name)
+    try:
+        model = builder(config, **config.arch)
+    except TypeError as error:
+        raise ValueError(f"{config.architecture}: {error}") from error
+    assert isinstance(model, SegmentationModel)
+    return model

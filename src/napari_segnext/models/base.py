@@ -1,0 +1,144 @@
+"""What every model offers: `encode` an image once, `decode` prompts many times."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from napari_segnext.models.config import ModelConfig
+from napari_segnext.prompts import FloatArray, ModelPrompts
+
+State: TypeAlias = Mapping[str, Tensor]
+Features: TypeAlias = dict[str, Tensor]
+
+
+class Cancelled(Exception):
+    """Raised inside `encode` when its caller no longer wants the result."""
+
+
+@dataclass(frozen=True, slots=True)
+class Embedding:
+    """What a model keeps of one image or tile: named tensors, no batch axis."""
+
+    tensors: Mapping[str, Tensor]
+
+    @property
+    def nbytes(self) -> int:
+        """Size in memory, in bytes."""
+        return sum(t.nbytes for t in self.tensors.values())
+
+    def numpy(self) -> dict[str, np.ndarray]:
+        """Return the tensors as half-precision arrays, for a store."""
+        return {k: t.half().cpu().numpy() for k, t in self.tensors.items()}
+
+    @classmethod
+    def from_numpy(
+        cls, arrays: Mapping[str, np.ndarray], device: torch.device
+    ) -> Embedding:
+        """Restore what `numpy` returned, in single precision."""
+        return cls(
+            {k: torch.from_numpy(a).to(device).float() for k, a in arrays.items()}
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """Result of `decode`.
+
+    Attributes
+    ----------
+    logits
+        (S, S) float32 on the model's device; padding included.
+    state
+        What the model wants back at the next prompt, unread by callers, or None.
+    """
+
+    logits: Tensor
+    state: State | None = None
+
+
+class SegmentationModel(nn.Module):
+    """Base of all models: two verbs over two batched tensor functions.
+
+    A subclass writes `image_features` and `mask_logits`; those are also what the
+    training calls.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer(
+            "mean", torch.tensor(config.mean).view(3, 1, 1), persistent=False
+        )
+        self.register_buffer(
+            "std", torch.tensor(config.std).view(3, 1, 1), persistent=False
+        )
+
+    mean: Tensor
+    std: Tensor
+
+    @property
+    def device(self) -> torch.device:
+        """Where the parameters are."""
+        return self.mean.device
+
+    @abstractmethod
+    def image_features(
+        self, images: Tensor, check: Callable[[], None] = lambda: None
+    ) -> Features:
+        """Compute what does not depend on prompts.
+
+        Parameters
+        ----------
+        images
+            (B, 3, S, S) normalised.
+        check
+            Called between blocks; it may raise `Cancelled`.
+        """
+
+    @abstractmethod
+    def mask_logits(self, features: Features, dense: Tensor) -> Tensor:
+        """Fuse features with the (B, 3, S, S) dense map: (B, 1, S, S) logits."""
+
+    @torch.inference_mode()
+    def encode(
+        self, image: FloatArray, cancelled: Callable[[], bool] = lambda: False
+    ) -> Embedding:
+        """Embed one image or tile.
+
+        Parameters
+        ----------
+        image
+            (S, S, 3) float32, windowed to 0..1.
+        cancelled
+            Asked between blocks.
+
+        Raises
+        ------
+        Cancelled
+            If `cancelled` said so.
+        """
+
+        def check() -> None:
+            if cancelled():
+                raise Cancelled
+
+        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.device)
+        normalised = (pixels.permute(2, 0, 1) - self.mean) / self.std
+        features = self.image_features(normalised[None], check)
+        return Embedding({name: t[0] for name, t in features.items()})
+
+    @torch.inference_mode()
+    def decode(
+        self, embedding: Embedding, prompts: ModelPrompts, state: State | None = None
+    ) -> Decoded:
+        """Turn prompts into mask logits."""
+        features = {name: t[None] for name, t in embedding.tensors.items()}
+        dense = torch.from_numpy(prompts.dense).to(self.device)[None]
+        return Decoded(self.mask_logits(features, dense)[0, 0].float())

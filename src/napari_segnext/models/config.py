@@ -1,0 +1,92 @@
+"""A model's configuration: all that a file must say beside its tensors."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from napari_segnext.prompts import PromptStyle
+
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How a slice is cut into a pyramid of tiles for a model.
+
+    Attributes
+    ----------
+    overlap
+        Share of a tile that it has in common with its neighbour.
+    finest
+        The finest level is the first whose scale (model pixels per image pixel)
+        is at least this.
+    margin
+        A tile fits when prompts and previous mask, grown by this factor, lie in it.
+    """
+
+    overlap: float = 0.5
+    finest: float = 0.75
+    margin: float = 1.4
+
+
+@dataclass(frozen=True, slots=True)
+class ModelConfig:
+    """Everything about a model that is not a tensor.
+
+    Attributes
+    ----------
+    architecture
+        Name in the registry of `napari_segnext.models`.
+    size
+        Side S of the square input, in model pixels.
+    resize
+        ``"square"`` or ``"pad"``; see `napari_segnext.prompts.Frame`.
+    window
+        ``"uint8"``: uint8 is taken as it is (0..255) and only other types go
+        through robust percentiles. ``"percentile"``: all types do.
+    mean, std
+        Normalisation of the windowed 0..1 input, per channel.
+    style
+        How prompts are drawn.
+    tiling
+        None for one tile, the whole image.
+    arch
+        The architecture's own numbers, passed to its builder.
+    """
+
+    architecture: str
+    size: int
+    resize: Literal["square", "pad"] = "square"
+    window: Literal["uint8", "percentile"] = "uint8"
+    mean: tuple[float, float, float] = IMAGENET_MEAN
+    std: tuple[float, float, float] = IMAGENET_STD
+    style: PromptStyle = field(default_factory=PromptStyle)
+    tiling: Tiling | None = None
+    arch: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """Return the configuration as a JSON text."""
+        return json.dumps(asdict(self), sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str) -> ModelConfig:
+        """Read what `to_json` wrote.
+
+        Raises
+        ------
+        ValueError
+            If the text is not such a configuration.
+        """
+        try:
+            values = json.loads(text)
+            values["mean"] = tuple(map(float, values["mean"]))
+            values["std"] = tuple(map(float, values["std"]))
+            values["style"] = PromptStyle(**values["style"])
+            if values["tiling"] is not None:
+                values["tiling"] = Tiling(**values["tiling"])
+            return cls(**values)
+        except (TypeError, KeyError, ValueError) as error:
+            raise ValueError(f"not a model configuration: {error}") from error

@@ -1,0 +1,75 @@
+"""Linear resampling of 2-D maps, as sparse matrices applied to rows and columns.
+
+One definition serves the image, the previous probability and the mask, so that
+what goes into a model and what comes out of it are aligned to the same grid:
+pixel centres at half-integers (``align_corners=False``).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+
+FloatArray = NDArray[np.float32]
+
+
+@lru_cache(maxsize=64)
+def _weights(source: int, target: int, antialias: bool) -> csr_matrix:
+    """Return the (target, source) interpolation matrix of one axis."""
+    ratio = source / target
+    centre = (np.arange(target) + 0.5) * ratio - 0.5
+    if antialias and ratio > 1:
+        # A triangle as wide as the source pixels that one target pixel covers.
+        first = np.floor(centre - ratio).astype(int)
+        column = first[:, None] + np.arange(int(2 * np.ceil(ratio)) + 2)
+        weight = np.clip(1 - np.abs(column - centre[:, None]) / ratio, 0, None)
+        weight[(column < 0) | (column >= source)] = 0
+        weight /= weight.sum(1, keepdims=True)
+    else:
+        centre = np.clip(centre, 0, source - 1)
+        low = np.minimum(np.floor(centre).astype(int), max(source - 2, 0))
+        column = low[:, None] + np.arange(2)
+        weight = np.stack([1 - (centre - low), centre - low], 1)
+    row = np.broadcast_to(np.arange(target)[:, None], column.shape)
+    keep = weight > 0
+    entries = (weight[keep].astype(np.float32), (row[keep], column[keep]))
+    return csr_matrix(entries, shape=(target, source))
+
+
+def resize(
+    image: NDArray[np.generic], shape: tuple[int, int], antialias: bool = False
+) -> FloatArray:
+    """Resize an image bilinearly.
+
+    Parameters
+    ----------
+    image
+        (H, W) or (H, W, C), any real dtype.
+    shape
+        Height and width wanted.
+    antialias
+        Widen the kernel when shrinking, so that no source pixel is skipped.
+        Without it the result equals ``torch.nn.functional.interpolate(...,
+        mode="bilinear", align_corners=False)``.
+
+    Returns
+    -------
+    (height, width) or (height, width, C) float32
+    """
+    array = np.asarray(image, np.float32)
+    height, width = array.shape[:2]
+    if (height, width) == tuple(shape):
+        return array
+    channels = array.reshape(height, width, -1)
+    planes = []
+    for c in range(channels.shape[2]):
+        plane = np.ascontiguousarray(channels[..., c])
+        if height != shape[0]:
+            plane = _weights(height, shape[0], antialias) @ plane
+        if width != shape[1]:
+            plane = (_weights(width, shape[1], antialias) @ plane.T.copy()).T
+        planes.append(plane)
+    return np.stack(planes, -1).reshape(*shape, *array.shape[2:])
