@@ -1,0 +1,278 @@
+"""What is kept of a tile once it is embedded: bounded memory, then a zarr store.
+
+An entry is named by `embedding_key`, which covers everything that its content
+depends on, so an entry is never wrong: it is there or it is missing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import threading
+import time
+import uuid
+import warnings
+from collections import OrderedDict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+import zarr
+from numpy.typing import NDArray
+from zarr.codecs import Crc32cCodec
+
+from napari_segnext.models.base import Embedding, SegmentationModel
+from napari_segnext.window import Window
+
+if TYPE_CHECKING:
+    from napari_segnext.tiles import Tile
+
+# Raised whenever code between the image and the embedding changes its result.
+ENCODING_VERSION = 1
+
+_PART = ".part-"
+_ABANDONED_S = 24 * 3600
+
+
+def content_key(image: NDArray[np.generic]) -> str:
+    """Name an in-memory 2-D image by its content.
+
+    Parameters
+    ----------
+    image
+        (H, W) or (H, W, C). Volumes are named by where they come from instead;
+        see `napari_segnext.volume.Volume.plane_key`.
+    """
+    pixels = np.ascontiguousarray(image)
+    header = f"{pixels.dtype.str} {pixels.shape}".encode()
+    digest = hashlib.blake2b(header, digest_size=16)
+    digest.update(pixels.reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
+
+
+def embedding_key(
+    plane_key: str, tile: Tile, window: Window, model_fingerprint: str
+) -> str:
+    """Name an embedding by all that it depends on.
+
+    Parameters
+    ----------
+    plane_key
+        Identity of the plane's pixels.
+    tile
+        Which part of the plane the model sees.
+    window
+        Intensity range mapped to the model's input.
+    model_fingerprint
+        See `model_fingerprint`.
+
+    Returns
+    -------
+    40 hexadecimal digits
+    """
+    place = [tile.level, tile.row, tile.column]
+    parts = [ENCODING_VERSION, plane_key, place, window.low, window.high]
+    text = json.dumps([*parts, model_fingerprint])
+    return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
+
+
+_fingerprints: WeakKeyDictionary[
+    SegmentationModel, tuple[tuple[tuple[int, int], ...], str]
+] = WeakKeyDictionary()
+
+
+def model_fingerprint(model: SegmentationModel) -> str:
+    """Name a model by its configuration and the values of its tensors.
+
+    The name is computed once and again only after the tensors have changed, as
+    fine-tuning does.
+    """
+    tensors = model.state_dict(keep_vars=True)
+    state = tuple((t.data_ptr(), t._version) for t in tensors.values())
+    known = _fingerprints.get(model)
+    if known and known[0] == state:
+        return known[1]
+    digest = hashlib.blake2b(model.config.to_json().encode(), digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        values = tensor.detach().cpu().contiguous()
+        digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
+        digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
+    _fingerprints[model] = state, digest.hexdigest()
+    return digest.hexdigest()
+
+
+class EmbeddingStore:
+    """Embeddings by key: the recent ones in memory, all of them on disk.
+
+    Safe to use from several threads, and with several processes writing to the
+    same folder.
+
+    Parameters
+    ----------
+    budget_gb
+        Memory for embeddings, in GB (10^9 bytes), counted as they are held. The
+        least recently used go first; the newest one always stays.
+    folder
+        A zarr v3 group with one subgroup per key, tensors in half precision. It
+        is made when missing. None: memory alone.
+
+    Attributes
+    ----------
+    disk_error
+        Why the last write to the folder failed, or None. Embeddings stay in
+        memory then.
+    """
+
+    def __init__(self, budget_gb: float = 2.0, folder: str | Path | None = None):
+        if not budget_gb > 0:
+            raise ValueError(f"the memory budget must be positive, not {budget_gb} GB")
+        self.budget = int(budget_gb * 1e9)
+        self.folder = None if folder is None else Path(folder)
+        self.disk_error: OSError | None = None
+        self._held: OrderedDict[str, Embedding] = OrderedDict()
+        self._nbytes = 0
+        self._lock = threading.Lock()
+        if self.folder is not None:
+            zarr.open_group(self.folder, mode="a", zarr_format=3)
+            _remove_abandoned(self.folder)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes held in memory."""
+        return self._nbytes
+
+    def __len__(self) -> int:
+        """Return how many embeddings memory holds."""
+        return len(self._held)
+
+    def __contains__(self, key: str) -> bool:
+        """Return whether `get` will very likely find the key; cheap."""
+        if key in self._held:
+            return True
+        return self.folder is not None and (self.folder / key / "zarr.json").exists()
+
+    def get(self, key: str, device: torch.device | None = None) -> Embedding | None:
+        """Return an embedding, or None if it is missing.
+
+        Parameters
+        ----------
+        device
+            Where an embedding that comes from disk is put; default: the CPU.
+        """
+        with self._lock:
+            if key in self._held:
+                self._held.move_to_end(key)
+                return self._held[key]
+        arrays = self._read(key)
+        if arrays is None:
+            return None
+        embedding = Embedding.from_numpy(arrays, device or torch.device("cpu"))
+        self._hold(key, embedding)
+        return embedding
+
+    def put(self, key: str, embedding: Embedding) -> None:
+        """Keep an embedding in memory and, with a folder, on disk.
+
+        A disk that cannot be written is warned about once and noted in
+        `disk_error`; the embedding is kept in memory all the same.
+        """
+        self._hold(key, embedding)
+        if self.folder is None or (self.folder / key / "zarr.json").exists():
+            return
+        try:
+            self._write(self.folder, key, embedding)
+            self.disk_error = None
+        except OSError as error:
+            if self.disk_error is None:
+                warnings.warn(
+                    f"embeddings cannot be written to {self.folder} ({error}); "
+                    "they are kept in memory only",
+                    stacklevel=2,
+                )
+            self.disk_error = error
+
+    def clear(self) -> None:
+        """Forget what memory holds; the folder stays as it is."""
+        with self._lock:
+            self._held.clear()
+            self._nbytes = 0
+
+    def _hold(self, key: str, embedding: Embedding) -> None:
+        with self._lock:
+            former = self._held.pop(key, None)
+            self._nbytes -= former.nbytes if former else 0
+            self._held[key] = embedding
+            self._nbytes += embedding.nbytes
+            while self._nbytes > self.budget and len(self._held) > 1:
+                self._nbytes -= self._held.popitem(last=False)[1].nbytes
+
+    def _write(self, folder: Path, key: str, embedding: Embedding) -> None:
+        arrays = embedding.numpy()
+        if not all(np.isfinite(a).all() for a in arrays.values()):
+            # Values beyond half precision: on disk they would be another embedding.
+            return
+        part = folder / f"{_PART}{uuid.uuid4().hex}"
+        try:
+            group = zarr.open_group(part, mode="w", zarr_format=3)
+            for name, array in arrays.items():
+                group.create_array(
+                    name,
+                    data=array,
+                    chunks=array.shape,
+                    compressors=[Crc32cCodec()],
+                    fill_value=np.nan,
+                    config={"write_empty_chunks": True},
+                )
+            group.attrs["tensors"] = sorted(arrays)
+            try:
+                part.rename(folder / key)
+            except OSError:
+                if not (folder / key).exists():
+                    raise
+                # Another process wrote the same key meanwhile.
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+
+    def _read(self, key: str) -> dict[str, NDArray[Any]] | None:
+        if self.folder is None or not (self.folder / key).exists():
+            return None
+        try:
+            group = zarr.open_group(self.folder / key, mode="r")
+            names = cast("list[str]", group.attrs["tensors"])
+            arrays = {
+                n: np.asarray(cast("zarr.Array[Any]", group[n])[...]) for n in names
+            }
+        except OSError as error:
+            if not isinstance(error, FileNotFoundError):
+                return None  # the drive's trouble, not the entry's
+            arrays = {}
+        except Exception:  # zarr raises whatever the damage leads to
+            arrays = {}
+        # A lost chunk reads as the fill value, NaN; a damaged one fails its CRC.
+        if arrays and all(np.isfinite(array).all() for array in arrays.values()):
+            return arrays
+        self._discard(self.folder, key)
+        return None
+
+    def _discard(self, folder: Path, key: str) -> None:
+        """Remove a damaged entry, so that it can be written again."""
+        part = folder / f"{_PART}{uuid.uuid4().hex}"
+        try:
+            (folder / key).rename(part)
+        except OSError:
+            return
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove what processes killed while writing have left, after a day."""
+    for part in folder.glob(f"{_PART}*"):
+        try:
+            old = time.time() - part.stat().st_mtime > _ABANDONED_S
+        except OSError:
+            continue
+        if old:
+            shutil.rmtree(part, ignore_errors=True)

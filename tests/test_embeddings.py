@@ -1,0 +1,270 @@
+"""The store of embeddings: what is named, kept, forgotten and survives damage."""
+
+from __future__ import annotations
+
+import multiprocessing
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from napari_segnext.embeddings import (
+    EmbeddingStore,
+    content_key,
+    embedding_key,
+    model_fingerprint,
+)
+from napari_segnext.models import Embedding, ModelConfig, SegmentationModel
+from napari_segnext.window import Window
+
+
+@dataclass(frozen=True)
+class Place:
+    level: int = 0
+    row: int = 0
+    column: int = 0
+
+
+def embedding(value: float = 1.0, size: int = 1000) -> Embedding:
+    return Embedding({"features": torch.full((size,), value), "low": torch.ones(2, 3)})
+
+
+def value_of(found: Embedding | None) -> float:
+    assert found is not None
+    return float(found.tensors["features"][0])
+
+
+class Scale(SegmentationModel):
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config)
+        self.weight = torch.nn.Parameter(torch.ones(3))
+
+    def image_features(self, images: Tensor, check=lambda: None) -> dict[str, Tensor]:
+        return {"features": images}
+
+    def mask_logits(self, features: dict[str, Tensor], dense: Tensor) -> Tensor:
+        return dense[:, :1] * self.weight[0]
+
+
+def test_least_recently_used_goes_first_and_the_budget_holds():
+    each = embedding().nbytes
+    store = EmbeddingStore(budget_gb=3.5 * each / 1e9)
+    for name in "abc":
+        store.put(name, embedding())
+    store.get("a")
+    store.put("d", embedding())
+    assert [name in store for name in "abcd"] == [True, False, True, True]
+    assert store.nbytes == 3 * each <= store.budget
+
+
+def test_replacing_an_entry_counts_it_once():
+    store = EmbeddingStore()
+    store.put("a", embedding(size=1000))
+    store.put("a", embedding(size=10))
+    assert store.nbytes == embedding(size=10).nbytes
+    store.clear()
+    assert store.nbytes == 0 and store.get("a") is None
+
+
+def test_the_newest_stays_even_if_larger_than_the_budget():
+    store = EmbeddingStore(budget_gb=1e-9)
+    store.put("a", embedding())
+    store.put("b", embedding(2))
+    assert "a" not in store and value_of(store.get("b")) == 2
+
+
+def test_a_budget_must_be_positive():
+    with pytest.raises(ValueError, match="positive"):
+        EmbeddingStore(budget_gb=0)
+
+
+def test_what_memory_forgets_comes_back_from_disk_in_half_precision(tmp_path: Path):
+    store = EmbeddingStore(budget_gb=1e-9, folder=tmp_path / "store")
+    original = Embedding({"features": torch.randn(8, 4, 4)})
+    store.put("a", original)
+    store.put("b", embedding())
+    assert "a" in store
+    found = store.get("a")
+    assert found is not None and found.tensors["features"].dtype == torch.float32
+    expected = original.tensors["features"].half().float()
+    torch.testing.assert_close(found.tensors["features"], expected, rtol=0, atol=0)
+
+
+def test_another_store_on_the_folder_finds_the_entries(tmp_path: Path):
+    EmbeddingStore(folder=tmp_path).put("a", embedding(3))
+    assert value_of(EmbeddingStore(folder=tmp_path).get("a")) == 3
+
+
+def _cut(entry: Path) -> None:
+    chunk = entry / "features" / "c" / "0"
+    chunk.write_bytes(chunk.read_bytes()[:100])
+
+
+def _flip(entry: Path) -> None:
+    chunk = entry / "features" / "c" / "0"
+    data = bytearray(chunk.read_bytes())
+    data[50] ^= 255
+    chunk.write_bytes(bytes(data))
+
+
+def _lose_chunk(entry: Path) -> None:
+    (entry / "features" / "c" / "0").unlink()
+
+
+def _lose_array(entry: Path) -> None:
+    (entry / "low" / "zarr.json").unlink()
+
+
+def _empty_metadata(entry: Path) -> None:
+    (entry / "zarr.json").write_text("")
+
+
+def _no_attributes(entry: Path) -> None:
+    (entry / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group"}')
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [_cut, _flip, _lose_chunk, _lose_array, _empty_metadata, _no_attributes],
+)
+def test_a_damaged_entry_is_missing_and_can_be_written_again(tmp_path, damage):
+    EmbeddingStore(folder=tmp_path).put("a", embedding())
+    damage(tmp_path / "a")
+    store = EmbeddingStore(folder=tmp_path)
+    assert store.get("a") is None
+    assert "a" not in store
+    store.put("a", embedding(2))
+    assert value_of(EmbeddingStore(folder=tmp_path).get("a")) == 2
+
+
+def test_a_write_that_was_killed_is_never_read(tmp_path: Path, monkeypatch):
+    store = EmbeddingStore(folder=tmp_path)
+
+    def killed(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        store.put("a", embedding())
+    monkeypatch.undo()
+    assert "a" not in EmbeddingStore(folder=tmp_path)
+
+
+def test_a_full_disk_is_reported_once_and_memory_keeps_all(tmp_path, monkeypatch):
+    store = EmbeddingStore(folder=tmp_path)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(store, "_write", full)
+    with pytest.warns(UserWarning, match="No space left"):
+        store.put("a", embedding())
+    store.put("b", embedding(2))
+    assert store.disk_error is not None
+    assert value_of(store.get("a")) == 1 and value_of(store.get("b")) == 2
+
+
+def test_values_beyond_half_precision_stay_in_memory_only(tmp_path: Path):
+    store = EmbeddingStore(folder=tmp_path)
+    store.put("a", embedding(1e6))
+    assert value_of(store.get("a")) == 1e6
+    store.clear()
+    assert store.get("a") is None
+
+
+def _write_many(folder: Path, first: int) -> None:
+    store = EmbeddingStore(folder=folder)
+    for number in range(first, first + 12):
+        store.put(f"key{number}", embedding(number))
+
+
+def test_processes_write_shared_and_own_keys_at_once(tmp_path: Path):
+    folder = tmp_path / "store"
+    context = multiprocessing.get_context("spawn")
+    processes = [
+        context.Process(target=_write_many, args=(folder, first)) for first in (0, 6, 0)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+        assert process.exitcode == 0
+    store = EmbeddingStore(folder=folder)
+    assert [value_of(store.get(f"key{n}")) for n in range(18)] == list(range(18))
+    assert not list(folder.glob(".part-*"))
+
+
+def test_threads_put_and_get_at_once_without_losing_count(tmp_path: Path):
+    store = EmbeddingStore(budget_gb=5 * embedding().nbytes / 1e9)
+    failures: list[Exception] = []
+
+    def work(seed: int) -> None:
+        try:
+            for step in range(300):
+                key = str((seed * 7 + step) % 12)
+                store.put(key, embedding(float(key)))
+                found = store.get(key)
+                assert found is None or value_of(found) == float(key)
+        except Exception as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert store.nbytes == len(store) * embedding().nbytes <= store.budget
+
+
+KEY = ("plane", Place(), Window((0.0,), (1.0,)), "model")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("plane2", *KEY[1:]),
+        (KEY[0], Place(1), *KEY[2:]),
+        (KEY[0], Place(0, 1), *KEY[2:]),
+        (KEY[0], Place(0, 0, 1), *KEY[2:]),
+        (*KEY[:2], Window((0.0,), (np.nextafter(1, 2),)), KEY[3]),
+        (*KEY[:3], "model2"),
+    ],
+)
+def test_a_key_changes_with_all_that_an_embedding_depends_on(other, monkeypatch):
+    assert embedding_key(*KEY) == embedding_key(*KEY)
+    assert embedding_key(*KEY) != embedding_key(*other)
+
+
+def test_a_key_changes_with_the_code_version(monkeypatch):
+    before = embedding_key(*KEY)
+    monkeypatch.setattr("napari_segnext.embeddings.ENCODING_VERSION", 0)
+    assert embedding_key(*KEY) != before
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        np.zeros((6, 4), np.uint8),
+        np.zeros((4, 6), np.int8),
+        np.eye(4, 6, dtype=np.uint8),
+    ],
+)
+def test_an_image_is_named_by_content_shape_and_type(other):
+    image = np.zeros((4, 6), np.uint8)
+    assert content_key(image) == content_key(np.zeros((8, 6), np.uint8)[::2])
+    assert content_key(image) != content_key(other)
+
+
+def test_a_model_is_named_by_configuration_and_weights():
+    model = Scale(ModelConfig("scale", 8))
+    name = model_fingerprint(model)
+    assert name == model_fingerprint(Scale(ModelConfig("scale", 8)))
+    assert name != model_fingerprint(Scale(ModelConfig("scale", 16)))
+    with torch.no_grad():
+        model.weight[1] = 2
+    assert model_fingerprint(model) != name
