@@ -14,13 +14,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from skimage.draw import line, polygon2mask
 
-from napari_segnext.resample import FloatArray, resize
+from napari_segnext.resample import FloatArray as FloatArray
+from napari_segnext.resample import resize
 
 BoolArray = NDArray[np.bool_]
 Point: TypeAlias = tuple[float, float]
@@ -489,7 +491,7 @@ def _draw_path(channel: FloatArray, points: FloatArray, radius: float) -> None:
     """Set all pixels within `radius` of the polyline through model points."""
     pixels = points.astype(int)
     parts = [pixels]
-    for (y0, x0), (y1, x1) in zip(pixels[:-1], pixels[1:], strict=True):
+    for (y0, x0), (y1, x1) in pairwise(pixels):
         parts.append(np.stack(line(y0, x0, y1, x1), 1))
     _stamp(channel, np.unique(np.concatenate(parts), axis=0), radius)
 
@@ -500,6 +502,9 @@ def _draw_scribble(
     if scribble.painted is not None:
         painted = _crop_region(scribble.painted, frame)
         np.maximum(channel, painted > 0.25, out=channel)
+        # However far the image is shrunk, no painted pixel is lost.
+        pixels = np.argwhere(scribble.painted.pixels) + scribble.painted.offset
+        _stamp(channel, np.unique(frame.to_model(pixels).astype(int), axis=0), 0)
         return
     scale = min(np.array(frame.content) / (frame.height, frame.width))
     # The papers make a scribble a set of clicks, so it is never thinner than one.
@@ -523,15 +528,16 @@ def _draw_region(
     answered: bool,
 ) -> None:
     outline = frame.to_model(_outline(prompt))
+    closed = np.concatenate([outline, outline[:1]])
     channel = dense[1 if prompt.positive else 2]
     if style.region == "outline":
-        _draw_path(channel, np.concatenate([outline, outline[:1]]), style.radius)
+        _draw_path(channel, closed, style.radius)
         return
     # `to_model` gives positions whose floor is the pixel; polygon2mask wants
     # positions on which the pixel centres are the integers.
     filled = polygon2mask(dense.shape[1:], outline - 0.5).astype(np.float32)
-    pixels = np.clip(outline.astype(int), 0, frame.size - 1)
-    filled[pixels[:, 0], pixels[:, 1]] = 1
+    # The outline belongs to the region; a thin one is nothing else.
+    _draw_path(filled, closed, 0)
     if style.region == "positive":
         np.maximum(channel, filled, out=channel)
     elif not answered:

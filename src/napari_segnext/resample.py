@@ -29,7 +29,9 @@ def _weights(source: int, target: int, antialias: bool) -> csr_matrix:
         weight[(column < 0) | (column >= source)] = 0
         weight /= weight.sum(1, keepdims=True)
     else:
-        centre = np.clip(centre, 0, source - 1)
+        # In single precision, as torch does it: the published models' numbers.
+        index = np.arange(target, dtype=np.float32) + np.float32(0.5)
+        centre = np.clip(index * np.float32(ratio) - np.float32(0.5), 0, source - 1)
         low = np.minimum(np.floor(centre).astype(int), max(source - 2, 0))
         column = low[:, None] + np.arange(2)
         weight = np.stack([1 - (centre - low), centre - low], 1)

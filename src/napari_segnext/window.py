@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.prompts import FloatArray
+from napari_segnext.resample import FloatArray
 
 # Shares of the pixels left out below and above by a robust window.
 PERCENTILES = (0.5, 99.5)

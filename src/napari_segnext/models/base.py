@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from napari_segnext.models.config import ModelConfig
-from napari_segnext.prompts import FloatArray, ModelPrompts
+from napari_segnext.prompts import ModelPrompts
+from napari_segnext.resample import FloatArray
 
 State: TypeAlias = Mapping[str, Tensor]
 Features: TypeAlias = dict[str, Tensor]

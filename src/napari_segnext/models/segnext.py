@@ -1,0 +1,116 @@
+"""SegNext: low-latency, high-quality interactive segmentation with dense prompts.
+
+Liu et al., "Rethinking Interactive Image Segmentation with Low Latency, High Quality
+and Diverse Prompts", CVPR 2024 (arXiv 2404.00741). Prompts are one dense map, encoded
+on the grid of the image's tokens and added to them; self-attention blocks mix both; a
+light decoder draws the mask. The image is encoded once.
+
+Module names are those of the published files (github.com/uncbiag/SegNext, MIT).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from napari_segnext.models.base import Features, SegmentationModel
+from napari_segnext.models.config import ModelConfig
+from napari_segnext.models.decoder import MLPHead, SimpleFPN
+from napari_segnext.models.fusion import DenseFusion
+from napari_segnext.models.prompt_encoder import DenseEncoder
+from napari_segnext.models.vit import VisionTransformer
+
+
+class SegNext(SegmentationModel):
+    """Plain ViT, dense fusion, feature pyramid and MLP head.
+
+    Parameters
+    ----------
+    config
+        Its `arch` holds the arguments that follow, its `size` is the side S.
+    patch_size, embed_dim, depth, num_heads, mlp_ratio, qkv_bias, global_every
+        Of the image encoder; see `VisionTransformer`.
+    fusion_depth
+        Self-attention blocks after the addition of the prompts.
+    neck_channels
+        Channels of the feature pyramid at strides 4, 8, 16 and 32.
+    head_channels
+        Width of the head.
+    dropout
+        Share of the head's channels dropped in training.
+
+    Raises
+    ------
+    ValueError
+        If size, patches, windows or heads do not divide as they must.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        patch_size: int = 16,
+        embed_dim: int = 768,
+        depth: int = 12,
+        num_heads: int = 12,
+        mlp_ratio: float = 4.0,
+        qkv_bias: bool = True,
+        global_every: int = 3,
+        fusion_depth: int = 2,
+        neck_channels: Sequence[int] = (128, 256, 512, 1024),
+        head_channels: int = 256,
+        dropout: float = 0.1,
+    ) -> None:
+        super().__init__(config)
+        if len(neck_channels) != 4:
+            raise ValueError(f"neck_channels are four numbers, not {neck_channels}")
+        self.backbone = VisionTransformer(
+            config.size,
+            patch_size,
+            embed_dim,
+            depth,
+            num_heads,
+            mlp_ratio,
+            qkv_bias,
+            global_every,
+        )
+        self.neck = SimpleFPN(embed_dim, neck_channels)
+        self.head = MLPHead(neck_channels, head_channels, dropout)
+        self.visual_prompts_encoder = DenseEncoder(patch_size, embed_dim)
+        self.fusion_blocks = DenseFusion(
+            fusion_depth, embed_dim, num_heads, mlp_ratio, qkv_bias
+        )
+        self._initialise()
+
+    def _initialise(self) -> None:
+        """Start as ViTs are started: truncated normal, no bias."""
+        nn.init.trunc_normal_(self.backbone.pos_embed, std=0.02)
+        for module in self.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.trunc_normal_(module.weight, std=0.02)
+                if module.bias is not None:
+                    nn.init.zeros_(module.bias)
+
+    def image_features(
+        self, images: Tensor, check: Callable[[], None] = lambda: None
+    ) -> Features:
+        """Compute ``{"image": (B, C, S / patch, S / patch)}``."""
+        return {"image": self.backbone(images, check)}
+
+    def fuse(self, features: Features, dense: Tensor) -> Tensor:
+        """Mix the dense map into the features: (B, C, S / patch, S / patch)."""
+        prompts = self.visual_prompts_encoder(dense)
+        return cast("Tensor", self.fusion_blocks(features["image"], prompts))
+
+    def low_resolution_logits(self, fused: Tensor) -> Tensor:
+        """Decode what `fuse` returned: (B, 1, S / 4, S / 4) for patches of 16."""
+        return cast("Tensor", self.head(self.neck(fused)))
+
+    def mask_logits(self, features: Features, dense: Tensor) -> Tensor:
+        """Fuse features with the (B, 3, S, S) dense map: (B, 1, S, S) logits."""
+        low = self.low_resolution_logits(self.fuse(features, dense))
+        # The published weights were trained and measured with corners aligned here,
+        # and here alone.
+        return F.interpolate(low, dense.shape[2:], mode="bilinear", align_corners=True)
