@@ -1,0 +1,372 @@
+"""One image being segmented: layers, session and worker joined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_segnext.plugin.engine import load_engine
+from napari_segnext.plugin.inference import Inference
+from napari_segnext.plugin.keys import Keys
+from napari_segnext.plugin.label_bridge import LayerLabels
+from napari_segnext.plugin.layers import image_axes, make_output, plane_name
+from napari_segnext.plugin.object_list import ObjectRow
+from napari_segnext.plugin.planes import (
+    NoPlaneError,
+    show_plane,
+    shown_axis,
+    shown_plane,
+)
+from napari_segnext.plugin.prompt_layers import PromptLayers
+from napari_segnext.plugin.tools import TOOLS, Tool
+from napari_segnext.plugin.worker import Worker
+from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.session import Session
+
+if TYPE_CHECKING:
+    from napari.viewer import ViewerModel
+
+    from napari_segnext.predictor import Prediction
+    from napari_segnext.session import Request
+
+# How many planes on either side are embedded ahead.
+_REACH = 2
+
+
+class Annotator(QObject):
+    """A session in a viewer.
+
+    Signals: `said` (status line), `changed` (objects, prompts, tool or sign),
+    `engine` (where the model runs), `ended` (why).
+
+    Raises
+    ------
+    ValueError
+        If the image is neither 2-D nor a volume.
+    """
+
+    said = Signal(str)
+    changed = Signal()
+    engine = Signal(str)
+    ended = Signal(str)
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        image: Image,
+        worker: Worker,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer, self._image = viewer, image
+        self._axes = image_axes(image)
+        self._closed = False
+        self._axis = 0
+        self._plane: Plane | None = None
+        self.output = make_output(image, self._axes)
+        viewer.add_layer(self.output)
+        self._labels = LayerLabels(
+            self.output, self._axes, lambda: self._axis, self._stroke
+        )
+        self.session = Session(self._labels)
+        self.session.new_object()
+        self.prompts = PromptLayers(
+            viewer, image, self._axes, self._prompted, self.said.emit
+        )
+        self._keys = Keys(self, [viewer, self.output, *self.prompts.layers])
+        self._inference = Inference(worker, self)
+        self._inference.busy.connect(self.said)
+        self._inference.failed.connect(self.said)
+        self._inference.loaded.connect(self._loaded)
+        self._inference.shown.connect(self._embedded)
+        self._inference.decoded.connect(self._decoded)
+        self.tool = TOOLS[0]
+        self._connect(True)
+        self.use(TOOLS[0])
+        self._object_changed()
+        self._slice_changed()
+
+    # Life
+
+    def load(
+        self,
+        model: str,
+        contrast_limits: bool = False,
+        load: Callable[..., Any] = load_engine,
+    ) -> None:
+        """Load a model off the GUI thread; prompts wait for it."""
+        image = self._image
+        data = list(image.data) if image.multiscale else image.data
+        channel = len(self._axes.shape) if image.rgb else None
+        limits = tuple(map(float, image.contrast_limits)) if contrast_limits else None
+        spatial = self._axes.spatial
+        self._inference.load(model, lambda: load(model, data, spatial, channel, limits))
+
+    def close(self, why: str = "Stopped; the objects stay in their layer") -> None:
+        """End: prompt layers go, the output layer stays. Prompts end with it."""
+        if self._closed:
+            return
+        self._closed = True
+        self._connect(False)
+        self._inference.close()
+        self._keys.close()
+        self._labels.close()
+        self.prompts.close()
+        self.ended.emit(why)
+
+    def _connect(self, on: bool) -> None:
+        viewer = self._viewer
+        pairs = (
+            (viewer.dims.events.current_step, self._slice_changed),
+            (viewer.dims.events.order, self._axes_changed),
+            (viewer.dims.events.ndisplay, self._axes_changed),
+            (viewer.layers.events.removed, self._layer_removed),
+            (viewer.layers.selection.events.active, self._layer_chosen),
+            (self.output.events.selected_label, self._label_chosen),
+            *((layer.events.mode, self._layer_chosen) for layer in self.prompts.layers),
+        )
+        for event, callback in pairs:
+            (event.connect if on else event.disconnect)(callback)
+
+    def _layer_removed(self, event: Any) -> None:
+        layer = event.value
+        if layer is self.output:
+            self._end_later("The objects' layer was removed: stopped")
+        elif layer is self._image:
+            self._end_later("The image was removed: stopped; the objects stay")
+        elif layer in self.prompts.layers:
+            self.said.emit(
+                f"{layer.name} layer removed; its prompts stay. Choose a tool of it "
+                "to bring it back"
+            )
+
+    def _end_later(self, why: str) -> None:
+        """End when napari is done with the removal that it is in the middle of."""
+        self._inference.close()
+        QTimer.singleShot(0, lambda: self.close(why))
+
+    # Prompts to masks
+
+    def _prompted(self, plane: Plane, prompts: Prompts) -> None:
+        self._labels.take_strokes()
+        try:
+            request = self.session.set_prompts(plane, prompts)
+        except ValueError as error:
+            self.said.emit(str(error))
+            QTimer.singleShot(0, self._draw_prompts)
+            return
+        self._answer(request)
+        self.changed.emit()
+
+    def _answer(self, request: Request | None) -> None:
+        if request is not None:
+            self._inference.decode(request)
+
+    def _decoded(self, request: Request, prediction: Prediction) -> None:
+        if self._closed or self.output not in self._viewer.layers:
+            return
+        self._labels.take_strokes()
+        if self.session.commit(request, prediction.probability) is None:
+            return
+        took = f"Mask in {prediction.decode_ms:.0f} ms"
+        if prediction.embed_ms >= 1:
+            took += f", embedding {prediction.embed_ms:.0f} ms"
+        self._say_at(request.plane, took)
+        self.changed.emit()
+
+    def _stroke(self, plane: Plane, *stroke: Any) -> None:
+        self.session.record_stroke(plane, *stroke)
+        self._say_at(plane, "Edit kept")
+        self.changed.emit()
+
+    def _loaded(self, description: str) -> None:
+        self.engine.emit(description)
+        self.said.emit("Ready")
+
+    def _embedded(self, plane: Plane, milliseconds: float) -> None:
+        text = f"embedded in {milliseconds:.0f} ms" if milliseconds else "embedded"
+        self._say_at(plane, f"Ready, {text}")
+
+    def _say_at(self, plane: Plane, text: str) -> None:
+        where = plane_name(plane, self._axes, self._image.axis_labels)
+        self.said.emit(f"{where}: {text}" if where else text)
+
+    # What the viewer shows
+
+    def _slice_changed(self, event: Any = None) -> None:
+        try:
+            plane = shown_plane(self._viewer, self._image, self._axes)
+        except NoPlaneError as error:
+            self.said.emit(str(error))
+            return
+        if plane != self._plane:
+            self._plane = plane
+            self._inference.show_plane(plane, self._neighbours(plane))
+
+    def _neighbours(self, plane: Plane) -> list[Plane]:
+        if len(self._axes.shape) == 2:
+            return []
+        depth = self._axes.shape[self._axes.leading + plane.axis]
+        steps = [s for reach in range(1, _REACH + 1) for s in (reach, -reach)]
+        return [
+            Plane(plane.axis, plane.index + step, plane.fixed)
+            for step in steps
+            if 0 <= plane.index + step < depth
+        ]
+
+    def _axes_changed(self, event: Any = None) -> None:
+        try:
+            axis = shown_axis(self._viewer, self._image, self._axes)
+        except NoPlaneError as error:
+            self.prompts.scribbles.visible = False
+            self.said.emit(str(error))
+            return
+        self.prompts.scribbles.visible = True
+        if axis != self._axis:
+            self._axis = axis
+            self._draw_prompts()
+        self._slice_changed()
+
+    def _draw_prompts(self) -> None:
+        if not self._closed:
+            self.prompts.draw(self.session.objects[self.current].prompts, self._axis)
+
+    def _object_changed(self) -> None:
+        self._draw_prompts()
+        self.output.selected_label = self.current
+        self.changed.emit()
+
+    # Tools
+
+    @property
+    def positive(self) -> bool:
+        """The sign of what is drawn next."""
+        return self.prompts.positive
+
+    @positive.setter
+    def positive(self, positive: bool) -> None:
+        self.prompts.positive = positive
+        self.changed.emit()
+
+    def toggle_sign(self) -> None:
+        """Switch between object and background."""
+        self.positive = not self.positive
+
+    def use(self, tool: Tool) -> None:
+        """Make a tool's layer active, in the tool's mode."""
+        layer = self.prompts.present(tool.layer)
+        self._viewer.layers.selection.active = layer
+        layer.mode = tool.mode
+        self._layer_chosen()
+
+    def next_tool(self) -> None:
+        """Go to the next tool, the first after the last."""
+        at = TOOLS.index(self.tool) + 1 if self.tool in TOOLS else 0
+        self.use(TOOLS[at % len(TOOLS)])
+
+    def _layer_chosen(self, event: Any = None) -> None:
+        """Follow what the user chose in napari's own controls."""
+        active = self._viewer.layers.selection.active
+        self.tool = next(
+            (
+                t
+                for t in TOOLS
+                if getattr(self.prompts, t.layer) is active and active.mode == t.mode
+            ),
+            None,
+        )
+        self.changed.emit()
+
+    # Objects
+
+    @property
+    def current(self) -> int:
+        """Id of the object that prompts are for."""
+        return self.session.current
+
+    def rows(self) -> list[ObjectRow]:
+        """List the objects."""
+        return [
+            ObjectRow(
+                number,
+                each.name,
+                tuple(map(float, self.output.get_color(number)[:3])),
+                sum(len(prompts) for prompts in each.prompts.values()),
+                each.finished,
+            )
+            for number, each in self.session.objects.items()
+        ]
+
+    def select(self, object_id: int) -> None:
+        """Go on with an object: its prompts come back."""
+        if object_id != self.current:
+            self.session.select(object_id)
+            self._object_changed()
+
+    def rename(self, object_id: int, name: str) -> None:
+        """Give an object another name."""
+        self.session.rename(object_id, name)
+        self.changed.emit()
+
+    def next_object(self) -> None:
+        """Go to the next object, or to a new one after the last."""
+        self._step(1)
+
+    def previous_object(self) -> None:
+        """Go to the previous object."""
+        self._step(-1)
+
+    def _step(self, step: int) -> None:
+        ids = list(self.session.objects)
+        at = ids.index(self.current) + step
+        if at < 0:
+            self.said.emit("This is the first object")
+        elif at < len(ids):
+            self.select(ids[at])
+        else:
+            self.session.new_object()
+            self._object_changed()
+
+    def accept(self) -> None:
+        """Finish the object, and go to a new one."""
+        self._labels.take_strokes()
+        self.session.accept(self.current)
+        self.session.new_object()
+        self._object_changed()
+
+    def discard(self) -> None:
+        """Remove the object, its prompts and its mask."""
+        self._labels.take_strokes()
+        self.session.discard(self.current)
+        self._object_changed()
+
+    def _label_chosen(self, event: Any = None) -> None:
+        """Follow napari's picker and label spin box to another object."""
+        label = int(self.output.selected_label)
+        if label != self.current and label in self.session.objects:
+            self.select(label)
+
+    # Undo
+
+    def undo(self) -> None:
+        """Take back the last step: prompts and mask together."""
+        self._turn(self.session.undo, "Nothing to undo")
+
+    def redo(self) -> None:
+        """Do again what was undone last."""
+        self._turn(self.session.redo, "Nothing to redo")
+
+    def _turn(self, step: Callable[[], Any], none: str) -> None:
+        if self.prompts.unfinished:
+            self.said.emit("Finish the shape first (Enter), or press Escape")
+            return
+        self._labels.take_strokes()
+        done = step()
+        if done is None:
+            self.said.emit(none)
+            return
+        self._object_changed()

@@ -1,0 +1,80 @@
+"""Key bindings: letters that napari leaves free, on the viewer and on own layers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Bindable(Protocol):
+    """A viewer or a layer."""
+
+    keymap: Any
+
+    def bind_key(self, key: str, func: Any, *, overwrite: bool = ...) -> Any:
+        """Bind, or with None unbind, a key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something a key does.
+
+    Attributes
+    ----------
+    name
+        Method of the annotator.
+    key
+        napari's name of the key.
+    shown
+        How the widget writes it.
+    text
+        What it does, for the widget.
+    """
+
+    name: str
+    key: str
+    shown: str
+    text: str
+
+
+ACTIONS = (
+    Action("toggle_sign", "W", "W", "Switch between object (+) and background (−)"),
+    Action("next_tool", "K", "K", "Next tool: click, box, polygon, path, brush"),
+    Action("next_object", "N", "N", "Next object; a new one after the last"),
+    Action("previous_object", "J", "J", "Previous object"),
+    Action("accept", "G", "G", "Accept: finish and protect, go to a new object"),
+    Action("discard", "Q", "Q", "Discard the object and its mask"),
+    Action("undo", "Control-Z", "Ctrl+Z", "Undo a prompt, a stroke or an object step"),
+    Action("redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Redo"),
+)
+
+
+class Keys:
+    """The bindings of one session.
+
+    A layer's own bindings hide the viewer's, and napari's Labels layers bind
+    Ctrl+Z themselves, so all keys are bound on the session's layers too.
+    """
+
+    def __init__(self, target: object, places: Iterable[Bindable]) -> None:
+        self._places = list(places)
+        self._before: list[tuple[Bindable, str, Any]] = []
+        for place in self._places:
+            for action in ACTIONS:
+                run = _caller(getattr(target, action.name))
+                before = place.bind_key(action.key, run, overwrite=True)
+                self._before.append((place, action.key, before))
+
+    def close(self) -> None:
+        """Unbind, and bring back what was bound before."""
+        for place, key, before in self._before:
+            place.bind_key(key, before, overwrite=True)
+        self._before.clear()
+
+
+def _caller(method: Callable[[], object]) -> Callable[[Any], None]:
+    def run(_: Any) -> None:
+        method()
+
+    return run

@@ -1,0 +1,134 @@
+"""The layers that a session adds to the viewer, all lying where the image lies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels, Points, Shapes
+from napari.utils.colormaps import DirectLabelColormap
+
+from napari_segnext.plugin.planes import Axes
+from napari_segnext.plugin.sparse import SparsePlanes
+
+if TYPE_CHECKING:
+    from napari_segnext.prompts import Plane
+
+# Green and red of unequal lightness, so that they differ for the colour-blind too.
+COLOURS = {True: "#35d07f", False: "#e5383b"}
+SIGNS = {True: "positive", False: "negative"}
+POSITIVE_LABEL, NEGATIVE_LABEL = 1, 2
+
+
+def image_axes(image: Image) -> Axes:
+    """Return the axes of an image layer at full resolution, without channels."""
+    shape = image.data[0].shape if image.multiscale else image.data.shape
+    return Axes(tuple(map(int, shape[:-1] if image.rgb else shape)))
+
+
+def geometry(image: Image) -> dict[str, Any]:
+    """Return the layer arguments that put another layer where the image is."""
+    return {
+        "scale": image.scale,
+        "translate": image.translate,
+        "rotate": image.rotate,
+        "shear": image.shear,
+        "affine": image.affine,
+        "units": image.units,
+        "axis_labels": image.axis_labels,
+    }
+
+
+def make_points(image: Image, axes: Axes) -> Points:
+    """Make the layer of clicks; feature ``sign`` says which."""
+    layer = Points(
+        np.empty((0, len(axes.shape))),
+        ndim=len(axes.shape),
+        name="Clicks",
+        features={"sign": np.array([], object)},
+        feature_defaults={"sign": SIGNS[True]},
+        face_color=COLOURS[True],
+        border_color="white",
+        border_width=0.12,
+        size=_mark(axes, 55),
+        **geometry(image),
+    )
+    layer.current_face_color = COLOURS[True]
+    return layer
+
+
+def make_shapes(image: Image, axes: Axes) -> Shapes:
+    """Make the layer of boxes, polygons and scribbled paths."""
+    layer = Shapes(
+        None,
+        ndim=len(axes.shape),
+        name="Shapes",
+        features={"sign": np.array([], object)},
+        feature_defaults={"sign": SIGNS[True]},
+        edge_color=COLOURS[True],
+        edge_width=_mark(axes, 200),
+        face_color="transparent",
+        **geometry(image),
+    )
+    layer.current_face_color = "transparent"
+    layer.current_edge_color = COLOURS[True]
+    layer.current_edge_width = _mark(axes, 200)
+    return layer
+
+
+def make_scribbles(image: Image, axes: Axes) -> Labels:
+    """Make the layer of painted scribbles: 1 positive, 2 negative."""
+    colours = {
+        None: "transparent",
+        0: "transparent",
+        POSITIVE_LABEL: COLOURS[True],
+        NEGATIVE_LABEL: COLOURS[False],
+    }
+    layer = Labels(
+        SparsePlanes(axes),
+        name="Scribbles",
+        opacity=0.6,
+        colormap=DirectLabelColormap(color_dict=colours),
+        **geometry(image),
+    )
+    layer.brush_size = _mark(axes, 50)
+    return layer
+
+
+def make_output(image: Image, axes: Axes) -> Labels:
+    """Make the layer of objects; pages of it that stay empty take no memory."""
+    return Labels(
+        np.zeros(axes.shape, np.uint16),
+        name=f"{image.name} objects",
+        opacity=0.5,
+        **geometry(image),
+    )
+
+
+def sign_layer(layer: Points | Shapes | Labels, positive: bool) -> None:
+    """Make what is drawn next on a prompt layer positive or negative."""
+    if isinstance(layer, Labels):
+        layer.selected_label = POSITIVE_LABEL if positive else NEGATIVE_LABEL
+        return
+    # napari gives a changed current colour to whatever is selected.
+    layer.selected_data = set()
+    layer.feature_defaults = {"sign": SIGNS[positive]}
+    if isinstance(layer, Points):
+        layer.current_face_color = COLOURS[positive]
+    else:
+        layer.current_edge_color = COLOURS[positive]
+
+
+def plane_name(plane: Plane, axes: Axes, labels: tuple[str, ...]) -> str:
+    """Name a plane as a user reads it: ``z 74``, or nothing in a 2-D image."""
+    if len(axes.shape) == 2:
+        return ""
+    label = labels[axes.leading + plane.axis]
+    if label.startswith("-"):
+        return f"slice {plane.index}"
+    return f"{label} {plane.index}"
+
+
+def _mark(axes: Axes, share: int) -> int:
+    """Return a size in pixels, a share of the longer side of an image."""
+    return max(1, round(max(axes.shape[-2:]) / share))

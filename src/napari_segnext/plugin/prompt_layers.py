@@ -1,0 +1,311 @@
+"""The three prompt layers of one object: what the user draws becomes `Prompts`.
+
+They show the current object's prompts in all planes of the displayed axis. The
+session is the truth: a layer is read when the user changes it, and drawn anew
+when the session changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Labels, Points, Shapes
+from napari.layers.base import ActionType
+from qtpy.QtCore import QTimer
+
+from napari_segnext.plugin.layers import (
+    COLOURS,
+    SIGNS,
+    make_points,
+    make_scribbles,
+    make_shapes,
+    sign_layer,
+)
+from napari_segnext.plugin.planes import Axes, NoPlaneError, shown_axis
+from napari_segnext.plugin.reading import (
+    Placed,
+    merge,
+    on_layer,
+    outline,
+    paint_scribbles,
+    read_clicks,
+    read_scribbles,
+    read_shapes,
+    same,
+)
+from napari_segnext.prompts import Box, Click, Plane, Polygon, Prompt, Prompts, Scribble
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import ViewerModel
+
+Changed = Callable[[Plane, Prompts], None]
+_FINAL = (ActionType.ADDED, ActionType.REMOVED, ActionType.CHANGED)
+
+
+class PromptLayers:
+    """Clicks, shapes and painted scribbles of the current object.
+
+    Parameters
+    ----------
+    changed
+        Called with a plane and its new prompts when the user changed them.
+    say
+        Called with a message for the user.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        image: Image,
+        axes: Axes,
+        changed: Changed,
+        say: Callable[[str], None],
+    ) -> None:
+        self._viewer, self._image, self._axes = viewer, image, axes
+        self._changed, self._say = changed, say
+        self._known: dict[Plane, Prompts] = {}
+        self._axis = 0
+        self._drawing_anew = False
+        self._positive = True
+        self.unfinished = False
+        self.closed = False
+        self.points = make_points(image, axes)
+        self.shapes = make_shapes(image, axes)
+        self.scribbles = make_scribbles(image, axes)
+        self.points.events.data.connect(self._on_points)
+        self.shapes.events.data.connect(self._on_shapes)
+        self.scribbles.events.paint.connect(self._on_paint)
+        for layer in self.layers:
+            layer.mouse_drag_callbacks.append(self._on_press)
+            viewer.add_layer(layer)
+
+    @property
+    def layers(self) -> tuple[Labels, Shapes, Points]:
+        """The three layers, from the lowest."""
+        return self.scribbles, self.shapes, self.points
+
+    @property
+    def positive(self) -> bool:
+        """The sign of what is drawn next."""
+        return self._positive
+
+    @positive.setter
+    def positive(self, positive: bool) -> None:
+        self._positive = positive
+        for layer in self.layers:
+            sign_layer(layer, positive)
+
+    def close(self) -> None:
+        """Stop listening, and take the layers away."""
+        self.closed = True
+        self.points.events.data.disconnect(self._on_points)
+        self.shapes.events.data.disconnect(self._on_shapes)
+        self.scribbles.events.paint.disconnect(self._on_paint)
+        for layer in self.layers:
+            if layer in self._viewer.layers:
+                self._viewer.layers.remove(layer)
+
+    def present(self, name: str) -> Points | Shapes | Labels:
+        """Return a layer by attribute name, back in the viewer if it was removed."""
+        layer: Points | Shapes | Labels = getattr(self, name)
+        if layer not in self._viewer.layers:
+            self._viewer.add_layer(layer)
+        return layer
+
+    def draw(self, prompts: Mapping[Plane, Prompts], axis: int) -> None:
+        """Show these prompts, those of the planes perpendicular to `axis`."""
+        self._axis = axis
+        self._known = {p: q for p, q in prompts.items() if p.axis == axis and len(q)}
+        with self._quietly():
+            self._draw_points()
+            self._draw_shapes()
+            self._draw_scribbles()
+        self.positive = self._positive
+
+    def redraw(self) -> None:
+        """Show again what was known, undoing what could not be taken."""
+        if not self.closed:
+            self.draw(self._known, self._axis)
+
+    def _on_press(self, layer: Points | Shapes | Labels, event: Any) -> None:
+        """Let Ctrl, or the right button, turn the sign of what is drawn."""
+        if _draws(layer) and not self.unfinished:
+            turned = "Control" in event.modifiers or event.button == 2
+            sign_layer(layer, self._positive != turned)
+
+    def _restore_sign(self) -> None:
+        """Give the layers their sign back after a prompt drawn with Ctrl held."""
+        if not self.closed and not self.unfinished:
+            for layer in self.layers:
+                if _draws(layer):
+                    sign_layer(layer, self._positive)
+
+    def _on_points(self, event: Any) -> None:
+        if self._drawing_anew or event.action not in _FINAL:
+            return
+        self._take("clicks", self._read_clicks, "Click")
+        QTimer.singleShot(0, self._restore_sign)
+
+    def _on_shapes(self, event: Any) -> None:
+        if self._drawing_anew:
+            return
+        self.unfinished = event.action == ActionType.ADDING
+        if event.action not in _FINAL:
+            return
+        self._take("shapes", self._read_shapes, "Shape")
+        QTimer.singleShot(0, self._restore_sign)
+
+    def _on_paint(self, event: Any) -> None:
+        # napari announces some edits before it makes them.
+        if not self._drawing_anew:
+            QTimer.singleShot(0, self._take_scribbles)
+
+    def _read_clicks(self, axis: int) -> tuple[Placed, int]:
+        points = self.points
+        return read_clicks(np.asarray(points.data), _signs(points), self._axes, axis)
+
+    def _read_shapes(self, axis: int) -> tuple[Placed, int]:
+        shapes = self.shapes
+        signs, widths = _signs(shapes), shapes.edge_width
+        return read_shapes(
+            shapes.data, shapes.shape_type, signs, widths, self._axes, axis
+        )
+
+    def _take(
+        self, layer: str, read: Callable[[int], tuple[Placed, int]], what: str
+    ) -> None:
+        """Read one layer, tell what changed, and take away what does not count."""
+        try:
+            placed, outside = read(self._shown_axis())
+        except NoPlaneError as error:
+            self._refuse(str(error))
+            return
+        now: dict[Plane, list[Any]] = {plane: [] for plane in self._known}
+        for plane, prompt in placed:
+            now.setdefault(plane, []).append(prompt)
+        for plane, prompts in now.items():
+            self._tell(plane, merge(self._known.get(plane, Prompts()), layer, prompts))
+        if outside:
+            self._refuse(f"{what} outside the image: taken away")
+
+    def _take_scribbles(self) -> None:
+        if self.closed:
+            return
+        try:
+            self._shown_axis()
+        except NoPlaneError as error:
+            self._refuse(str(error))
+            return
+        canvas = self.scribbles.data
+        for plane in canvas.take_touched():
+            before = self._known.get(plane, Prompts())
+            found = read_scribbles(canvas.read(plane), before)
+            self._tell(plane, merge(before, "scribbles", found))
+
+    def _tell(self, plane: Plane, prompts: Prompts) -> None:
+        if prompts != self._known.get(plane, Prompts()):
+            self._known[plane] = prompts
+            self._changed(plane, prompts)
+
+    def _shown_axis(self) -> int:
+        return shown_axis(self._viewer, self._image, self._axes)
+
+    def _refuse(self, why: str) -> None:
+        self._say(why)
+        # The layer is still in the middle of its own change.
+        QTimer.singleShot(0, self.redraw)
+
+    @contextmanager
+    def _quietly(self) -> Iterator[None]:
+        self._drawing_anew = True
+        try:
+            yield
+        finally:
+            self._drawing_anew = False
+
+    def _placed(self, layer: str) -> list[tuple[Plane, Any]]:
+        return [
+            (plane, prompt)
+            for plane, prompts in self._known.items()
+            for prompt in prompts
+            if on_layer(prompt) == layer
+        ]
+
+    def _draw_points(self) -> None:
+        clicks: list[tuple[Plane, Click]] = self._placed("clicks")
+        at = [self._axes.from_plane(plane, click.at)[0] for plane, click in clicks]
+        data = np.array(at).reshape(-1, len(self._axes.shape))
+        if np.array_equal(data, self.points.data) and _signs(self.points) == [
+            c.positive for _, c in clicks
+        ]:
+            return
+        self.points.selected_data = set()
+        self.points.data = data
+        self.points.features = _features(c for _, c in clicks)
+        if clicks:
+            self.points.face_color = [COLOURS[c.positive] for _, c in clicks]
+
+    def _draw_shapes(self) -> None:
+        shown: list[tuple[Plane, Box | Polygon | Scribble]] = self._placed("shapes")
+        layer = self.shapes
+        self.unfinished = False
+        present, outside = self._read_shapes(self._axis)
+        if (
+            not outside
+            and len(present) == len(shown)
+            and all(
+                p == q and same(one, other)
+                for (p, one), (q, other) in zip(present, shown, strict=True)
+            )
+        ):
+            return
+        layer.selected_data = set()
+        layer.remove(list(range(len(layer.data))))
+        if shown:
+            outlines = [outline(shape) for _, shape in shown]
+            layer.add(
+                [
+                    self._axes.from_plane(plane, vertices)
+                    for (plane, _), (vertices, _) in zip(shown, outlines, strict=True)
+                ],
+                shape_type=[kind for _, kind in outlines],
+                edge_color=[COLOURS[s.positive] for _, s in shown],
+                edge_width=[
+                    s.width if isinstance(s, Scribble) else layer.current_edge_width
+                    for _, s in shown
+                ],
+                face_color="transparent",
+            )
+        layer.features = _features(s for _, s in shown)
+        layer.selected_data = set()
+
+    def _draw_scribbles(self) -> None:
+        canvas = self.scribbles.data
+        planes = canvas.planes
+        wanted = {plane for plane, _ in self._placed("scribbles")}
+        if not planes and not wanted:
+            canvas.reset(self._axis)
+            return
+        canvas.reset(self._axis)
+        for plane in wanted:
+            shape = self._axes.plane_shape(plane)
+            canvas.fill(plane, paint_scribbles(self._known[plane], shape))
+        self.scribbles.refresh()
+
+
+def _draws(layer: Points | Shapes | Labels) -> bool:
+    """Tell whether the mouse adds to the layer, rather than selects or erases."""
+    return str(layer.mode).startswith(("add", "paint", "fill", "polygon"))
+
+
+def _features(prompts: Iterable[Prompt]) -> dict[str, Any]:
+    # Without a type, an empty column would become one of numbers.
+    return {"sign": np.array([SIGNS[p.positive] for p in prompts], object)}
+
+
+def _signs(layer: Points | Shapes) -> list[bool]:
+    return [sign != SIGNS[False] for sign in layer.features["sign"]]

@@ -1,0 +1,321 @@
+"""The dock widget: only what is seen; `Annotator` does the work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QComboBox,
+    QFileDialog,
+    QFormLayout,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QCollapsible, QElidingLabel
+
+from napari_segnext.plugin.annotator import Annotator
+from napari_segnext.plugin.keys import ACTIONS
+from napari_segnext.plugin.object_list import ObjectList
+from napari_segnext.plugin.tools import TOOLS
+from napari_segnext.plugin.worker import Worker
+from napari_segnext.weights.catalogue import CATALOGUE
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Image
+
+_FILE = "File…"
+_GREEN, _RED = "#35d07f", "#e5383b"
+
+
+class SegNextWidget(QWidget):
+    """Choose an image and a model, start, give prompts."""
+
+    def __init__(
+        self, viewer: napari.viewer.Viewer, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._viewer = viewer
+        self._worker: Worker | None = None
+        self.annotator: Annotator | None = None
+        self.setMinimumWidth(270)
+        self._build()
+        viewer.layers.events.inserted.connect(self._list_images)
+        viewer.layers.events.removed.connect(self._list_images)
+        viewer.layers.selection.events.active.connect(self._follow_selection)
+        self._list_images()
+        self._show_state()
+        application = QApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self._shut_down)
+
+    def start(self) -> None:
+        """Begin to segment the chosen image with the chosen model."""
+        image = self._chosen_image()
+        if image is None:
+            self.say("Open an image first")
+            return
+        self.stop()
+        if self._worker is None:
+            worker = self._worker = Worker()
+            # It outlives the widget, and is stopped even if Qt deletes that first.
+            self.destroyed.connect(lambda: worker.close())
+        try:
+            self.annotator = Annotator(self._viewer, image, self._worker, self)
+        except (ValueError, TypeError) as error:
+            self.say(str(error))
+            return
+        self.annotator.said.connect(self.say)
+        self.annotator.changed.connect(self._show_state)
+        self.annotator.engine.connect(self._device.setText)
+        self.annotator.ended.connect(self._ended)
+        self._load_model()
+        self._show_state()
+
+    def stop(self) -> None:
+        """End the session; the objects stay in their Labels layer."""
+        if self.annotator is not None:
+            self.annotator.close()
+
+    def say(self, text: str) -> None:
+        """Write the status line."""
+        self._status.setText(text)
+        self._status.setToolTip(text)
+
+    def closeEvent(self, event: Any) -> None:
+        """End the session and the worker with the widget."""
+        self._shut_down()
+        super().closeEvent(event)
+
+    def _shut_down(self) -> None:
+        self.stop()
+        if self._worker is not None:
+            self._worker.close()
+            self._worker = None
+
+    def _build(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(8)
+        layout.addLayout(self._build_choices())
+        self._running = QWidget()
+        running = QVBoxLayout(self._running)
+        running.setContentsMargins(0, 0, 0, 0)
+        running.setSpacing(6)
+        running.addLayout(self._build_tools())
+        running.addLayout(self._build_signs())
+        self._objects = ObjectList()
+        self._objects.chosen.connect(lambda i: self._do("select", i))
+        self._objects.renamed.connect(lambda i, name: self._do("rename", i, name))
+        running.addWidget(self._objects, 1)
+        running.addLayout(self._build_actions())
+        running.addWidget(self._build_keys())
+        layout.addWidget(self._running, 1)
+        self._status = QElidingLabel("")
+        self._status.setElideMode(Qt.TextElideMode.ElideRight)
+        self._status.setWordWrap(True)
+        layout.addWidget(self._status)
+        layout.addStretch(0)
+
+    def _build_choices(self) -> QFormLayout:
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self.image_choice = _combo("The image layer to segment")
+        self.model_choice = _combo("The model; “File…” opens one of your own")
+        for entry in CATALOGUE.values():
+            self.model_choice.addItem(entry.name, entry.name)
+            tip = f"{entry.description}. {entry.licence}"
+            self.model_choice.setItemData(
+                self.model_choice.count() - 1, tip, Qt.ItemDataRole.ToolTipRole
+            )
+        self.model_choice.addItem(_FILE)
+        self.model_choice.activated.connect(self._model_chosen)
+        self._limits = QCheckBox("Use the layer's contrast limits")
+        self._limits.setToolTip(
+            "Show the model the intensities between the layer's contrast limits, "
+            "as they are when the session starts, instead of its own choice"
+        )
+        self._device = QLabel("—")
+        self.start_button = _button("Start", "Make the prompt layers and begin")
+        self.start_button.clicked.connect(self._start_or_stop)
+        form.addRow("Image", self.image_choice)
+        form.addRow("Model", self.model_choice)
+        form.addRow("Device", self._device)
+        form.addRow(self._limits)
+        form.addRow(self.start_button)
+        return form
+
+    def _build_tools(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        self._tools = []
+        for tool in TOOLS:
+            button = _button(tool.name, tool.tip, checkable=True)
+            button.setStyleSheet("QPushButton { padding: 4px 2px; }")
+            button.clicked.connect(lambda _=False, t=tool: self._do("use", t))
+            row.addWidget(button)
+            self._tools.append(button)
+        return row
+
+    def _build_signs(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        self._signs = {}
+        for positive, text, colour in (
+            (True, "+ Object", _GREEN),
+            (False, "− Background", _RED),
+        ):
+            tip = "What prompts mean. W switches; Ctrl while drawing turns it once"
+            button = _button(text, tip, checkable=True)
+            button.setStyleSheet(
+                f"QPushButton:checked {{ background: {colour}; color: black; }}"
+            )
+            button.clicked.connect(lambda _=False, p=positive: self._sign(p))
+            row.addWidget(button)
+            self._signs[positive] = button
+        return row
+
+    def _build_actions(self) -> QGridLayout:
+        grid = QGridLayout()
+        grid.setSpacing(4)
+        places = {
+            "previous_object": ("Previous", 0, 0),
+            "next_object": ("Next object", 0, 1),
+            "accept": ("Accept", 1, 0),
+            "discard": ("Discard", 1, 1),
+            "undo": ("Undo", 2, 0),
+            "redo": ("Redo", 2, 1),
+        }
+        for action in ACTIONS:
+            if action.name in places:
+                text, row, column = places[action.name]
+                button = _button(text, f"{action.text} ({action.shown})")
+                button.clicked.connect(lambda _=False, n=action.name: self._do(n))
+                grid.addWidget(button, row, column)
+        return grid
+
+    def _build_keys(self) -> QCollapsible:
+        box = QCollapsible("Keys")
+        inside = QWidget()
+        grid = QGridLayout(inside)
+        grid.setContentsMargins(0, 0, 0, 0)
+        grid.setSpacing(4)
+        rows = [(a.shown, a.text) for a in ACTIONS]
+        rows.append(("Ctrl+click", "A prompt of the other sign"))
+        for number, (key, text) in enumerate(rows):
+            name, meaning = QLabel(f"<b>{key}</b>"), QLabel(text)
+            meaning.setWordWrap(True)
+            grid.addWidget(name, number, 0, Qt.AlignmentFlag.AlignTop)
+            grid.addWidget(meaning, number, 1)
+        grid.setColumnStretch(1, 1)
+        box.addWidget(inside)
+        return box
+
+    def _start_or_stop(self) -> None:
+        if self.annotator is None:
+            self.start()
+        else:
+            self.stop()
+
+    def _do(self, name: str, *arguments: Any) -> None:
+        if self.annotator is not None:
+            getattr(self.annotator, name)(*arguments)
+
+    def _sign(self, positive: bool) -> None:
+        if self.annotator is not None:
+            self.annotator.positive = positive
+
+    def _chosen_image(self) -> Image | None:
+        name = self.image_choice.currentText()
+        return self._viewer.layers[name] if name in self._viewer.layers else None
+
+    def _list_images(self, event: Any = None) -> None:
+        from napari.layers import Image
+
+        chosen = self.image_choice.currentText()
+        self.image_choice.clear()
+        for layer in self._viewer.layers:
+            if isinstance(layer, Image):
+                self.image_choice.addItem(layer.name)
+        self.image_choice.setCurrentIndex(max(self.image_choice.findText(chosen), 0))
+
+    def _model_chosen(self, index: int) -> None:
+        if self.model_choice.itemText(index) == _FILE:
+            path, _ = QFileDialog.getOpenFileName(
+                self, "Open a model", "", "Models (*.safetensors *.pth)"
+            )
+            if not path:
+                self.model_choice.setCurrentIndex(0)
+                return
+            self.model_choice.insertItem(index, Path(path).name, path)
+            self.model_choice.setCurrentIndex(index)
+        if self.annotator is not None:
+            self._load_model()
+
+    def _load_model(self) -> None:
+        if self.annotator is not None:
+            self._device.setText("…")
+            self.annotator.load(
+                self.model_choice.currentData(), self._limits.isChecked()
+            )
+
+    def _follow_selection(self, event: Any = None) -> None:
+        self._show_state()
+
+    def _ended(self, why: str) -> None:
+        self.annotator = None
+        self._device.setText("—")
+        self.say(why)
+        self._show_state()
+
+    def _show_state(self) -> None:
+        annotator = self.annotator
+        self._running.setVisible(annotator is not None)
+        self.start_button.setText("Start" if annotator is None else "Stop")
+        self.image_choice.setEnabled(annotator is None)
+        self._limits.setEnabled(annotator is None)
+        if annotator is None:
+            return
+        self._objects.show_objects(annotator.rows(), annotator.current)
+        for tool, button in zip(TOOLS, self._tools, strict=True):
+            button.setChecked(tool == annotator.tool)
+        for positive, button in self._signs.items():
+            button.setChecked(positive == annotator.positive)
+
+
+def _combo(tip: str) -> QComboBox:
+    combo = QComboBox()
+    combo.setToolTip(tip)
+    # A long layer name must not widen the dock.
+    combo.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    combo.setMinimumContentsLength(8)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return combo
+
+
+def _button(
+    text: str,
+    tip: str,
+    checkable: bool = False,
+    clicked: Callable[[], Any] | None = None,
+) -> QPushButton:
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setCheckable(checkable)
+    # Keys go on reaching the canvas after a click on a button.
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    if clicked is not None:
+        button.clicked.connect(clicked)
+    return button

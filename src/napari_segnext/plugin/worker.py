@@ -1,0 +1,158 @@
+"""One thread that runs the model, so that the GUI thread never does.
+
+Jobs carry a key: a newer job replaces a waiting one of the same key, never one
+of another. The most urgent job runs first; a running one that is less urgent,
+and works on another subject, is interrupted and waits its turn again. Results
+come back to the GUI thread by a Qt signal.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Any
+
+from qtpy.QtCore import QObject, Signal
+
+Cancelled = Callable[[], bool]
+
+
+class Priority(IntEnum):
+    """Which job runs first."""
+
+    CLICK = 0
+    SHOWN = 1
+    AHEAD = 2
+    REST = 3
+
+
+@dataclass(eq=False)
+class Job:
+    """Something to compute off the GUI thread.
+
+    Attributes
+    ----------
+    key
+        Identity: a newer job of the same key replaces this one.
+    priority
+        When it runs.
+    run
+        The computation; it may ask its argument whether to give up, and then
+        raise anything.
+    done, failed
+        Called on the GUI thread with the result, or the exception.
+    subject
+        What it works on. An urgent job on the same subject waits for this one
+        instead of interrupting it: they share the work (an embedding).
+    """
+
+    key: Hashable
+    priority: Priority
+    run: Callable[[Cancelled], Any]
+    done: Callable[[Any], None] = lambda result: None
+    failed: Callable[[Exception], None] = lambda error: None
+    subject: Hashable = None
+    interrupted: threading.Event = field(default_factory=threading.Event)
+    unwanted: bool = False
+
+
+class Worker(QObject):
+    """One long-lived daemon thread, and the queue that feeds it."""
+
+    _delivered = Signal(object, object)
+
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self._waiting: list[Job] = []
+        self._running: Job | None = None
+        self._closed = False
+        self._changed = threading.Condition()
+        self._delivered.connect(self._deliver)
+        self._thread = threading.Thread(
+            target=self._work, name="napari-segnext", daemon=True
+        )
+        self._thread.start()
+
+    def submit(self, job: Job) -> None:
+        """Queue a job; called on the GUI thread."""
+        with self._changed:
+            if self._closed:
+                return
+            self._waiting = [j for j in self._waiting if j.key != job.key]
+            self._waiting.append(job)
+            running = self._running
+            if (
+                running is not None
+                and running.priority > job.priority
+                and running.subject != job.subject
+            ):
+                running.interrupted.set()
+            self._changed.notify()
+
+    def discard(self, unwanted: Callable[[Job], bool]) -> None:
+        """Drop the waiting jobs, and stop the running one, that match."""
+        with self._changed:
+            self._waiting = [j for j in self._waiting if not unwanted(j)]
+            if self._running is not None and unwanted(self._running):
+                self._running.unwanted = True
+                self._running.interrupted.set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs and nothing waits."""
+        with self._changed:
+            return self._running is None and not self._waiting
+
+    def close(self, timeout: float = 5.0) -> None:
+        """Stop: nothing is delivered after this. Waits for the running job."""
+        with self._changed:
+            self._closed = True
+            self._waiting.clear()
+            if self._running is not None:
+                self._running.interrupted.set()
+            self._changed.notify()
+        self._thread.join(timeout)
+
+    def _next(self) -> Job | None:
+        with self._changed:
+            self._running = None
+            while not self._waiting and not self._closed:
+                self._changed.wait()
+            if self._closed:
+                return None
+            job = min(self._waiting, key=lambda j: j.priority)
+            self._waiting.remove(job)
+            job.interrupted.clear()
+            self._running = job
+            return job
+
+    def _work(self) -> None:
+        while (job := self._next()) is not None:
+            try:
+                outcome: Any = job.run(job.interrupted.is_set)
+            except Exception as error:
+                if job.interrupted.is_set():
+                    self._again(job)
+                    continue
+                outcome = error
+            with self._changed:
+                closed = self._closed
+            if not closed:
+                self._delivered.emit(job, outcome)
+
+    def _again(self, job: Job) -> None:
+        """Put an interrupted job back, unless it is outdated."""
+        with self._changed:
+            replaced = any(j.key == job.key for j in self._waiting)
+            if not (replaced or job.unwanted or self._closed):
+                self._waiting.insert(0, job)
+
+    def _deliver(self, job: Job, outcome: object) -> None:
+        if self._closed or job.unwanted:
+            return
+        if isinstance(outcome, Exception):
+            job.failed(outcome)
+        else:
+            job.done(outcome)
