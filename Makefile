@@ -1,0 +1,67 @@
+# make demo    segment a real MRI: in a napari window, or without a display into demo.png
+# make test    everything that has to pass; make lint, wheel and pytest are its parts
+#
+# Each does its own set-up, once: system packages, virtual environment, dependencies.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet
+
+# The user's own napari settings are neither read nor written by tests.
+TEST_ENV := NAPARI_CONFIG=$(CURDIR)/.build/napari-settings.yaml QT_QPA_PLATFORM=xcb
+
+.PHONY: demo test lint wheel pytest format clean system-demo system-test
+.DEFAULT_GOAL := demo
+
+demo: $(VENV)/.app
+	$(BIN)/napari-segnext demo
+
+test: $(VENV)/.dev
+	$(MAKE) --no-print-directory lint
+	$(MAKE) --no-print-directory wheel
+	$(MAKE) --no-print-directory pytest
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/npe2 validate src/napari_segnext/napari.yaml
+
+wheel: $(VENV)/.dev
+	$(BIN)/python scripts/check_wheel.py
+
+pytest: $(VENV)/.dev
+	mkdir -p .build
+	$(TEST_ENV) $(BIN)/python -m pytest $(PYTEST_ARGS)
+
+format: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:
+	rm -rf $(VENV) .build .mypy_cache .pytest_cache .ruff_cache demo.png
+
+# A window is only opened where there is a display.
+system-demo:
+	@scripts/system_packages.sh $(PYTHON) $(if $(DISPLAY)$(WAYLAND_DISPLAY),window)
+
+system-test:
+	@scripts/system_packages.sh $(PYTHON) window screen
+
+$(UV):
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+$(VENV)/.app: pyproject.toml | system-demo
+	@test -x $(UV) || $(MAKE) --no-print-directory $(UV)
+	@echo "installing dependencies into $(VENV); the first time this takes minutes"
+	$(INSTALL) --editable '.[app]'
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml | system-test
+	@test -x $(UV) || $(MAKE) --no-print-directory $(UV)
+	@echo "installing dependencies into $(VENV); the first time this takes minutes"
+	$(INSTALL) --editable '.[app]' --group dev
+	@touch $@ $(VENV)/.app
