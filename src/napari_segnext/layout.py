@@ -1,0 +1,124 @@
+"""What an array's axes mean, and what is read of arrays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class ArrayLike(Protocol):
+    """What a source must offer: numpy, dask, zarr and h5py arrays do."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of every axis."""
+
+    @property
+    def dtype(self) -> Any:
+        """Type of a value."""
+
+    def __getitem__(self, index: Any, /) -> Any:
+        """Return a part, by integers and slices."""
+
+
+Source: TypeAlias = ArrayLike | Sequence[Any]
+
+
+def file_identity(path: str | Path) -> str:
+    """Name what a file holds by place, size and time of change, without reading it.
+
+    Parameters
+    ----------
+    path
+        A file; or a folder, of which the files at its top are looked at (the
+        sections of a stack; the metadata, not the chunks, of a zarr store).
+
+    Raises
+    ------
+    OSError
+        If there is no such file.
+    """
+    place = Path(path).resolve()
+    digest = hashlib.blake2b(str(place).encode(), digest_size=16)
+    files = sorted(p for p in place.iterdir() if p.is_file()) if place.is_dir() else []
+    for file in [place, *files]:
+        status = file.stat()
+        digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
+    return digest.hexdigest()
+
+
+def check_axis(axis: int, ndim: int, what: str) -> int:
+    """Return an axis counted from the front, or raise a ValueError."""
+    if not -ndim <= axis < ndim:
+        raise ValueError(f"there is no {what} axis {axis} in an array of {ndim} axes")
+    return axis % ndim
+
+
+def spatial_axes(
+    spatial: Sequence[int] | None, ndim: int, channel: int | None
+) -> tuple[int, ...]:
+    """Return two or three axes, checked, in rising order."""
+    if spatial is None:
+        axes = tuple(a for a in range(ndim) if a != channel)[-3:]
+    else:
+        axes = tuple(check_axis(a, ndim, "spatial") for a in spatial)
+    if len(axes) not in (2, 3) or axes != tuple(sorted(set(axes))) or channel in axes:
+        raise ValueError(
+            "two or three spatial axes are needed, in rising order and without the "
+            f"channel axis ({channel}); {axes} of {ndim} axes are not that"
+        )
+    return axes
+
+
+def modalities(data: Source) -> list[list[ArrayLike]]:
+    """Sort data into modalities of one or more levels each."""
+    if hasattr(data, "shape") and hasattr(data, "dtype"):
+        levels = [[data]]
+    elif not len(data):
+        raise ValueError("the image is empty: no arrays")
+    else:
+        nested = [[d] if hasattr(d, "shape") else list(d) for d in data]
+        shapes = [tuple(arrays[0].shape) for arrays in nested]
+        if len(set(shapes)) == 1:
+            levels = nested
+        elif all(len(n) == 1 for n in nested) and _falling(shapes):
+            levels = [[n[0] for n in nested]]
+        else:
+            raise ValueError(
+                "arrays of equal shape are modalities and of falling shape a pyramid; "
+                f"the shapes {shapes} are neither"
+            )
+    for array in (a for modality in levels for a in modality):
+        if np.dtype(array.dtype).kind not in "buif":
+            raise ValueError(
+                f"an image holds real numbers, not {array.dtype}; convert it first"
+            )
+    return levels
+
+
+def _falling(shapes: Sequence[tuple[int, ...]]) -> bool:
+    return all(
+        len(fine) == len(coarse)
+        and all(f >= c for f, c in zip(fine, coarse, strict=True))
+        for fine, coarse in pairwise(shapes)
+    )
+
+
+def pool(image: NDArray[Any], step: int) -> NDArray[np.float32]:
+    """Average (h, w, C) over squares of `step` pixels, smaller ones at the ends."""
+    pooled: NDArray[Any] = image
+    for axis in (0, 1):
+        starts = np.arange(0, image.shape[axis], step)
+        sizes = np.diff([*starts, image.shape[axis]]).astype(np.float32)
+        shape = [1, 1, 1]
+        shape[axis] = -1
+        if len(starts):
+            sums = np.add.reduceat(pooled, starts, axis, dtype=np.float32)
+            pooled = sums / sizes.reshape(shape)
+    return pooled.astype(np.float32, copy=False)

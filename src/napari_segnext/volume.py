@@ -1,0 +1,396 @@
+"""An image of any layout seen as planes, and prediction in those planes.
+
+Numpy, memory-mapped, dask and zarr arrays, pyramids and several modalities are
+read lazily: one plane at a time, or the part of a plane that is asked for.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segnext.embeddings import EmbeddingStore
+from napari_segnext.layout import (
+    ArrayLike,
+    Source,
+    check_axis,
+    modalities,
+    pool,
+    spatial_axes,
+)
+from napari_segnext.models import SegmentationModel
+from napari_segnext.predictor import Prediction, Predictor
+from napari_segnext.prompts import Plane, Point, Prompts
+from napari_segnext.window import Window, robust_window
+
+_SAMPLED_PLANES = 5
+_MORE_SAMPLED_PLANES = 64
+# A plane longer than this is sampled, and averaged, in pieces.
+_LARGE = 2048
+_PIECE = 512
+
+
+class Volume:
+    """An image of any layout, seen as planes.
+
+    Parameters
+    ----------
+    data
+        An array; or a sequence of arrays. Arrays of equal shape are modalities
+        and become the channels; arrays of falling shape are the levels of a
+        pyramid, the full image first. Modalities may be pyramids themselves.
+    spatial
+        The two or three axes of an array that are segmented, in rising order.
+        Default: the last three, or both, of those that are not the channel axis.
+    channel
+        The axis of an array that holds channels (colours, modalities), or None.
+    channels
+        Up to three channels that the model sees, in order. Default: the first
+        three. With several modalities they count these instead.
+    identity
+        Names the image's content between sessions; see `file_identity`. Default:
+        a name that is never given twice.
+
+    Attributes
+    ----------
+    shape
+        (Z, Y, X) or (Y, X): lengths of the spatial axes.
+    fixed_shape
+        Lengths of the axes that are neither spatial nor channels, in order.
+    channels
+        The channels that `read` returns; one for a grey image.
+
+    Raises
+    ------
+    ValueError
+        If the layout is impossible: the message says how.
+    """
+
+    def __init__(
+        self,
+        data: Source,
+        *,
+        spatial: Sequence[int] | None = None,
+        channel: int | None = None,
+        channels: Sequence[int] | None = None,
+        identity: str | None = None,
+    ) -> None:
+        self._modalities = modalities(data)
+        first = self._modalities[0][0]
+        ndim = len(first.shape)
+        self._channel = (
+            None if channel is None else check_axis(channel, ndim, "channel")
+        )
+        self._spatial = spatial_axes(spatial, ndim, self._channel)
+        used = (*self._spatial, self._channel)
+        self._others = tuple(a for a in range(ndim) if a not in used)
+        self.shape = tuple(int(first.shape[a]) for a in self._spatial)
+        self.fixed_shape = tuple(int(first.shape[a]) for a in self._others)
+        if 0 in first.shape:
+            raise ValueError(f"the image is empty: shape {tuple(first.shape)}")
+        self.channels = self._choose(channels)
+        self.identity = identity or uuid.uuid4().hex
+
+    def _choose(self, channels: Sequence[int] | None) -> tuple[int, ...]:
+        several = len(self._modalities)
+        if several > 1 and self._channel is not None:
+            raise ValueError("several modalities cannot have a channel axis as well")
+        first = self._modalities[0][0].shape
+        count = several if self._channel is None else int(first[self._channel])
+        chosen = tuple(channels or range(min(count, 3)))
+        if len(chosen) > 3 or not all(0 <= c < count for c in chosen):
+            raise ValueError(
+                f"up to three of the channels 0 to {count - 1} can be chosen, "
+                f"not {list(chosen)}"
+            )
+        return chosen
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values that `read` returns."""
+        return np.result_type(*(m[0].dtype for m in self._modalities))
+
+    def plane_shape(self, plane: Plane) -> tuple[int, int]:
+        """Height and width of a plane, in voxels of the full image."""
+        if len(self.shape) == 2:
+            return self.shape[0], self.shape[1]
+        height, width = (n for a, n in enumerate(self.shape) if a != plane.axis)
+        return height, width
+
+    def plane_key(self, plane: Plane) -> str:
+        """Name the content of a plane, without reading it."""
+        layout = f"{self._spatial} {self._channel} {self.channels}"
+        place = f"{plane.axis} {plane.index} {plane.fixed}"
+        return f"{self.identity} {layout} {place}"
+
+    def check(self, plane: Plane) -> None:
+        """Check that a plane lies in the volume.
+
+        Raises
+        ------
+        ValueError
+            Naming the plane and the shape.
+        """
+        axes = 1 if len(self.shape) == 2 else 3
+        depth = 1 if axes == 1 else self.shape[min(max(plane.axis, 0), 2)]
+        fixed_fits = len(plane.fixed) == len(self.fixed_shape) and all(
+            0 <= at < n for at, n in zip(plane.fixed, self.fixed_shape, strict=True)
+        )
+        if not (0 <= plane.axis < axes and 0 <= plane.index < depth and fixed_fits):
+            other = f", other axes {self.fixed_shape}" if self.fixed_shape else ""
+            raise ValueError(
+                f"{plane} lies outside the volume of shape {self.shape}{other}"
+            )
+
+    def read(
+        self,
+        plane: Plane,
+        region: tuple[slice, slice] | None = None,
+        step: int = 1,
+    ) -> NDArray[Any]:
+        """Read a plane, or a part of it, at full or at coarser resolution.
+
+        Parameters
+        ----------
+        region
+            Rows and columns of the full image; default: all.
+        step
+            Side of the square of pixels that one value of the result averages.
+            It is taken from the coarsest level of a pyramid that divides it.
+
+        Returns
+        -------
+        (h, w), or (h, w, C) with more than one channel
+            The image's own type with step 1, else float32 with sides rounded up.
+
+        Raises
+        ------
+        ValueError
+            If the plane lies outside the volume.
+        """
+        self.check(plane)
+        height, width = self.plane_shape(plane)
+        rows, columns = region or (slice(None), slice(None))
+        top, bottom, _ = rows.indices(height)
+        left, right, _ = columns.indices(width)
+        if step == 1:
+            image = self._slab(plane, 0, (top, bottom), (left, right))
+        else:
+            image = self._coarse(plane, (top, bottom), (left, right), step)
+        return image[..., 0] if image.shape[-1] == 1 else image
+
+    def window(self, rule: Literal["uint8", "percentile"]) -> Window:
+        """Choose one window for the whole volume, from samples of a few planes.
+
+        Parameters
+        ----------
+        rule
+            See `napari_segnext.models.ModelConfig.window`.
+        """
+        if rule == "uint8" and self.dtype == np.uint8:
+            return Window((0.0,), (255.0,))
+        window = self._window(rule, _SAMPLED_PLANES)
+        if not all(
+            low < high for low, high in zip(window.low, window.high, strict=True)
+        ):
+            # Nothing there in the few planes sampled.
+            return self._window(rule, _MORE_SAMPLED_PLANES)
+        return window
+
+    def _window(self, rule: Literal["uint8", "percentile"], planes: int) -> Window:
+        pieces = []
+        for plane in self._sampled(planes):
+            for region in _pieces(*self.plane_shape(plane)):
+                image = self.read(plane, region)
+                pieces.append(image.reshape(-1, len(self.channels)))
+        return robust_window(np.concatenate(pieces)[None], rule)
+
+    def _sampled(self, count: int) -> Iterator[Plane]:
+        """Yield planes spread over the first axis, in the middle of the others."""
+        fixed = tuple(n // 2 for n in self.fixed_shape)
+        depth = self.shape[0] if len(self.shape) == 3 else 1
+        count = min(count, depth)
+        for number in range(count):
+            yield Plane(0, int((number + 0.5) * depth / count), fixed)
+
+    def _slab(
+        self, plane: Plane, level: int, rows: tuple[int, int], columns: tuple[int, int]
+    ) -> NDArray[Any]:
+        """Read (h, w, C) of one level, whose pixels `rows` and `columns` count."""
+        parts = []
+        for array, channel in self._reads(level):
+            full = self._modalities[0][0].shape
+            index: list[int | slice] = [0] * len(full)
+            for axis, at in zip(self._others, plane.fixed, strict=True):
+                index[axis] = at * array.shape[axis] // full[axis]
+            in_plane = list(self._spatial)
+            if len(self.shape) == 3:
+                axis = in_plane.pop(plane.axis)
+                index[axis] = int((plane.index + 0.5) * array.shape[axis] / full[axis])
+            index[in_plane[0]], index[in_plane[1]] = slice(*rows), slice(*columns)
+            if self._channel is None:
+                parts.append(np.asarray(array[tuple(index)])[..., None])
+                continue
+            index[self._channel] = channel
+            part = np.asarray(array[tuple(index)])
+            parts.append(
+                np.moveaxis(part, sum(a < self._channel for a in in_plane), -1)
+            )
+        return parts[0] if len(parts) == 1 else np.concatenate(parts, -1)
+
+    def _reads(self, level: int) -> list[tuple[ArrayLike, slice]]:
+        """Return arrays and their channels to read, as few reads as possible."""
+        if self._channel is None:
+            return [(self._modalities[c][level], slice(0)) for c in self.channels]
+        array, first = self._modalities[0][level], self.channels[0]
+        if self.channels == tuple(range(first, first + len(self.channels))):
+            return [(array, slice(first, first + len(self.channels)))]
+        return [(array, slice(c, c + 1)) for c in self.channels]
+
+    def _coarse(
+        self, plane: Plane, rows: tuple[int, int], columns: tuple[int, int], step: int
+    ) -> NDArray[np.float32]:
+        """Average squares of `step` pixels, reading bands of bounded height."""
+        level, factor = self._level(plane, step)
+        rest = step // factor
+        top, bottom = rows[0] // factor, -(-rows[1] // factor)
+        sides = columns[0] // factor, -(-columns[1] // factor)
+        band = max(1, _LARGE // rest) * rest
+        pooled = [
+            pool(self._slab(plane, level, (at, min(at + band, bottom)), sides), rest)
+            for at in range(top, bottom, band)
+        ]
+        image = np.concatenate([part for part in pooled if part.size])
+        missing = [
+            (0, -(-(end - start) // step) - n)
+            for (start, end), n in zip((rows, columns), image.shape, strict=False)
+        ]
+        # Levels whose sides were rounded down lack the last row or column.
+        return np.pad(image, [*missing, (0, 0)], mode="edge")
+
+    def _level(self, plane: Plane, step: int) -> tuple[int, int]:
+        """Return the coarsest level that divides `step`, and its factor."""
+        height, width = self.plane_shape(plane)
+        in_plane = list(self._spatial)
+        if len(self.shape) == 3:
+            in_plane.pop(plane.axis)
+        found = (0, 1)
+        for level in range(1, min(map(len, self._modalities))):
+            shape = self._modalities[0][level].shape
+            factors = {
+                round(full / shape[axis])
+                for full, axis in zip((height, width), in_plane, strict=True)
+            }
+            factor = factors.pop()
+            if not factors and step % factor == 0:
+                found = (level, factor)
+        return found
+
+
+class PlaneImage:
+    """A plane as an array that is read when it is sliced by rows and columns.
+
+    A plane of moderate size is read once and kept; of a large one only what is
+    asked for is read.
+    """
+
+    def __init__(self, volume: Volume, plane: Plane) -> None:
+        volume.check(plane)
+        self._volume, self._plane = volume, plane
+        self._whole: NDArray[Any] | None = None
+        many = len(volume.channels) > 1
+        height, width = volume.plane_shape(plane)
+        self.shape = (height, width, len(volume.channels)) if many else (height, width)
+
+    def __getitem__(self, region: tuple[slice, slice]) -> NDArray[Any]:
+        if max(self.shape) > _LARGE:
+            return self._volume.read(self._plane, region)
+        if self._whole is None:
+            self._whole = self._volume.read(self._plane)
+        return self._whole[region]
+
+
+class VolumePredictor:
+    """Predict in the planes of a volume, each tile of which is embedded once.
+
+    Parameters
+    ----------
+    model
+        From `napari_segnext.load_model`.
+    volume
+        Where planes are read from.
+    store
+        Where embeddings are kept; by default in memory.
+    window
+        Intensities that become the model's input; by default chosen once for the
+        whole volume, which reads a few planes.
+    """
+
+    def __init__(
+        self,
+        model: SegmentationModel,
+        volume: Volume,
+        store: EmbeddingStore | None = None,
+        window: Window | None = None,
+    ) -> None:
+        self.model, self.volume = model, volume
+        self.store = EmbeddingStore() if store is None else store
+        self.window = window or volume.window(model.config.window)
+        self._plane: Plane | None = None
+        self._predictor = Predictor(model, self.store)
+
+    def predict(
+        self,
+        plane: Plane,
+        prompts: Prompts,
+        previous: Prediction | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Prediction:
+        """Segment the object that the prompts are on, in one plane.
+
+        Parameters and errors are those of `Predictor.predict`; a plane outside the
+        volume is a ValueError.
+        """
+        return self._at(plane).predict(prompts, previous, cancelled)
+
+    def embed(
+        self,
+        plane: Plane,
+        cancelled: Callable[[], bool] = lambda: False,
+        at: Point | None = None,
+    ) -> None:
+        """Embed what a first click in the plane needs; see `Predictor.embed`."""
+        self._at(plane).embed(cancelled, at)
+
+    def is_embedded(self, plane: Plane, at: Point | None = None) -> bool:
+        """Tell whether `embed` has nothing to do; reads nothing, from any thread."""
+        return self._prepared(Predictor(self.model, self.store), plane).is_embedded(at)
+
+    def _at(self, plane: Plane) -> Predictor:
+        if plane != self._plane:
+            self._prepared(self._predictor, plane)
+            self._plane = plane
+        return self._predictor
+
+    def _prepared(self, predictor: Predictor, plane: Plane) -> Predictor:
+        image = PlaneImage(self.volume, plane)
+        predictor.set_image(
+            cast("Any", image), self.window, self.volume.plane_key(plane)
+        )
+        return predictor
+
+
+def _pieces(height: int, width: int) -> Iterator[tuple[slice, slice]]:
+    """Yield the parts of a plane that its window is chosen from."""
+    if max(height, width) <= _LARGE:
+        yield slice(None), slice(None)
+        return
+    for row in (0, 1, 2):
+        for column in (0, 1, 2):
+            top = max(0, height - _PIECE) * row // 2
+            left = max(0, width - _PIECE) * column // 2
+            yield slice(top, top + _PIECE), slice(left, left + _PIECE)
