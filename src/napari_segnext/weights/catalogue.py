@@ -1,0 +1,99 @@
+"""The models known by name: what they are, where they come from, on what terms."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+_MIT = "MIT (code), declared by the authors; the weights carry no licence of their own"
+_MAE = (
+    "Training started from MAE weights: facebookresearch/mae publishes them as "
+    "CC BY-NC 4.0, a mirror says Apache-2.0. Ask before commercial use."
+)
+_HQ = " HQSeg-44K, used for fine-tuning, has parts of non-commercial or mixed terms."
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One model of the catalogue.
+
+    Attributes
+    ----------
+    name
+        What `load_model` takes.
+    file
+        Name of the file, in the cache or among the bundled ones.
+    size
+        Bytes; approximate where the publisher gives no exact number.
+    licence, caveat
+        Terms of use, and what is unclear about them.
+    url
+        Where the file is fetched from; None for a file inside the package.
+    reference
+        Name for `napari_segnext.models.reference.reference_config`, which gives
+        the keys and shapes that the file must have; None for one of our own files,
+        which says itself what it holds.
+    sha256
+        As published; None where nothing is.
+    """
+
+    name: str
+    description: str
+    file: str
+    size: int
+    licence: str
+    caveat: str = ""
+    url: str | None = None
+    reference: str | None = None
+    sha256: str | None = None
+
+    @property
+    def bundled(self) -> bool:
+        """Whether the file comes with the package."""
+        return self.url is None
+
+
+def _drive(identifier: str) -> str:
+    return f"https://drive.google.com/file/d/{identifier}/view"
+
+
+_ENTRIES = (
+    Entry(
+        "tiny",
+        "Small convolutional encoder, for a laptop without a GPU",
+        "tiny.safetensors",
+        size=25_000_000,
+        licence="BSD-3-Clause",
+    ),
+    Entry(
+        "vitb-sa1",
+        "SegNext, ViT-B at 1024 pixels, one self-attention block, COCO + LVIS",
+        "vitb_sa1_cocolvis_epoch_90.pth",
+        size=426_900_000,
+        licence=_MIT,
+        caveat=_MAE,
+        url=_drive("1G_m9_sVYVD2MBDf5ulrAUz-iSvi8bQfZ"),
+        reference="vitb-sa1",
+    ),
+    Entry(
+        "vitb-sa2",
+        "SegNext, ViT-B at 1024 pixels, two self-attention blocks, COCO + LVIS",
+        "vitb_sa2_cocolvis_epoch_90.pth",
+        size=455_300_000,
+        licence=_MIT,
+        caveat=_MAE,
+        url=_drive("1uHEcvwA2spsLQqDJiYKqv1pf3vgLAG7-"),
+        reference="vitb-sa2",
+    ),
+    Entry(
+        "vitb-sa2-hq",
+        "vitb-sa2 fine-tuned on HQSeg-44K",
+        "vitb_sa2_cocolvis_hq44k_epoch_0.pth",
+        size=455_300_000,
+        licence=_MIT,
+        caveat=_MAE + _HQ,
+        url=_drive("1qkXIvxnlY3Z4xLYGWJcoAHBUNyDmvwPS"),
+        reference="vitb-sa2-hq",
+    ),
+)
+
+CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}

@@ -1,0 +1,206 @@
+"""Read files of weights, ours and published ones, without trusting them."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from napari_segnext.models import ModelConfig, build_model
+from napari_segnext.models.reference import config_from_reference
+from napari_segnext.weights.errors import WeightsError
+
+Shapes = dict[str, tuple[int, ...]]
+
+_DTYPES = (torch.float16, torch.bfloat16, torch.float32, torch.float64, torch.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What a file of weights holds: tensors that fit a configuration."""
+
+    config: ModelConfig
+    tensors: Mapping[str, Tensor]
+
+
+def expected_shapes(config: ModelConfig) -> Shapes:
+    """Return the name and shape of every tensor of a model, without making it.
+
+    Raises
+    ------
+    ValueError
+        If there is no model with such a configuration.
+    """
+    try:
+        with torch.device("meta"):
+            model = build_model(config)
+    # The numbers come from a file: any of them can break any line of a builder.
+    except Exception as error:
+        raise ValueError(f"no model can be built from it: {error}") from error
+    return {name: tuple(t.shape) for name, t in model.state_dict().items()}
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Read and check a file; its content tells the kind, not its name.
+
+    Parameters
+    ----------
+    path
+        Our ``.safetensors``, or a ``.pth`` as SegNext's authors publish them.
+        Nothing that a file names is imported or run.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    WeightsError
+        If it is not such a file, is damaged, or its tensors are not those of the
+        model that it describes.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: no such file")
+    with path.open("rb") as file:
+        head = file.read(512)
+    if head.startswith(b"PK"):
+        checkpoint = _read_published(path)
+    elif head[8:9] == b"{":
+        checkpoint = _read_safetensors(path)
+    else:
+        raise WeightsError(f"{path} {_what_else(head)}")
+    check_shapes(path, checkpoint.tensors, expected_shapes_of(path, checkpoint.config))
+    _check_values(path, checkpoint.tensors)
+    return checkpoint
+
+
+def expected_shapes_of(path: Path, config: ModelConfig) -> Shapes:
+    """Return `expected_shapes`, blaming the file if there are none."""
+    try:
+        return expected_shapes(config)
+    except ValueError as error:
+        raise WeightsError(
+            f"{path} describes a model unknown to this version of napari-segnext "
+            f"({error}); update the package, or use another file"
+        ) from error
+
+
+def check_shapes(path: Path, tensors: Mapping[str, Tensor], wanted: Shapes) -> None:
+    """Raise `WeightsError` unless the tensors have these names and shapes."""
+    found = {name: tuple(t.shape) for name, t in tensors.items()}
+    faults = {
+        "missing": [name for name in wanted if name not in found],
+        "unknown": [name for name in found if name not in wanted],
+        "of another shape": [
+            f"{name} {found[name]} instead of {wanted[name]}"
+            for name in wanted
+            if name in found and found[name] != wanted[name]
+        ],
+    }
+    listed = [
+        f"{len(names)} {fault} ({names[0]}{', ...' if names[1:] else ''})"
+        for fault, names in faults.items()
+        if names
+    ]
+    if listed:
+        raise WeightsError(
+            f"{path} does not fit its model: of {len(wanted)} tensors, "
+            f"{'; '.join(listed)}. It belongs to another model or version"
+        )
+
+
+def _check_values(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.dtype not in _DTYPES:
+            raise WeightsError(
+                f"{path}: {name} is stored as {tensor.dtype}, {tensor.layout}, which "
+                "no model here uses. Use another file"
+            )
+        if not torch.isfinite(tensor).all():
+            raise WeightsError(
+                f"{path} is damaged or its training failed: {name} holds NaN or "
+                "infinity. Use another file"
+            )
+
+
+def _what_else(head: bytes) -> str:
+    if not head:
+        return "is empty; fetch it again"
+    if head.lstrip()[:1] == b"<":
+        return (
+            "is a web page, not weights: the server sent a message instead of the "
+            "file. Open the address in a browser and save the file by hand"
+        )
+    return (
+        "is neither a .safetensors file nor a published .pth checkpoint; if it should "
+        "be one, it is damaged: fetch it again"
+    )
+
+
+def _read_safetensors(path: Path) -> Checkpoint:
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+    except (SafetensorError, RuntimeError) as error:
+        raise WeightsError(
+            f"{path} is a damaged or incomplete .safetensors file ({error}); "
+            "fetch it again"
+        ) from error
+    if "config" not in metadata:
+        raise WeightsError(
+            f"{path} was not written by napari-segnext: its header has no model "
+            "configuration. Convert the published .pth file instead"
+        )
+    try:
+        return Checkpoint(ModelConfig.from_json(metadata["config"]), tensors)
+    except ValueError as error:
+        raise WeightsError(f"{path}: {error}; use another file") from error
+
+
+def _read_published(path: Path) -> Checkpoint:
+    _check_archive(path)
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    # A hostile file can make the unpickler raise anything; what it may do is
+    # limited by weights_only.
+    except Exception as error:
+        raise WeightsError(
+            f"{path} is not a checkpoint of tensors and plain values "
+            f"({type(error).__name__}), and nothing else is read. Use the file that "
+            "the authors publish"
+        ) from error
+    if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
+        raise WeightsError(
+            f"{path} is not a published SegNext checkpoint: it lacks the entries "
+            "'state_dict' and 'config'"
+        )
+    tensors = content["state_dict"]
+    if not isinstance(tensors, dict) or not all(
+        isinstance(name, str) and isinstance(t, Tensor) for name, t in tensors.items()
+    ):
+        raise WeightsError(f"{path}: 'state_dict' holds other things than tensors")
+    try:
+        return Checkpoint(config_from_reference(content["config"]), tensors)
+    except ValueError as error:
+        raise WeightsError(f"{path}: {error}") from error
+
+
+def _check_archive(path: Path) -> None:
+    """Refuse what is cut short, altered (torch does not compare CRCs) or packed."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            members = archive.infolist()
+            packed = any(m.compress_type != zipfile.ZIP_STORED for m in members)
+            damaged = None if packed else archive.testzip()
+    except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
+        raise WeightsError(
+            f"{path} is cut short or damaged ({error}); fetch it again"
+        ) from error
+    if packed:
+        raise WeightsError(f"{path} is a compressed archive, not a checkpoint")
+    if damaged is not None:
+        raise WeightsError(f"{path} is damaged (in {damaged}); fetch it again")

@@ -1,0 +1,176 @@
+"""From a name or a file to a model that is ready, and from a model to a file."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import save_file
+from torch import Tensor
+
+from napari_segnext.models import SegmentationModel, build_model
+from napari_segnext.weights.catalogue import CATALOGUE
+from napari_segnext.weights.checkpoint import read_checkpoint
+from napari_segnext.weights.errors import WeightsError
+from napari_segnext.weights.obtain import download
+
+_NO_METADATA: Mapping[str, str] = MappingProxyType({})
+
+
+def load_model(name_or_path: str | Path, device: str = "auto") -> SegmentationModel:
+    """Load a model, fetching its file first if it is not on this machine.
+
+    Parameters
+    ----------
+    name_or_path
+        A name of the catalogue (``"tiny"`` needs no network), or the path of our
+        ``.safetensors`` or of a published ``.pth``.
+    device
+        ``"auto"`` takes cuda, else mps, else cpu; otherwise a name that torch knows.
+
+    Returns
+    -------
+    in evaluation mode, float32 whatever the file's precision
+
+    Raises
+    ------
+    ValueError
+        If name or device are unknown; its kind `WeightsError` if the file cannot
+        be used.
+    OSError
+        If there is no such file; its kind `DownloadError` if it cannot be fetched.
+    """
+    place = choose_device(device)
+    path = _find(name_or_path)
+    checkpoint = read_checkpoint(path)
+    model = build_model(checkpoint.config).float()
+    try:
+        model.load_state_dict(checkpoint.tensors)
+    except RuntimeError as error:
+        raise WeightsError(f"{path} does not fit its model: {error}") from error
+    return model.eval().to(place)
+
+
+def _find(name_or_path: str | Path) -> Path:
+    """Return the file; a name of the catalogue comes before a file so called."""
+    if str(name_or_path) in CATALOGUE and not isinstance(name_or_path, Path):
+        return download(name_or_path)
+    path = Path(name_or_path).expanduser()
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{str(name_or_path)!r} is neither a file nor a known model; known: "
+            f"{', '.join(CATALOGUE)}"
+        )
+    return path
+
+
+def choose_device(device: str = "auto") -> torch.device:
+    """Turn a device's name into a device of this machine.
+
+    Raises
+    ------
+    ValueError
+        If there is no such device here.
+    """
+    available = {
+        "cuda": torch.cuda.is_available(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if device == "auto":
+        found = (name for name, is_there in available.items() if is_there)
+        return torch.device(next(found, "cpu"))
+    try:
+        place = torch.device(device)
+    except RuntimeError as error:
+        raise ValueError(
+            f"unknown device {device!r}; use auto, cpu, cuda, cuda:1, ... or mps"
+        ) from error
+    if place.type in available and not available[place.type]:
+        raise ValueError(f"device {device!r} is not on this machine; use auto or cpu")
+    return place
+
+
+def save_model(
+    model: SegmentationModel,
+    path: Path,
+    metadata: Mapping[str, str] = _NO_METADATA,
+    half: bool = False,
+) -> None:
+    """Write a model as ``.safetensors``, in one step.
+
+    Parameters
+    ----------
+    path
+        Replaced if it exists, and only when the new file is whole.
+    metadata
+        What else the header shall say; ``"config"`` is the model's own.
+    half
+        Store floating-point tensors in half precision: half the size.
+
+    Raises
+    ------
+    ValueError
+        If `metadata` has a ``"config"``, or a value does not fit half precision.
+    OSError
+        If the file cannot be written; what was there before is untouched.
+    """
+    if "config" in metadata:
+        raise ValueError("metadata must not hold 'config': the model's own goes there")
+    header = {**metadata, "config": model.config.to_json()}
+    tensors = {
+        name: (_halved(name, t) if half and t.is_floating_point() else t)
+        .detach()
+        .cpu()
+        .contiguous()
+        for name, t in model.state_dict().items()
+    }
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        save_file(tensors, part, header)
+        with part.open("rb+") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    except SafetensorError as error:
+        raise OSError(errno.EIO, f"cannot write the model: {error}", path) from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _halved(name: str, tensor: Tensor) -> Tensor:
+    halved = tensor.half()
+    if not torch.isfinite(halved).all():
+        raise ValueError(f"{name} has values too large for half precision; save whole")
+    return halved
+
+
+def convert(source: Path, destination: Path, half: bool = False) -> None:
+    """Turn a published ``.pth`` (or one of our files) into our ``.safetensors``.
+
+    Parameters
+    ----------
+    source
+        Read as `load_model` reads it.
+    destination
+        Must not exist yet.
+    half
+        Store in half precision.
+
+    Raises
+    ------
+    FileExistsError
+        If `destination` exists.
+    ValueError, OSError
+        As `load_model` and `save_model` do.
+    """
+    if destination.suffix != ".safetensors":
+        raise ValueError(f"{destination} must end in .safetensors")
+    if destination.exists():
+        raise FileExistsError(f"{destination} exists; choose another name or delete it")
+    model = load_model(source, device="cpu")
+    save_model(model, destination, {"converted_from": source.name}, half)
