@@ -203,12 +203,10 @@ class Region:
         mask = np.zeros(shape, bool)
         top, left = self.offset
         height, width = self.pixels.shape
-        rows = slice(max(top, 0), max(min(top + height, shape[0]), 0))
-        columns = slice(max(left, 0), max(min(left + width, shape[1]), 0))
-        mask[rows, columns] = self.pixels[
-            rows.start - top : rows.stop - top,
-            columns.start - left : columns.stop - left,
-        ]
+        y0, y1 = np.clip([top, top + height], 0, shape[0])
+        x0, x1 = np.clip([left, left + width], 0, shape[1])
+        if y0 < y1 and x0 < x1:
+            mask[y0:y1, x0:x1] = self.pixels[y0 - top : y1 - top, x0 - left : x1 - left]
         return mask
 
     def __eq__(self, other: object) -> bool:
