@@ -119,9 +119,10 @@ def read_scribbles(
         was = prompt.painted.paste(pixels.shape)  # type: ignore[arg-type]
         kept = was & (left == (1 if prompt.positive else 2))
         left[kept] = 0
-        if kept.any():
-            region = prompt.painted if kept.sum() == was.sum() else Region.of(kept)
-            found.append(Scribble(painted=region, positive=prompt.positive))
+        if np.array_equal(kept, was):
+            found.append(prompt)
+        elif kept.any():
+            found.append(Scribble(painted=Region.of(kept), positive=prompt.positive))
     for label, positive in ((1, True), (2, False)):
         if (left == label).any():
             painted = Region.of(left == label)

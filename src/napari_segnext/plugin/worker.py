@@ -117,7 +117,6 @@ class Worker(QObject):
 
     def _next(self) -> Job | None:
         with self._changed:
-            self._running = None
             while not self._waiting and not self._closed:
                 self._changed.wait()
             if self._closed:
@@ -129,22 +128,33 @@ class Worker(QObject):
             return job
 
     def _work(self) -> None:
-        while (job := self._next()) is not None:
-            try:
-                outcome: Any = job.run(job.interrupted.is_set)
-            except Exception as error:
-                if job.interrupted.is_set():
-                    self._again(job)
-                    continue
-                outcome = error
-            with self._changed:
-                closed = self._closed
-            if not closed:
-                self._delivered.emit(job, outcome)
+        while self._work_once():
+            # Nothing of a finished job is kept alive while waiting for the next.
+            pass
+
+    def _work_once(self) -> bool:
+        job = self._next()
+        if job is None:
+            return False
+        try:
+            outcome: Any = job.run(job.interrupted.is_set)
+        except Exception as error:
+            if job.interrupted.is_set():
+                self._again(job)
+                return True
+            outcome = error
+        with self._changed:
+            # Free for the queue before the result is known to anyone.
+            self._running = None
+            closed = self._closed
+        if not closed:
+            self._delivered.emit(job, outcome)
+        return True
 
     def _again(self, job: Job) -> None:
         """Put an interrupted job back, unless it is outdated."""
         with self._changed:
+            self._running = None
             replaced = any(j.key == job.key for j in self._waiting)
             if not (replaced or job.unwanted or self._closed):
                 self._waiting.insert(0, job)

@@ -1,0 +1,145 @@
+import threading
+
+import pytest
+
+from napari_segnext.plugin.worker import Job, Priority, Worker
+
+
+class Gate:
+    """A job body that waits until it is opened, and gives up when interrupted."""
+
+    def __init__(self):
+        self.entered, self.open = threading.Event(), threading.Event()
+        self.runs = 0
+
+    def __call__(self, cancelled):
+        self.runs += 1
+        self.entered.set()
+        while not self.open.wait(0.002):
+            if cancelled():
+                raise RuntimeError("cancelled")
+        return "gate"
+
+
+@pytest.fixture
+def worker(qtbot):
+    worker = Worker()
+    yield worker
+    worker.close()
+
+
+@pytest.fixture
+def gate(worker):
+    gate = Gate()
+    yield gate
+    gate.open.set()
+
+
+@pytest.fixture
+def log():
+    return []
+
+
+def job(log, name, priority=Priority.CLICK, key=None, subject=None):
+    return Job(
+        key or name, priority, lambda cancelled: name, log.append, subject=subject
+    )
+
+
+def hold(worker, gate, log, priority=Priority.CLICK, subject=None, key="gate"):
+    worker.submit(Job(key, priority, gate, log.append, subject=subject))
+    assert gate.entered.wait(2)
+
+
+def test_result_arrives_on_the_gui_thread(qtbot, worker):
+    threads = []
+    worker.submit(
+        Job(
+            "job",
+            Priority.CLICK,
+            lambda cancelled: threading.current_thread(),
+            lambda thread: threads.extend([thread, threading.current_thread()]),
+        )
+    )
+    qtbot.waitUntil(lambda: len(threads) == 2)
+    assert threads[0] is not threading.main_thread()
+    assert threads[1] is threading.main_thread()
+
+
+def test_urgent_jobs_run_first(qtbot, worker, gate, log):
+    hold(worker, gate, log)
+    worker.submit(job(log, "rest", Priority.REST))
+    worker.submit(job(log, "ahead", Priority.AHEAD))
+    worker.submit(job(log, "first click"))
+    worker.submit(job(log, "second click"))
+    gate.open.set()
+    qtbot.waitUntil(lambda: len(log) == 5)
+    assert log == ["gate", "first click", "second click", "ahead", "rest"]
+
+
+def test_newer_job_replaces_waiting_one_of_its_key_only(qtbot, worker, gate, log):
+    hold(worker, gate, log)
+    worker.submit(job(log, "old", key=("object 1", "plane")))
+    worker.submit(job(log, "other", key=("object 2", "plane")))
+    worker.submit(job(log, "new", key=("object 1", "plane")))
+    gate.open.set()
+    qtbot.waitUntil(lambda: len(log) == 3)
+    assert sorted(log) == ["gate", "new", "other"]
+
+
+def test_click_interrupts_work_on_another_subject_which_is_done_later(
+    qtbot, worker, gate, log
+):
+    hold(worker, gate, log, Priority.AHEAD, subject="plane 1")
+    worker.submit(job(log, "click", subject="plane 2"))
+    qtbot.waitUntil(lambda: log == ["click"])
+    gate.open.set()
+    qtbot.waitUntil(lambda: log == ["click", "gate"])
+    assert gate.runs == 2
+
+
+def test_click_waits_for_work_on_its_own_subject(qtbot, worker, gate, log):
+    hold(worker, gate, log, Priority.SHOWN, subject="plane 1")
+    worker.submit(job(log, "click", subject="plane 1"))
+    gate.open.set()
+    qtbot.waitUntil(lambda: len(log) == 2)
+    assert log == ["gate", "click"]
+    assert gate.runs == 1
+
+
+def test_click_does_not_interrupt_a_click(qtbot, worker, gate, log):
+    hold(worker, gate, log, subject="plane 1")
+    worker.submit(job(log, "click", subject="plane 2"))
+    gate.open.set()
+    qtbot.waitUntil(lambda: len(log) == 2)
+    assert log == ["gate", "click"]
+
+
+def test_discarded_jobs_are_neither_run_nor_delivered(qtbot, worker, gate, log):
+    hold(worker, gate, log)
+    worker.submit(job(log, "waiting"))
+    worker.discard(lambda j: j.key in ("gate", "waiting"))
+    worker.submit(job(log, "last"))
+    qtbot.waitUntil(lambda: log == ["last"])
+
+
+def test_exception_is_delivered_and_the_worker_goes_on(qtbot, worker, log):
+    def fail(cancelled):
+        raise OSError("no such file")
+
+    errors = []
+    worker.submit(Job("bad", Priority.CLICK, fail, log.append, errors.append))
+    worker.submit(job(log, "good"))
+    qtbot.waitUntil(lambda: log == ["good"])
+    assert [str(e) for e in errors] == ["no such file"]
+
+
+def test_close_stops_the_running_job_and_delivers_nothing(qtbot, gate, log):
+    worker = Worker()
+    hold(worker, gate, log)
+    worker.submit(job(log, "waiting"))
+    worker.close()
+    assert not worker._thread.is_alive()
+    worker.submit(job(log, "late"))
+    qtbot.wait(20)
+    assert log == []
