@@ -164,7 +164,9 @@ def _read_safetensors(path: Path) -> Checkpoint:
 def _read_published(path: Path) -> Checkpoint:
     _check_archive(path)
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        # Opened here, since torch would go by the suffix of a path.
+        with path.open("rb") as file:
+            content = torch.load(file, map_location="cpu", weights_only=True)
     # A hostile file can make the unpickler raise anything; what it may do is
     # limited by weights_only.
     except Exception as error:

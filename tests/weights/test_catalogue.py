@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+
+import pytest
+
+from napari_segnext.models.reference import reference_config
+from napari_segnext.weights import CATALOGUE, cache_folder, list_models, path_of
+from napari_segnext.weights.checkpoint import expected_shapes
+
+PUBLISHED = [entry for entry in CATALOGUE.values() if entry.reference]
+
+
+@pytest.mark.parametrize(
+    ("name", "keys"),
+    [("vitb-sa1", "sa1"), ("vitb-sa2", "sa2"), ("vitb-sa2-hq", "sa2")],
+)
+def test_expected_tensors_are_those_of_the_published_files(shared, name, keys):
+    listed = json.loads((shared / "parity" / f"keys_{keys}.json").read_text())
+    found = expected_shapes(reference_config(CATALOGUE[name].reference))
+    assert found == {key: tuple(shape) for key, shape in listed.items()}
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=lambda e: e.name)
+def test_sizes_are_those_of_the_tensors(entry):
+    shapes = expected_shapes(reference_config(entry.reference))
+    tensors = 4 * sum(math.prod(shape) for shape in shapes.values())
+    assert tensors < entry.size < tensors * 1.001
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=lambda e: e.name)
+def test_terms_of_published_models_are_said(entry):
+    assert entry.licence.startswith("MIT")
+    assert "CC BY-NC" in entry.caveat
+    assert ("HQSeg-44K" in entry.caveat) == (entry.name == "vitb-sa2-hq")
+
+
+def test_the_cache_can_be_elsewhere(monkeypatch, tmp_path):
+    monkeypatch.delenv("NAPARI_SEGNEXT_CACHE", raising=False)
+    assert cache_folder().name == "napari-segnext"
+    monkeypatch.setenv("NAPARI_SEGNEXT_CACHE", str(tmp_path))
+    assert path_of(CATALOGUE["vitb-sa1"]).parent == tmp_path
+
+
+def test_the_list_says_what_is_present(cache):
+    cache.mkdir()
+    (cache / CATALOGUE["vitb-sa1"].file).write_bytes(b"123")
+    listed = {status.entry.name: status for status in list_models()}
+    assert list(listed) == ["tiny", "vitb-sa1", "vitb-sa2", "vitb-sa2-hq"]
+    assert (listed["vitb-sa1"].present, listed["vitb-sa1"].size) == (True, 3)
+    missing = listed["vitb-sa2"]
+    assert (missing.present, missing.size) == (False, missing.entry.size)
+
+
+def test_listing_models_does_not_import_torch():
+    code = (
+        "import sys; from napari_segnext.weights import list_models; list_models();"
+        "sys.exit('torch' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
