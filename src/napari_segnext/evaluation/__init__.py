@@ -1,0 +1,37 @@
+"""Evaluation: the papers' protocol, and what goes beyond it.
+
+`run` does what the command line does; `evaluate` is the loop, for any predictor.
+"""
+
+from napari_segnext.evaluation.clicker import ClickRobot, RobotClick
+from napari_segnext.evaluation.datasets import (
+    DATASETS,
+    Sample,
+    load_dataset,
+    select_objects,
+)
+from napari_segnext.evaluation.evaluate import (
+    InteractivePredictor,
+    evaluate,
+    evaluate_object,
+    segment_anything_seconds,
+)
+from napari_segnext.evaluation.results import ObjectResult, Result, Settings
+from napari_segnext.evaluation.run import run
+
+__all__ = [
+    "DATASETS",
+    "ClickRobot",
+    "InteractivePredictor",
+    "ObjectResult",
+    "Result",
+    "RobotClick",
+    "Sample",
+    "Settings",
+    "evaluate",
+    "evaluate_object",
+    "load_dataset",
+    "run",
+    "segment_anything_seconds",
+    "select_objects",
+]

@@ -1,0 +1,192 @@
+"""One evaluation from names and paths to a JSON file: the command `evaluate`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from napari_segnext.embeddings import EmbeddingStore
+from napari_segnext.evaluation import baselines, report
+from napari_segnext.evaluation.datasets import Sample, load_dataset, select_objects
+from napari_segnext.evaluation.evaluate import (
+    InteractivePredictor,
+    evaluate,
+    segment_anything_seconds,
+)
+from napari_segnext.evaluation.progress import ProgressFile
+from napari_segnext.evaluation.results import MAX_CLICKS, ObjectResult, Result, Settings
+from napari_segnext.evaluation.simulate import FirstPrompt
+from napari_segnext.models import Embedding
+from napari_segnext.predictor import Predictor
+from napari_segnext.weights import load_model
+
+Selection = Sequence[tuple[Sample, tuple[int, ...]]]
+
+
+def run(
+    model: str,
+    dataset: str,
+    data: Path,
+    max_clicks: int = MAX_CLICKS,
+    limit: int | None = None,
+    device: str = "auto",
+    sat: bool = False,
+    json_path: Path | None = None,
+    first_prompt: FirstPrompt = "click",
+    jitter: float = 0.0,
+    plot: Path | None = None,
+    crop: float | None = None,
+    seed: int = 0,
+    console: Console | None = None,
+) -> Result:
+    """Evaluate a model or a baseline, with a progress bar, a table and a JSON file.
+
+    Parameters
+    ----------
+    model
+        Name or file for `napari_segnext.load_model`, or one of
+        `napari_segnext.evaluation.baselines.BASELINES`.
+    dataset, data
+        See `napari_segnext.evaluation.datasets`.
+    limit
+        Take so many objects, evenly spaced over all.
+    sat
+        Also time the segment-anything task on the first image.
+    json_path
+        Where the numbers go. Finished objects are kept beside it in
+        ``NAME.partial.jsonl``, from which an interrupted evaluation goes on; at the
+        end it becomes ``NAME.objects.jsonl``.
+    plot
+        PNG of the mean IoU over clicks; needs the extra ``eval``.
+    max_clicks, first_prompt, jitter, crop, seed
+        See `Settings`.
+
+    Raises
+    ------
+    ValueError
+        If a name or number is wrong, or the partial file is of another evaluation.
+    OSError
+        If the data or the model cannot be read.
+    ImportError
+        If something of the extra ``eval`` is asked for and missing.
+    """
+    settings = Settings(max_clicks, first_prompt, jitter, crop, seed=seed)
+    if plot is not None:
+        report.require_matplotlib()
+    console = console or Console()
+    selection = select_objects(load_dataset(dataset, data), limit)
+    predictor, embeddings = _predictor(model, device)
+    identity = {
+        "model": _identity(model),
+        "dataset": dataset,
+        "data": str(Path(data).resolve()),
+        "limit": limit,
+        "settings": asdict(settings),
+    }
+    objects = _objects(
+        predictor, selection, settings, embeddings, identity, json_path, console
+    )
+    sat_s = _sat_seconds(model, device, selection[0][0]) if sat else None
+    result = Result(model, dataset, objects, settings, sat_s)
+    if json_path is not None:
+        report.write_json(result, json_path)
+        partial, finished = _progress_paths(json_path)
+        if partial.exists():
+            partial.replace(finished)
+    console.print(report.table([result]))
+    if plot is not None:
+        report.plot([result], plot)
+    return result
+
+
+def _objects(
+    predictor: InteractivePredictor,
+    selection: Selection,
+    settings: Settings,
+    embeddings: Callable[[], int],
+    identity: dict[str, Any],
+    json_path: Path | None,
+    console: Console,
+) -> list[ObjectResult]:
+    """Evaluate what is not finished yet, under a progress bar."""
+    kept = None
+    if json_path is not None:
+        kept = ProgressFile(_progress_paths(json_path)[0], identity)
+    results = list(kept.results) if kept else []
+    done = {(r.sample, r.object_id) for r in results}
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
+    total = sum(len(objects) for _, objects in selection)
+    try:
+        with Progress(*columns, console=console) as bar:
+            task = bar.add_task(identity["dataset"], total=total, completed=len(done))
+            for result in evaluate(
+                predictor, selection, settings, done=done, embeddings=embeddings
+            ):
+                results.append(result)
+                if kept:
+                    kept.add(result)
+                bar.advance(task)
+    finally:
+        if kept:
+            kept.close()
+    return results
+
+
+def _progress_paths(json_path: Path) -> tuple[Path, Path]:
+    return (
+        json_path.with_suffix(".partial.jsonl"),
+        json_path.with_suffix(".objects.jsonl"),
+    )
+
+
+def _predictor(
+    name: str, device: str
+) -> tuple[InteractivePredictor, Callable[[], int]]:
+    """Return a predictor and a count of the embeddings that it has computed."""
+    if name in baselines.BASELINES:
+        return baselines.BASELINES[name](), lambda: 0
+    store = _CountingStore()
+    return Predictor(load_model(name, device=device), store), lambda: store.computed
+
+
+class _CountingStore(EmbeddingStore):
+    """A store that knows how many embeddings were computed for it."""
+
+    computed = 0
+
+    def put(self, key: str, embedding: Embedding) -> None:
+        self.computed += 1
+        super().put(key, embedding)
+
+
+def _sat_seconds(name: str, device: str, sample: Sample) -> float:
+    """Time the segment-anything task with a predictor that knows no image yet."""
+    if name in baselines.BASELINES:
+        raise ValueError("the segment-anything task is timed for models alone")
+    model = load_model(name, device=device)
+    return segment_anything_seconds(Predictor(model), sample.image(), model.config.size)
+
+
+def _identity(model: str) -> list[Any]:
+    """Tell a model file from a later one of the same name."""
+    path = Path(model)
+    if not path.is_file():
+        return [model]
+    state = path.stat()
+    return [str(path.resolve()), state.st_size, state.st_mtime_ns]
