@@ -23,12 +23,16 @@ class Tiling:
     finest
         The finest level is the first whose scale (model pixels per image pixel)
         is at least this.
+    first
+        A first click, which says nothing of the object's size, is decoded at the
+        level whose scale is nearest to this.
     margin
         A tile fits when prompts and previous mask, grown by this factor, lie in it.
     """
 
     overlap: float = 0.5
     finest: float = 0.75
+    first: float = 0.75
     margin: float = 1.4
 
 

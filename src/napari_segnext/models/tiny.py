@@ -1,0 +1,156 @@
+"""The bundled model: SegNext's idea at a size for a laptop without a GPU.
+
+As in SegNext (Liu et al., CVPR 2024) the image is encoded once, all prompts are
+one dense map, the two are added and fused by self-attention. What differs is the
+scale: the encoder is a small convolutional network, and the map is added at
+strides 2, 4, 8 and 16 instead of 16 alone, because the objects of interest are
+often only a few pixels wide there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import timm
+from timm.models.vision_transformer import Block
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from napari_segnext.models.base import Features, SegmentationModel
+from napari_segnext.models.config import ModelConfig
+
+
+def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Residual(nn.Module):
+    """Two 3 x 3 convolutions around a shortcut."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.body = nn.Sequential(
+            _convolution(width, width),
+            nn.Conv2d(width, width, 3, padding=1, bias=False),
+            nn.BatchNorm2d(width),
+        )
+        self.activation = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, width, h, w) to the same shape."""
+        return self.activation(x + self.body(x))  # type: ignore[no-any-return]
+
+
+class PromptPyramid(nn.Module):
+    """Embed the (B, 3, S, S) dense map at strides 2, 4, 8 and 16."""
+
+    def __init__(self, widths: Sequence[int]) -> None:
+        super().__init__()
+        inputs = [3, *widths[:-1]]
+        self.steps = nn.ModuleList(
+            _convolution(i, o, stride=2) for i, o in zip(inputs, widths, strict=True)
+        )
+        # Without the last activation: an embedding that is added can be negative.
+        self.embeddings = nn.ModuleList(nn.Conv2d(w, w, 1) for w in widths)
+
+    def forward(self, dense: Tensor) -> list[Tensor]:
+        """Return one embedding per stride, finest first."""
+        embeddings = []
+        for step, embedding in zip(self.steps, self.embeddings, strict=True):
+            dense = step(dense)
+            embeddings.append(embedding(dense))
+        return embeddings
+
+
+class Fusion(nn.Module):
+    """Self-attention over the sum of image and prompt embedding at stride 16."""
+
+    def __init__(self, width: int, depth: int, heads: int) -> None:
+        super().__init__()
+        self.blocks = nn.Sequential(
+            *(
+                Block(width, heads, mlp_ratio=2, qkv_bias=True, init_values=0.1)
+                for _ in range(depth)
+            )
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, width, h, w) to the same shape."""
+        tokens = self.blocks(x.flatten(2).transpose(1, 2))
+        return tokens.transpose(1, 2).reshape(x.shape)  # type: ignore[no-any-return]
+
+
+class Tiny(SegmentationModel):
+    """A light convolutional SegNext for CPUs.
+
+    Parameters
+    ----------
+    config
+        The model's configuration.
+    encoder
+        Name of a timm network with features at strides 2, 4, 8 and 16.
+    widths
+        Channels at those strides; what is stored of an image has these widths.
+    fusion_depth, fusion_heads
+        Self-attention blocks at stride 16, and their heads.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        encoder: str = "tf_efficientnet_lite0",
+        widths: Sequence[int] = (16, 32, 64, 128),
+        fusion_depth: int = 1,
+        fusion_heads: int = 4,
+    ) -> None:
+        super().__init__(config)
+        self.encoder = timm.create_model(
+            encoder, features_only=True, out_indices=(0, 1, 2, 3)
+        )
+        channels = self.encoder.feature_info.channels()  # type: ignore[operator, union-attr]
+        self.lateral = nn.ModuleList(
+            nn.Conv2d(i, o, 1) for i, o in zip(channels, widths, strict=True)
+        )
+        self.prompts = PromptPyramid(widths)
+        self.fusion = Fusion(widths[-1], fusion_depth, fusion_heads)
+        # At stride 2 a second convolution costs more than all the coarser levels.
+        self.refine = nn.ModuleList(
+            nn.Sequential(nn.ReLU(), Residual(w) if i else _convolution(w, w))
+            for i, w in enumerate(widths)
+        )
+        self.reduce = nn.ModuleList(
+            nn.Conv2d(coarse, fine, 1)
+            for fine, coarse in zip(widths[:-1], widths[1:], strict=True)
+        )
+        self.head = nn.Conv2d(widths[0], 1, 1)
+
+    def image_features(
+        self, images: Tensor, check: Callable[[], None] = lambda: None
+    ) -> Features:
+        """Return ``stride2`` ... ``stride16``: (B, width, S / stride, S / stride)."""
+        check()
+        maps = self.encoder(images)
+        check()
+        return {
+            f"stride{2 ** (i + 1)}": lateral(features)
+            for i, (lateral, features) in enumerate(
+                zip(self.lateral, maps, strict=True)
+            )
+        }
+
+    def mask_logits(self, features: Features, dense: Tensor) -> Tensor:
+        """Fuse at every stride, coarse to fine: (B, 1, S, S) logits."""
+        fused = [
+            features[f"stride{2 ** (i + 1)}"] + embedding
+            for i, embedding in enumerate(self.prompts(dense))
+        ]
+        x = self.refine[-1](self.fusion(fused[-1]))
+        for level in range(len(fused) - 2, -1, -1):
+            # Fewer channels first, pixels after: both are linear, this is cheaper.
+            x = interpolate(self.reduce[level](x), scale_factor=2, mode="bilinear")
+            x = self.refine[level](fused[level] + x)
+        return interpolate(self.head(x), scale_factor=2, mode="bilinear")

@@ -1,0 +1,297 @@
+"""One image: `set_image`, then `predict` as prompts are added."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import takewhile
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from napari_segnext.embeddings import (
+    EmbeddingStore,
+    content_key,
+    embedding_key,
+    model_fingerprint,
+)
+from napari_segnext.models import Embedding, SegmentationModel, State
+from napari_segnext.prompts import BoolArray, FloatArray, Point, Prompts, extent
+from napari_segnext.tiles import Bounds, Tile, TilePyramid
+from napari_segnext.window import Window, channels_last, robust_window
+
+# A first decode may show that another tile fits better; how often it is followed.
+_MOVES = 3
+# Tiles that `embed` prepares at the level of a first click.
+_AHEAD = 9
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """A mask, and what a refinement needs.
+
+    Attributes
+    ----------
+    probability
+        (H, W) float32 in image pixels.
+    prompts
+        The prompts that it answers.
+    state
+        What the model wants back at the next prompt, or None.
+    tile
+        The tile that it was decoded in.
+    embed_ms, decode_ms
+        Milliseconds spent on embedding (0 when the embedding was there) and on
+        everything else.
+    """
+
+    probability: FloatArray
+    prompts: Prompts = Prompts()
+    state: State | None = None
+    tile: Tile | None = None
+    embed_ms: float = 0.0
+    decode_ms: float = 0.0
+
+    @property
+    def mask(self) -> BoolArray:
+        """(H, W) bool: where the probability is above one half."""
+        return self.probability > 0.5
+
+    @classmethod
+    def from_probability(
+        cls, probability: ArrayLike, prompts: Prompts | None = None
+    ) -> Prediction:
+        """Start a refinement from a (H, W) mask or probability made elsewhere."""
+        array = np.asarray(probability, np.float32)
+        return cls(array, Prompts() if prompts is None else prompts)
+
+
+class Predictor:
+    """Segment objects of one image with prompts.
+
+    Parameters
+    ----------
+    model
+        From `napari_segnext.load_model`.
+    store
+        Where embeddings are kept; by default in memory.
+
+    Examples
+    --------
+    >>> predictor = Predictor(load_model("tiny"))  # doctest: +SKIP
+    >>> predictor.set_image(image)  # doctest: +SKIP
+    >>> predictor.predict(Prompts().click(120, 80)).mask  # doctest: +SKIP
+    """
+
+    def __init__(
+        self, model: SegmentationModel, store: EmbeddingStore | None = None
+    ) -> None:
+        self.model = model
+        self.store = EmbeddingStore() if store is None else store
+        self._image: NDArray[np.generic] | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W) of the image."""
+        height, width = self._require_image().shape[:2]
+        return height, width
+
+    def set_image(
+        self,
+        image: NDArray[np.generic],
+        window: Window | None = None,
+        key: str | None = None,
+    ) -> None:
+        """Choose the image that the next predictions are about.
+
+        Nothing is embedded yet: `embed` or the first `predict` do that.
+
+        Parameters
+        ----------
+        image
+            (H, W) or (H, W, C), any real dtype. Only the regions of tiles in use
+            are read from an array that is lazy.
+        window
+            Intensities that become the model's input; by default chosen from the
+            image by the model's rule.
+        key
+            Names the pixels for the embedding store; by default a hash of them.
+
+        Raises
+        ------
+        ValueError
+            If the array is not an image.
+        """
+        if window is None or key is None:
+            image = channels_last(image)
+        self._window = window or robust_window(image, self.model.config.window)
+        self._key = key or content_key(image)
+        self._image = image
+        height, width = image.shape[:2]
+        self.pyramid = TilePyramid((height, width), self.model.config)
+
+    def embed(
+        self,
+        cancelled: Callable[[], bool] = lambda: False,
+        at: Point | None = None,
+    ) -> None:
+        """Embed the tiles that a first click is most likely to need.
+
+        Parameters
+        ----------
+        cancelled
+            Asked between blocks of the encoder.
+        at
+            Where the user looks, (y, x); default: the centre.
+
+        Raises
+        ------
+        napari_segnext.models.Cancelled
+            If `cancelled` said so. What was embedded until then is kept.
+        """
+        for tile in self._first_tiles(at):
+            self._embedding(tile, cancelled)
+
+    def is_embedded(self, at: Point | None = None) -> bool:
+        """Tell whether `embed` has nothing to do."""
+        return all(self._tile_key(t) in self.store for t in self._first_tiles(at))
+
+    def predict(
+        self,
+        prompts: Prompts,
+        previous: Prediction | None = None,
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Prediction:
+        """Segment the object that the prompts are on.
+
+        Parameters
+        ----------
+        prompts
+            All prompts so far, not only the new ones.
+        previous
+            The prediction to refine.
+        cancelled
+            Asked between blocks of the encoder, if a tile has to be embedded.
+
+        Raises
+        ------
+        ValueError
+            If there are no prompts, or one lies outside the image.
+        napari_segnext.models.Cancelled
+            If `cancelled` said so.
+        """
+        shape = self.shape
+        if not len(prompts):
+            raise ValueError("give at least one prompt")
+        prompts.check_inside(shape)
+        if previous is not None and previous.probability.shape != shape:
+            raise ValueError(
+                f"the previous prediction is of shape {previous.probability.shape}, "
+                f"the image of shape {shape}"
+            )
+        result, tile = previous, self._tile_for(prompts, previous)
+        embed_ms = decode_ms = 0.0
+        visited: set[Tile] = set()
+        while tile not in visited and len(visited) <= _MOVES:
+            visited.add(tile)
+            started = time.perf_counter()
+            embedding = self._embedding(tile, cancelled)
+            embedded = time.perf_counter()
+            result = self._decode(tile, embedding, prompts, previous)
+            decode_ms += 1e3 * (time.perf_counter() - embedded)
+            embed_ms += 1e3 * (embedded - started)
+            tile = self._tile_for(prompts, result)
+        assert result is not None
+        return replace(result, embed_ms=embed_ms, decode_ms=decode_ms)
+
+    def _decode(
+        self,
+        tile: Tile,
+        embedding: Embedding,
+        prompts: Prompts,
+        previous: Prediction | None,
+    ) -> Prediction:
+        frame = self.pyramid.frame(tile)
+        probability = None if previous is None else previous.probability
+        model_prompts = prompts.to_model(
+            frame, self.model.config.style, probability, _answered(prompts, previous)
+        )
+        state = None
+        if previous is not None and previous.tile == tile:
+            state = previous.state
+        decoded = self.model.decode(embedding, model_prompts, state)
+        logits = frame.restore(decoded.logits.cpu().numpy())
+        whole = np.zeros(self.shape, np.float32)
+        if probability is not None:
+            whole[:] = probability
+        rows = slice(frame.top, frame.top + frame.height)
+        columns = slice(frame.left, frame.left + frame.width)
+        whole[rows, columns] = 1 / (1 + np.exp(-logits))
+        return Prediction(whole, prompts, decoded.state, tile)
+
+    def _tile_for(self, prompts: Prompts, result: Prediction | None) -> Tile:
+        """Choose the tile for all positive prompts, the newest one and the mask."""
+        items = [p for p in prompts if p.positive] or list(prompts)
+        points = [point for p in [*items, prompts.items[-1]] for point in extent(p)]
+        bounds = _bounds(points, self.shape)
+        if result is None:
+            only_clicks = bounds[2] - bounds[0] <= 1 and bounds[3] - bounds[1] <= 1
+            level = self.pyramid.first_level() if only_clicks else None
+            return self.pyramid.choose(bounds, level)
+        if self.pyramid.levels == 1:
+            return Tile(0, 0, 0)
+        mask = result.mask
+        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+        if len(rows):
+            corners = [(rows[0], columns[0]), (rows[-1], columns[-1])]
+            bounds = _bounds([*points, *corners], self.shape)
+        return self.pyramid.choose(bounds)
+
+    def _first_tiles(self, at: Point | None) -> list[Tile]:
+        height, width = self.shape
+        point = (height / 2, width / 2) if at is None else at
+        return self.pyramid.nearest(point, self.pyramid.first_level(), _AHEAD)
+
+    def _tile_key(self, tile: Tile) -> str:
+        fingerprint = model_fingerprint(self.model)
+        return embedding_key(self._key, tile, self._window, fingerprint)
+
+    def _embedding(self, tile: Tile, cancelled: Callable[[], bool]) -> Embedding:
+        key = self._tile_key(tile)
+        known = self.store.get(key, self.model.device)
+        if known is not None:
+            return known
+        frame = self.pyramid.frame(tile)
+        cut = self._require_image()[
+            frame.top : frame.top + frame.height,
+            frame.left : frame.left + frame.width,
+        ]
+        pixels = self._window.apply(np.asarray(cut))
+        # The published models were trained on images shrunk without a filter.
+        antialias = self.model.config.tiling is not None
+        local = replace(frame, top=0, left=0)
+        embedding = self.model.encode(local.crop(pixels, antialias), cancelled)
+        self.store.put(key, embedding)
+        return embedding
+
+    def _require_image(self) -> NDArray[np.generic]:
+        if self._image is None:
+            raise ValueError("call set_image before predict")
+        return self._image
+
+
+def _answered(prompts: Prompts, previous: Prediction | None) -> int:
+    """Count the leading prompts that a previous prediction has seen already."""
+    if previous is None:
+        return 0
+    pairs = zip(prompts.items, previous.prompts.items, strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+
+
+def _bounds(points: Iterable[Point], shape: tuple[int, int]) -> Bounds:
+    """Return the bounds of points, within the image."""
+    at = np.array(list(points) or [(shape[0] / 2, shape[1] / 2)], float)
+    low = np.clip(np.floor(at.min(0)), 0, None)
+    high = np.minimum(np.floor(at.max(0)) + 1, shape)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])

@@ -1,0 +1,152 @@
+"""The pyramid of tiles of a slice: which tile fits these prompts.
+
+Every slice has one fixed pyramid of overlapping tiles that does not depend on the
+prompts, so that each tile is embedded at most once, and zooming in on a small
+object is choosing a finer tile. Level 0 is the whole slice in one tile; each level
+after it doubles the scale.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import ceil, log2
+
+import numpy as np
+
+from napari_segnext.models.config import ModelConfig
+from napari_segnext.prompts import Frame
+
+# (y0, x0, y1, x1) in image pixels; the ends are exclusive.
+Bounds = tuple[float, float, float, float]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Tile:
+    """One tile of a pyramid: level 0 is the whole slice."""
+
+    level: int
+    row: int
+    column: int
+
+
+class TilePyramid:
+    """The tiles of a slice for one model.
+
+    Parameters
+    ----------
+    shape
+        (H, W) of the slice.
+    config
+        Of the model; without `tiling` there is one tile, the whole slice.
+    """
+
+    def __init__(self, shape: tuple[int, int], config: ModelConfig) -> None:
+        self.shape, self.config = shape, config
+        self.levels = 1
+        tiling, whole = config.tiling, config.size / max(shape)
+        if tiling is not None and whole < tiling.finest:
+            self.levels += ceil(log2(tiling.finest / whole) - 1e-6)
+        self._starts = [self._grid(level) for level in range(self.levels)]
+
+    def scale(self, level: int) -> float:
+        """Return model pixels per image pixel."""
+        return float(self.config.size * 2**level / max(self.shape))
+
+    def tiles(self, level: int) -> list[Tile]:
+        """Return all tiles of a level, row by row."""
+        rows, columns = self._starts[level]
+        return [
+            Tile(level, row, column)
+            for row in range(len(rows))
+            for column in range(len(columns))
+        ]
+
+    def frame(self, tile: Tile) -> Frame:
+        """Return the region that a tile covers.
+
+        Raises
+        ------
+        IndexError
+            If the slice has no such tile.
+        """
+        rows, columns = self._starts[tile.level]
+        height, width = self._side(tile.level)
+        config = self.config
+        top, left = rows[tile.row], columns[tile.column]
+        return Frame(top, left, height, width, config.size, config.resize)
+
+    def first_level(self) -> int:
+        """Return the level at which an object of unknown size is looked at."""
+        if self.config.tiling is None:
+            return 0
+        steps = log2(self.config.tiling.first / self.scale(0))
+        return int(np.clip(round(steps), 0, self.levels - 1))
+
+    def choose(self, bounds: Bounds, level: int | None = None) -> Tile:
+        """Choose the tile for a region of the slice.
+
+        Parameters
+        ----------
+        bounds
+            What must be seen.
+        level
+            A level to stay at; otherwise the finest one that has a tile in which
+            the bounds fit with their margin.
+        """
+        if level is not None:
+            return self._nearest(bounds, level)
+        assert self.levels == 1 or self.config.tiling is not None
+        margin = self.config.tiling.margin if self.config.tiling else 1.0
+        for candidate in range(self.levels - 1, 0, -1):
+            tile = self._nearest(bounds, candidate)
+            if self._holds(tile, bounds, margin):
+                return tile
+        return Tile(0, 0, 0)
+
+    def nearest(self, point: tuple[float, float], level: int, count: int) -> list[Tile]:
+        """Return the tiles of a level whose centres are nearest to a point."""
+
+        def distance(tile: Tile) -> float:
+            f = self.frame(tile)
+            y, x = f.top + f.height / 2, f.left + f.width / 2
+            return (y - point[0]) ** 2 + (x - point[1]) ** 2
+
+        return sorted(self.tiles(level), key=distance)[:count]
+
+    def _side(self, level: int) -> tuple[int, int]:
+        side = max(1, round(max(self.shape) / 2**level))
+        return min(side, self.shape[0]), min(side, self.shape[1])
+
+    def _grid(self, level: int) -> tuple[list[int], list[int]]:
+        overlap = self.config.tiling.overlap if self.config.tiling else 0.0
+        starts = []
+        for length, side in zip(self.shape, self._side(level), strict=True):
+            count = ceil((length - side) / (side * (1 - overlap))) + 1
+            starts.append(
+                np.linspace(0, length - side, count).round().astype(int).tolist()
+            )
+        return starts[0], starts[1]
+
+    def _nearest(self, bounds: Bounds, level: int) -> Tile:
+        """Return the tile of a level whose centre is nearest to that of the bounds."""
+        centre = ((bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2)
+        indices = [
+            int(np.abs(np.array(starts) + side / 2 - c).argmin())
+            for starts, side, c in zip(
+                self._starts[level], self._side(level), centre, strict=True
+            )
+        ]
+        return Tile(level, *indices)
+
+    def _holds(self, tile: Tile, bounds: Bounds, margin: float) -> bool:
+        """Tell whether the bounds, grown by a margin within the slice, fit."""
+        frame = self.frame(tile)
+        grow = (margin - 1) / 2
+        height, width = bounds[2] - bounds[0], bounds[3] - bounds[1]
+        return (
+            max(0, bounds[0] - grow * height) >= frame.top
+            and max(0, bounds[1] - grow * width) >= frame.left
+            and min(self.shape[0], bounds[2] + grow * height)
+            <= frame.top + frame.height
+            and min(self.shape[1], bounds[3] + grow * width) <= frame.left + frame.width
+        )

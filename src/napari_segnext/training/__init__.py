@@ -1,0 +1,1 @@
+"""Training: generated data, click simulation, losses and the loop."""

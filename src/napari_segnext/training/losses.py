@@ -1,0 +1,42 @@
+"""Losses of a (B, 1, S, S) batch of mask logits."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+
+_EPSILON = 1e-6
+
+
+def normalised_focal_loss(
+    logits: Tensor, target: Tensor, alpha: float = 0.5, gamma: float = 2.0
+) -> Tensor:
+    """Focal loss whose weights are scaled to sum to the number of pixels.
+
+    As in RITM (Sofiiuk et al., 2021) and SegNext: easy pixels lose weight as in the
+    focal loss, but the gradient of an object does not fade as it is learned.
+
+    Parameters
+    ----------
+    logits, target
+        (B, 1, S, S) float32; the target is 0 or 1.
+
+    Returns
+    -------
+    () float32
+    """
+    entropy = binary_cross_entropy_with_logits(logits, target, reduction="none")
+    with torch.no_grad():
+        focus = (1 - torch.exp(-entropy)) ** gamma
+        scale = focus[0].numel() / (focus.sum((1, 2, 3), keepdim=True) + _EPSILON)
+        weight = torch.where(target > 0.5, alpha, 1 - alpha) * focus * scale
+    return (weight * entropy).mean()
+
+
+def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
+    """One minus the soft Dice coefficient, averaged over the batch."""
+    probability = logits.sigmoid()
+    overlap = (probability * target).sum((1, 2, 3))
+    total = probability.sum((1, 2, 3)) + target.sum((1, 2, 3))
+    return (1 - (2 * overlap + 1) / (total + 1)).mean()

@@ -1,0 +1,141 @@
+"""What a simulated user gives during training, in model pixels.
+
+The first prompts are clicks, a box, a scribble or a polygon; corrections are
+clicks into the largest error, as in the iterative training of RITM and SegNext.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from napari_segnext.prompts import BoolArray, FloatArray, Frame, Prompts, PromptStyle
+
+# Share of each kind of first prompt.
+FIRST_PROMPTS = {
+    "click": 0.55,
+    "clicks": 0.15,
+    "box": 0.12,
+    "scribble": 0.1,
+    "polygon": 0.08,
+}
+MAX_FIRST_CLICKS = 24
+# Chance that one more initial click follows, as in the papers' recipe.
+_MORE_CLICKS = 0.8
+# Chance that a click is where the evaluation's robot would put it; people do not.
+_EXACT_CLICK = 0.4
+
+
+def depth(mask: BoolArray) -> FloatArray:
+    """Distance of each pixel to the outside of a mask; the frame is outside."""
+    padded = np.pad(mask, 1).astype(np.uint8)
+    distance = cv2.distanceTransform(padded, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance[1:-1, 1:-1], np.float32)
+
+
+def point_inside(
+    mask: BoolArray, rng: np.random.Generator, distance: FloatArray | None = None
+) -> tuple[int, int]:
+    """Choose a pixel of a mask that is not empty, deep inside or anywhere.
+
+    Parameters
+    ----------
+    distance
+        What `depth` returned for the mask, if known.
+    """
+    distance = depth(mask) if distance is None else distance
+    if rng.random() < _EXACT_CLICK:
+        y, x = np.unravel_index(distance.argmax(), distance.shape)
+        return int(y), int(x)
+    least = distance.max() * rng.choice([0.0, 0.3, 0.6])
+    candidates = np.flatnonzero((distance > least) & mask)
+    if not len(candidates):
+        candidates = np.flatnonzero(mask)
+    y, x = np.unravel_index(rng.choice(candidates), mask.shape)
+    return int(y), int(x)
+
+
+def first_prompts(mask: BoolArray, rng: np.random.Generator) -> Prompts:
+    """Simulate what a user gives first for an object (S, S) that is not empty."""
+    kind = rng.choice(list(FIRST_PROMPTS), p=list(FIRST_PROMPTS.values()))
+    if kind == "box":
+        return _box(mask, rng)
+    if kind == "scribble":
+        return _scribble(mask, rng)
+    if kind == "polygon":
+        return _polygon(mask, rng)
+    prompts = Prompts().click(*point_inside(mask, rng))
+    if kind == "clicks":
+        around = ~mask & (depth(~mask) < 0.3 * mask.shape[0])
+        for region, positive in ((mask, True), (around, False)):
+            more = min(rng.geometric(1 - _MORE_CLICKS) - 1, MAX_FIRST_CLICKS - 1)
+            distance = depth(region)
+            for _ in range(more if region.any() else 0):
+                prompts = prompts.click(*point_inside(region, rng, distance), positive)
+    return prompts
+
+
+def correction(
+    prediction: BoolArray, mask: BoolArray, rng: np.random.Generator
+) -> tuple[int, int, bool] | None:
+    """Simulate a corrective click: (y, x, positive), or None if all is right."""
+    missing, wrong = depth(mask & ~prediction), depth(prediction & ~mask)
+    positive = bool(missing.max() > wrong.max())
+    distance = missing if positive else wrong
+    if distance.max() == 0:
+        return None
+    return (*point_inside(distance > 0, rng, distance), positive)
+
+
+def add_click(
+    dense: FloatArray, y: int, x: int, positive: bool, style: PromptStyle
+) -> None:
+    """Draw one more click into a (3, S, S) dense map."""
+    frame = identity_frame(dense.shape[1])
+    drawn = Prompts().click(y, x, positive).to_dense(frame, style)
+    np.maximum(dense[1:], drawn[1:], out=dense[1:])
+
+
+def identity_frame(size: int) -> Frame:
+    """Return the frame in which image pixels are model pixels."""
+    return Frame(0, 0, size, size, size)
+
+
+def _bounds(mask: BoolArray) -> tuple[int, int, int, int]:
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])
+
+
+def _box(mask: BoolArray, rng: np.random.Generator) -> Prompts:
+    y0, x0, y1, x1 = _bounds(mask)
+    slack = 0.08 * max(y1 - y0, x1 - x0) + 1
+    corners = np.array([y0, x0, y1, x1]) + rng.normal(0, slack, 4)
+    corners = np.clip(corners, 0, mask.shape[0] - 1)
+    return Prompts().box(tuple(corners[:2]), tuple(corners[2:]))
+
+
+def _polygon(mask: BoolArray, rng: np.random.Generator) -> Prompts:
+    contours, _ = cv2.findContours(
+        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
+    outline = max(contours, key=len)[:, 0, ::-1].astype(float)
+    count = min(len(outline), int(rng.integers(5, 16)))
+    if count < 3:
+        return _box(mask, rng)
+    chosen = np.linspace(0, len(outline), count, endpoint=False).astype(int)
+    slack = 0.03 * np.sqrt(mask.sum()) + 0.5
+    vertices = outline[chosen] + rng.normal(0, slack, (count, 2))
+    return Prompts().polygon(np.clip(vertices, 0, mask.shape[0] - 1))
+
+
+def _scribble(mask: BoolArray, rng: np.random.Generator) -> Prompts:
+    """Wander through the inside of the object, a stroke a user could draw."""
+    distance = depth(mask)
+    inner = np.flatnonzero(distance > 0.3 * distance.max())
+    anchors = rng.choice(inner, size=int(rng.integers(2, 5)))
+    points = np.stack(np.unravel_index(anchors, mask.shape), 1).astype(float)
+    # In order along their main direction, so that the stroke does not zigzag.
+    centred = points - points.mean(0)
+    direction = np.linalg.svd(centred, full_matrices=False)[2][0]
+    points = points[np.argsort(centred @ direction)]
+    return Prompts().scribble(points, width=float(rng.uniform(2, 8)))

@@ -1,0 +1,58 @@
+"""Where the bundled model's training data come from, and how much of each."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_segnext.training.data import (
+    ImageFile,
+    Source,
+    generated_em,
+    generated_mri,
+    superpixels,
+)
+
+# Weight in the mixture: of the labels, and of superpixels of the same images.
+FILES = {
+    "fib25_medulla_neurons": (0.14, 0.05),
+    "axondeepseg_sem_rat": (0.06, 0.04),
+    "dsb2018_nuclei": (0.09, 0.02),
+    "synthseg_synthetic_brains": (0.13, 0.0),
+    "figshare_brain_tumour_t1ce": (0.07, 0.02),
+    "sunnybrook_cardiac_lv": (0.04, 0.02),
+    "sct_spinalcord": (0.02, 0.0),
+}
+GENERATED = {"generated_em": 0.22, "generated_mri": 0.14}
+
+
+def mixture(folder: Path | None) -> dict[str, tuple[Source, float]]:
+    """Return the sources of the bundled model.
+
+    Parameters
+    ----------
+    folder
+        Holds the ``.npz`` files named in `FILES`; None trains on generated images
+        alone.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the files is missing.
+    """
+    sources: dict[str, tuple[Source, float]] = {
+        "generated_em": (generated_em, GENERATED["generated_em"]),
+        "generated_mri": (generated_mri, GENERATED["generated_mri"]),
+    }
+    if folder is None:
+        return sources
+    for name, (labels, pixels) in FILES.items():
+        path = folder / f"{name}.npz"
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path} is missing: give the folder that holds {', '.join(FILES)}"
+            )
+        images = ImageFile(path)
+        sources[name] = images, labels
+        if pixels:
+            sources[f"{name}_superpixels"] = superpixels(images), pixels
+    return sources

@@ -1,0 +1,50 @@
+"""Models that tests can reason about."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from napari_segnext.models import ModelConfig, SegmentationModel, Tiling
+from napari_segnext.models.base import Features
+from napari_segnext.prompts import PromptStyle
+
+WHOLE = ModelConfig(
+    "intensity",
+    64,
+    mean=(0.0, 0.0, 0.0),
+    std=(1.0, 1.0, 1.0),
+    style=PromptStyle(radius=1),
+)
+TILED = replace(WHOLE, resize="pad", window="percentile", tiling=Tiling())
+
+
+class IntensityModel(SegmentationModel):
+    """Finds pixels as bright as those under the positive disks.
+
+    Negative disks are cut out, and what channel 0 holds is kept. It counts how
+    often it encodes.
+    """
+
+    def __init__(self, config: ModelConfig = WHOLE, **arch: Any) -> None:
+        super().__init__(config)
+        self.encoded = 0
+
+    def image_features(
+        self, images: Tensor, check: Callable[[], None] = lambda: None
+    ) -> Features:
+        check()
+        self.encoded += 1
+        return {"image": images.clone()}
+
+    def mask_logits(self, features: Features, dense: Tensor) -> Tensor:
+        grey = features["image"].mean(1, keepdim=True)
+        positive, negative = dense[:, 1:2], dense[:, 2:3]
+        level = (grey * positive).sum() / positive.sum().clamp(min=1)
+        alike = 1 - 4 * (grey - level).abs() if positive.any() else 0 * grey
+        kept = torch.maximum(alike, dense[:, :1])
+        return 20 * (torch.where(negative > 0, torch.zeros(()), kept) - 0.5)
