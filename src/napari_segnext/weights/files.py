@@ -132,7 +132,11 @@ def save_model(
     }
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
+        # safetensors makes files that nobody else can read; this one is as usual.
+        part.touch()
+        mode = part.stat().st_mode
         save_file(tensors, part, header)
+        part.chmod(mode)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
