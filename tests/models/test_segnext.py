@@ -90,6 +90,22 @@ def test_every_click_gives_what_the_plain_model_gives(size, shape, fusion_depth)
         np.testing.assert_allclose(previous, wanted, atol=2e-5)
 
 
+def test_windows_of_a_1024_image_are_the_plain_models():
+    model = small(1024, depth=2, fusion_depth=0)
+    assert model.backbone.window == 16
+    plain = PlainSegNext(model.state_dict(), 1024, model.config.arch)
+    image = np.random.default_rng(0).integers(0, 256, (300, 200, 3), dtype=np.uint8)
+    frame = Frame(0, 0, 300, 200, 1024)
+    ours = model.encode(frame.crop(np.float32(image) / 255)).tensors["image"]
+    torch.testing.assert_close(ours, plain.features(image)[0], atol=1e-4, rtol=0)
+
+
+def test_norms_guard_against_small_variance_as_the_published_ones_do():
+    model = small()
+    assert {b.norm1.eps for b in model.backbone.blocks} == {1e-6}
+    assert {b.norm2.eps for b in model.fusion_blocks} == {1e-5}
+
+
 def test_a_click_that_rounds_out_of_the_grid_keeps_its_disk_inside():
     shape = (1003, 610)
     frame = Frame(0, 0, *shape, 448)
