@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
+
+# Before napari or Qt are imported: the user's own settings are neither read nor
+# written, and a viewer needs the virtual screen that pytest-xvfb starts.
+os.environ.setdefault(
+    "NAPARI_CONFIG", str(Path(tempfile.mkdtemp(prefix="napari-")) / "settings.yaml")
+)
+os.environ.setdefault("QT_QPA_PLATFORM", "xcb")
 
 
 @pytest.fixture(scope="session")
