@@ -1,0 +1,223 @@
+"""NIfTI: brought to the nearest of LPS for display, labels back on the source grid.
+
+Only flips and transposes are applied, so that no voxel is ever resampled. The array
+is (z, y, x) with z to the head, y to the back and x to the patient's left: an axial
+slice has anterior up and the patient's right on the left. An oblique image keeps its
+own axes, the nearest of those; its rotation is in the affine alone.
+"""
+
+# nibabel annotates only some of its functions.
+# mypy: disable-error-code="no-untyped-call"
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from nibabel.filebasedimages import ImageFileError
+from nibabel.orientations import (
+    apply_orientation,
+    axcodes2ornt,
+    inv_ornt_aff,
+    io_orientation,
+    ornt_transform,
+)
+from nibabel.spatialimages import HeaderDataError
+from numpy.typing import NDArray
+
+from napari_segnext.io.image import (
+    SPATIAL,
+    Geometry,
+    ImageFile,
+    check_shape,
+    explained,
+    integer_labels,
+    replacing,
+)
+from napari_segnext.io.units import UNKNOWN, millimetres, unit_name
+
+_LPS = axcodes2ornt(("L", "P", "S"))
+# nibabel's world is right, anterior, superior.
+_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
+_DAMAGE = (
+    OSError,
+    EOFError,
+    ValueError,
+    zlib.error,
+    ImageFileError,
+    HeaderDataError,
+)
+# A fourth axis no longer than this, without a time step, holds modalities.
+_MOST_MODALITIES = 4
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grid:
+    """The grid of a NIfTI file.
+
+    Attributes
+    ----------
+    shape
+        The three spatial axes as stored.
+    affine
+        (4, 4) stored voxel to right, anterior, superior, in the header's units.
+    header
+        The file's header, with both of its transforms.
+    """
+
+    shape: tuple[int, int, int]
+    affine: NDArray[np.float64]
+    header: nib.Nifti1Header
+
+    def to_display(self) -> NDArray[np.float64]:
+        """Return nibabel's orientation that brings stored axes near to LPS."""
+        return np.asarray(ornt_transform(io_orientation(self.affine), _LPS))
+
+    def from_display(self) -> NDArray[np.float64]:
+        """Return the inverse of `to_display`."""
+        return np.asarray(ornt_transform(_LPS, io_orientation(self.affine)))
+
+
+def read_nifti(path: Path) -> ImageFile:
+    """Read a NIfTI-1 or NIfTI-2 image; an uncompressed one lazily.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged or not NIfTI, or has no usable transform.
+    """
+    with explained(path, "a NIfTI image", *_DAMAGE):
+        image = nib.load(path)
+        if not isinstance(image, nib.Nifti1Pair):
+            raise ImageFileError(f"it is {type(image).__name__}")
+        stored = _values(image)
+    rgb = stored.dtype.names is not None
+    data, extra = _four_axes(path, stored)
+    affine = np.asarray(image.affine, float)
+    if not np.isfinite(affine).all() or np.isnan(io_orientation(affine)).any():
+        raise ValueError(f"{path} has a singular affine: {affine.round(4).tolist()}")
+    grid = Grid((data.shape[0], data.shape[1], data.shape[2]), affine, image.header)
+    shown = apply_orientation(data, grid.to_display()).T
+    channels = bool(extra) and _holds_modalities(image.header, extra[0])
+    return ImageFile(
+        path,
+        np.stack([shown[name] for name in "RGB"], -1) if rgb else shown,
+        _geometry(shown.shape[int(channels) :], grid),
+        channel_axis=0 if channels else None,
+        rgb=rgb,
+        header={"affine": affine, "header": image.header},
+    )
+
+
+def write_nifti(path: Path, labels: Any, geometry: Geometry) -> None:
+    """Write labels as NIfTI, with the intent "label".
+
+    Parameters
+    ----------
+    labels
+        Whole numbers on the displayed grid; the smallest integer type is chosen.
+    geometry
+        Of the image. If that was NIfTI, the labels get the source's grid and both
+        of its transforms, unchanged; otherwise scale and offset become the affine.
+
+    Raises
+    ------
+    ValueError
+        If the labels are not whole numbers or do not fit the image.
+    """
+    array = integer_labels(labels)
+    check_shape(path, array, geometry)
+    if array.ndim == 2:
+        array = array[None]
+    grid = geometry.source if isinstance(geometry.source, Grid) else None
+    if grid is None:
+        image = nib.Nifti1Image(
+            apply_orientation(array.T, _LPS), _plain_affine(geometry), dtype=array.dtype
+        )
+        image.header.set_xyzt_units("mm")
+    else:
+        stored = apply_orientation(array.T, grid.from_display())
+        header = grid.header.copy()
+        header.extensions.clear()  # they describe the intensities
+        image = _single_file(header)(stored, grid.affine, header, dtype=array.dtype)
+    image.header.set_slope_inter(1, 0)
+    image.header["cal_min"] = image.header["cal_max"] = 0
+    image.header.set_intent("label", name="")
+    with replacing(path) as part:
+        nib.save(image, part)
+
+
+def _single_file(header: nib.Nifti1Header) -> type[nib.Nifti1Image]:
+    two = isinstance(header, nib.Nifti2Header)
+    return nib.Nifti2Image if two else nib.Nifti1Image
+
+
+def _values(image: nib.Nifti1Pair) -> NDArray[Any]:
+    """Return the stored type, or single precision where the header scales."""
+    # A loaded header has forgotten its scaling; the lazy values have it.
+    lazy: Any = image.dataobj
+    if (lazy.slope, lazy.inter) == (1, 0):
+        return np.asanyarray(lazy)
+    return image.get_fdata(dtype=np.float32, caching="unchanged")
+
+
+def _four_axes(path: Path, data: NDArray[Any]) -> tuple[NDArray[Any], list[int]]:
+    """Return (x, y, z) or (x, y, z, more), and the lengths beyond the third axis."""
+    space = (*data.shape[:3], 1, 1)[:3]
+    extra = [n for n in data.shape[3:] if n > 1]
+    if len(extra) > 1 or not data.size:
+        raise ValueError(f"{path} cannot be shown: its shape is {data.shape}")
+    if data.dtype.kind == "c":
+        raise ValueError(f"{path} holds complex numbers; save their magnitude first")
+    return data.reshape((*space, *extra), order="F"), extra
+
+
+def _holds_modalities(header: nib.Nifti1Header, length: int) -> bool:
+    """Tell whether the axis after z is channels, not time.
+
+    The standard puts vectors on the fifth axis, but modalities are commonly stored
+    on the fourth, which then has no time step.
+    """
+    if header["dim"][0] >= 5 and header["dim"][5] > 1:
+        return True
+    timed = unit_name(header.get_xyzt_units()[1]) != UNKNOWN
+    return not timed or (length <= _MOST_MODALITIES and header["pixdim"][4] in (0, 1))
+
+
+def _geometry(shape: tuple[int, ...], grid: Grid) -> Geometry:
+    to_stored = inv_ornt_aff(grid.to_display(), grid.shape)
+    affine = _TO_LPS @ grid.affine @ to_stored
+    space, time = (unit_name(unit) for unit in grid.header.get_xyzt_units())
+    scale = nib.affines.voxel_sizes(affine)[::-1]
+    step = float(grid.header["pixdim"][4]) or 1.0
+    more = len(shape) - 3
+    return Geometry(
+        shape,
+        scale=((step,) * more) + tuple(round(float(s), 6) for s in scale),
+        translate=(0.0,) * more
+        + tuple(round(float(o), 6) + 0.0 for o in affine[2::-1, 3]),
+        # A header that names no unit means millimetres, as all tools read it.
+        units=(time,) * more + ("mm" if space == UNKNOWN else space,) * 3,
+        axis_labels=("t",) * more + SPATIAL,
+        source=grid,
+    )
+
+
+def _plain_affine(geometry: Geometry) -> NDArray[np.float64]:
+    """Return right, anterior, superior of an array stored in the order R, A, S."""
+    missing = 3 - len(geometry.shape[-3:])
+    factors = [millimetres(u) for u in geometry.units[-3:]]
+    scale = [1.0] * missing + [
+        s * f for s, f in zip(geometry.scale[-3:], factors, strict=True)
+    ]
+    offset = [0.0] * missing + [
+        o * f for o, f in zip(geometry.translate[-3:], factors, strict=True)
+    ]
+    shape = ((1,) * missing + geometry.shape[-3:])[::-1]
+    lps = np.diag([*scale[::-1], 1.0])
+    lps[:3, 3] = offset[::-1]
+    return np.asarray(_TO_LPS @ lps @ inv_ornt_aff(_LPS, shape))

@@ -1,0 +1,186 @@
+"""The prompts file: what a session exports and the command line reads.
+
+A JSON text; see the user guide for its layout. Coordinates are (y, x) in the plane,
+in voxels of the array that is shown.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segnext.io.image import replacing
+from napari_segnext.prompts import (
+    Box,
+    Click,
+    Mask,
+    Plane,
+    Polygon,
+    Prompt,
+    Prompts,
+    Region,
+    Scribble,
+)
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectPrompts:
+    """The prompts of one object, by plane."""
+
+    id: int
+    name: str = ""
+    planes: Mapping[Plane, Prompts] = field(default_factory=dict)
+
+
+def write_prompts(path: str | Path, objects: Sequence[ObjectPrompts]) -> None:
+    """Write a prompts file, which appears when it is complete.
+
+    Raises
+    ------
+    OSError
+        If it cannot be written.
+    """
+    content = {"version": VERSION, "objects": [_object(o) for o in objects]}
+    with replacing(Path(path)) as part:
+        part.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+
+def read_prompts(path: str | Path) -> list[ObjectPrompts]:
+    """Read a prompts file.
+
+    Raises
+    ------
+    ValueError
+        If it is not one; the message names the file and what is wrong.
+    OSError
+        If it cannot be opened.
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if content["version"] != VERSION:
+            raise ValueError(f"version {content['version']} is not known")
+        return [_parse_object(values) for values in content["objects"]]
+    except KeyError as error:
+        raise ValueError(f"{path} is not a prompts file: {error} is missing") from error
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is not a prompts file: {error}") from error
+
+
+def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
+    """Return one prompt as it stands in the file."""
+    match prompt:
+        case Click():
+            return _entry("click", prompt, at=list(prompt.at))
+        case Box():
+            ends = {"from": list(prompt.start), "to": list(prompt.end)}
+            return _entry("box", prompt, **ends)
+        case Polygon():
+            return _entry(
+                "polygon", prompt, vertices=[list(v) for v in prompt.vertices]
+            )
+        case Scribble(painted=Region() as region):
+            return _entry("scribble", prompt, rle=region_to_json(region))
+        case Scribble():
+            path = [list(point) for point in prompt.path]
+            return _entry("scribble", prompt, path=path, width=prompt.width)
+        case Mask():
+            return _entry("mask", prompt, rle=region_to_json(prompt.region))
+
+
+def prompt_from_json(values: Mapping[str, Any]) -> Prompt:
+    """Return the prompt of an entry.
+
+    Raises
+    ------
+    ValueError, KeyError
+        If the entry is not a prompt.
+    """
+    positive = values.get("positive", True)
+    if not isinstance(positive, bool):
+        raise ValueError(f"positive is true or false, not {positive!r}")
+    match values["type"]:
+        case "click":
+            y, x = values["at"]
+            made = Prompts().click(y, x, positive)
+        case "box":
+            made = Prompts().box(values["from"], values["to"], positive)
+        case "polygon":
+            made = Prompts().polygon(values["vertices"], positive)
+        case "scribble" if "rle" in values:
+            region = region_from_json(values["rle"])
+            return Scribble(painted=region, positive=positive)
+        case "scribble":
+            width = values.get("width", 3.0)
+            made = Prompts().scribble(values["path"], width, positive)
+        case "mask":
+            return Mask(region_from_json(values["rle"]), positive)
+        case other:
+            raise ValueError(f"{other!r} is not a kind of prompt")
+    return made.items[0]
+
+
+def region_to_json(region: Region) -> dict[str, Any]:
+    """Return pixels as an uncompressed COCO run-length code, and their offset.
+
+    Runs go down the columns and start with the pixels that are off.
+    """
+    runs = _runs(region.pixels.ravel(order="F"))
+    size = list(region.pixels.shape)
+    return {"offset": list(region.offset), "size": size, "counts": runs}
+
+
+def region_from_json(values: Mapping[str, Any]) -> Region:
+    """Return the pixels of a run-length code; without offset it starts at (0, 0).
+
+    Raises
+    ------
+    ValueError
+        If the runs do not fill the size.
+    """
+    height, width = values["size"]
+    counts = np.asarray(values["counts"], int)
+    if (counts < 0).any() or counts.sum() != height * width:
+        raise ValueError(
+            f"the runs of a mask do not fill its {height} x {width} pixels"
+        )
+    pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
+    top, left = values.get("offset", (0, 0))
+    return Region.of(pixels.reshape((height, width), order="F"), (int(top), int(left)))
+
+
+def _runs(pixels: NDArray[np.bool_]) -> list[int]:
+    ends = np.flatnonzero(np.diff(pixels)) + 1
+    runs: list[int] = np.diff([0, *ends, len(pixels)]).tolist()
+    return [0, *runs] if len(pixels) and pixels[0] else runs
+
+
+def _entry(kind: str, prompt: Prompt, **values: Any) -> dict[str, Any]:
+    return {"type": kind, "positive": prompt.positive, **values}
+
+
+def _object(item: ObjectPrompts) -> dict[str, Any]:
+    planes = [
+        {"axis": plane.axis, "index": plane.index}
+        | ({"fixed": list(plane.fixed)} if plane.fixed else {})
+        | {"prompts": [prompt_to_json(p) for p in prompts]}
+        for plane, prompts in sorted(item.planes.items())
+    ]
+    return {"id": item.id, "name": item.name, "planes": planes}
+
+
+def _parse_object(values: Mapping[str, Any]) -> ObjectPrompts:
+    planes = {}
+    for entry in values["planes"]:
+        fixed = tuple(int(at) for at in entry.get("fixed", ()))
+        plane = Plane(int(entry.get("axis", 0)), int(entry.get("index", 0)), fixed)
+        prompts = tuple(prompt_from_json(p) for p in entry["prompts"])
+        planes[plane] = Prompts(prompts)
+    return ObjectPrompts(int(values["id"]), str(values.get("name", "")), planes)

@@ -1,0 +1,118 @@
+"""The prompts file: everything comes back, anything else is refused by name."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from napari_segnext.io import ObjectPrompts, read_prompts, write_prompts
+from napari_segnext.io.prompts_file import region_from_json, region_to_json
+from napari_segnext.prompts import Plane, Prompts, Region
+
+
+def every_kind() -> Prompts:
+    mask = np.zeros((20, 30), bool)
+    mask[3:9, 4:8] = True
+    mask[5, 5] = False
+    return (
+        Prompts()
+        .click(1, 2)
+        .click(3.5, 4.25, positive=False)
+        .box((0, 0), (9, 9))
+        .polygon([(1, 1), (1, 8), (8, 8)], positive=False)
+        .scribble([(2, 2), (4, 6)], width=5)
+        .scribble(mask, positive=False)
+        .mask(mask)
+    )
+
+
+def test_all_prompts_come_back_as_they_were(tmp_path):
+    objects = [
+        ObjectPrompts(
+            1,
+            "tumour",
+            {Plane(0, 74): every_kind(), Plane(2, 9): Prompts().click(1, 1)},
+        ),
+        ObjectPrompts(7, "", {Plane(1, 3, (2,)): every_kind()}),
+    ]
+    write_prompts(tmp_path / "prompts.json", objects)
+    assert read_prompts(tmp_path / "prompts.json") == objects
+
+
+def test_the_documented_layout_is_read(tmp_path):
+    plane = {
+        "axis": 0,
+        "index": 74,
+        "prompts": [
+            {"type": "click", "positive": True, "at": [1, 2]},
+            {"type": "box", "positive": True, "from": [1, 2], "to": [3, 4]},
+            {"type": "polygon", "positive": True, "vertices": [[1, 2], [3, 4], [5, 1]]},
+            {"type": "scribble", "positive": False, "path": [[1, 2]], "width": 3},
+            {
+                "type": "mask",
+                "positive": True,
+                "rle": {"size": [2, 3], "counts": [1, 2, 3]},
+            },
+        ],
+    }
+    objects = [{"id": 1, "name": "tumour", "planes": [plane]}]
+    file = tmp_path / "p.json"
+    file.write_text(json.dumps({"version": 1, "objects": objects}))
+    (found,) = read_prompts(file)
+    prompts = found.planes[Plane(0, 74)]
+    assert [type(p).__name__ for p in prompts] == [
+        "Click",
+        "Box",
+        "Polygon",
+        "Scribble",
+        "Mask",
+    ]
+    # Runs go down the columns: one off, two on, three off.
+    expected = np.array([[0, 1, 0], [1, 0, 0]], bool)
+    np.testing.assert_array_equal(prompts.items[4].region.paste((2, 3)), expected)
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (1, 1), (5, 7)])
+@pytest.mark.parametrize("fill", ["none", "all", "some"])
+def test_run_lengths_come_back(shape, fill):
+    pixels = np.zeros(shape, bool)
+    if fill == "all":
+        pixels[:] = True
+    if fill == "some":
+        pixels[::2, ::3] = True
+    region = Region.of(pixels, (3, 4))
+    text = json.dumps(region_to_json(region))
+    again = region_from_json(json.loads(text))
+    np.testing.assert_array_equal(again.paste((20, 20)), region.paste((20, 20)))
+
+
+def entry(**prompt: object) -> str:
+    plane = {"axis": 0, "index": 0, "prompts": [prompt]}
+    return json.dumps({"version": 1, "objects": [{"id": 1, "planes": [plane]}]})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "Expecting value"),
+        ("[]", "not a prompts file"),
+        ('{"version": 1, "objects": [', "not a prompts file"),
+        ('{"version": 2, "objects": []}', "version 2"),
+        ('{"objects": []}', "'version' is missing"),
+        (entry(type="star"), "'star' is not a kind"),
+        (entry(type="click"), "'at' is missing"),
+        (entry(type="click", at=[1]), "not a prompts file"),
+        (entry(type="click", at=["a", 2]), "not a prompts file"),
+        (entry(type="click", at=[1, 2], positive="no"), "true or false"),
+        (entry(type="polygon", vertices=[[1, 2]]), "at least 3"),
+        (entry(type="mask", rle={"size": [2, 2], "counts": [1]}), "do not fill"),
+    ],
+)
+def test_anything_else_is_refused_naming_the_file(tmp_path, text, message):
+    file = tmp_path / "p.json"
+    file.write_text(text)
+    with pytest.raises(ValueError, match=message) as caught:
+        read_prompts(file)
+    assert str(file) in str(caught.value)
