@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -120,6 +121,19 @@ def superpixels(source: Source) -> Source:
         return LabelledImage.of(cut, [segments.astype(np.int32) + 1])
 
     return draw
+
+
+def repeated(source: Source, count: int, seed: int) -> Source:
+    """Draw from `count` fixed pictures of a source that is slow.
+
+    Crops of them, turned and changed in intensity, still differ.
+    """
+
+    @cache
+    def picture(number: int) -> LabelledImage:
+        return source(np.random.default_rng([seed, number]))
+
+    return lambda rng: picture(int(rng.integers(count)))
 
 
 def generated_em(rng: np.random.Generator) -> LabelledImage:

@@ -58,8 +58,8 @@ class Options:
     """
 
     steps: int = 5000
-    size: int = 192
-    images: int = 6
+    size: int = 160
+    images: int = 4
     objects: int = 4
     corrections: int = 4
     rate: float = 2e-3
@@ -116,6 +116,8 @@ class Trainer:
             ),
             use_buffers=True,
         )
+        # Gradients of easy pixels become denormal, which a CPU computes slowly.
+        torch.set_flush_denormal(True)
         if self.checkpoint.exists():
             self._resume()
 

@@ -9,6 +9,7 @@ from napari_segnext.training.data import (
     Source,
     generated_em,
     generated_mri,
+    repeated,
     superpixels,
 )
 
@@ -23,6 +24,8 @@ FILES = {
     "sct_spinalcord": (0.02, 0.0),
 }
 GENERATED = {"generated_em": 0.22, "generated_mri": 0.14}
+# Different generated slices of each kind; one takes as long as a training step.
+GENERATED_COUNT = 500
 
 
 def mixture(folder: Path | None) -> dict[str, tuple[Source, float]]:
@@ -40,8 +43,14 @@ def mixture(folder: Path | None) -> dict[str, tuple[Source, float]]:
         If one of the files is missing.
     """
     sources: dict[str, tuple[Source, float]] = {
-        "generated_em": (generated_em, GENERATED["generated_em"]),
-        "generated_mri": (generated_mri, GENERATED["generated_mri"]),
+        "generated_em": (
+            repeated(generated_em, GENERATED_COUNT, seed=1),
+            GENERATED["generated_em"],
+        ),
+        "generated_mri": (
+            repeated(generated_mri, GENERATED_COUNT, seed=2),
+            GENERATED["generated_mri"],
+        ),
     }
     if folder is None:
         return sources
