@@ -167,7 +167,7 @@ def _brain(
     """Draw cortex with sulci, white matter, ventricles and deep nuclei."""
     grid, radius = head_.grid, head_.radius
     side, front, up = position
-    fold = grid.noise(rng, rng.uniform(0.11, 0.2) * radius, 2)
+    fold = grid.noise(rng, rng.uniform(0.08, 0.2) * radius, 2)
     reach = np.float32(rng.uniform(0.2, 0.45))
     ribbon = np.float32(rng.uniform(0.2, 0.45))
     sulcus = np.float32(rng.uniform(0.03, 0.22)) * (1 - depth / reach)
@@ -217,10 +217,11 @@ def _face(
     """Draw eyes, air in the sinuses and soft tissue below the brain."""
     grid = head_.grid
     side, front, up = position
-    below = (up < -0.35) & (front < -0.25) & (r < 0.97)
+    lumps = grid.noise(rng, 0.1 * head_.radius, 2)
+    slope = up + np.float32(0.5) * front + np.float32(0.04) * lumps
+    below = (slope < -0.55) & (front < 0.3) & (r < 0.97)
     if not below.any():
         return
-    lumps = grid.noise(rng, 0.1 * head_.radius, 2)
     for name, where in (
         ("muscle", lumps > -0.6),
         ("fat", lumps > 0.4),
@@ -251,9 +252,10 @@ def trunk(rng: np.random.Generator, grid: Grid) -> Anatomy:
         for axis, m in zip(grid.coordinates, middle, strict=True)
     ]
     warp = grid.noise(rng, 0.5 * radius, 2)
-    r = np.sqrt(
-        sum((o * np.float32(rng.uniform(0.9, 1.5))) ** 2 for o in offset[-2:])
-    ) + np.float32(0.05) * warp
+    r = (
+        np.sqrt(sum((o * np.float32(rng.uniform(0.9, 1.5))) ** 2 for o in offset[-2:]))
+        + np.float32(0.05) * warp
+    )
     body.whole = r < 1
     body.paint("fat", body.whole)
     wall = rng.uniform(0.02, 0.2)
@@ -264,7 +266,7 @@ def trunk(rng: np.random.Generator, grid: Grid) -> Anatomy:
         rng, grid, CellStyle(size, 0.2, 2 * size, rng.uniform(1, 2), 0.2 * size, size)
     )
     between = grid.noise(rng, 0.3 * size, 2)
-    for number in np.unique(organs[inside]):
+    for number in np.flatnonzero(np.bincount(organs[inside])):
         mask = inside & (organs == number) & (between > rng.uniform(-2.5, -0.5))
         if np.count_nonzero(mask) < 60:
             continue
@@ -305,27 +307,30 @@ def _heart(rng: np.random.Generator, body: Anatomy) -> None:
     cavity = body.radius * rng.uniform(0.08, 0.22)
     wall = cavity * rng.uniform(1.2, 1.8)
     body.paint("air", (r < wall * rng.uniform(1.3, 2.5)) & body.whole)
-    right = (r < wall * rng.uniform(1.3, 1.7)) & (np.cos(angle) > rng.uniform(-0.3, 0.4))
-    body.add("blood", right, "heart chamber")
-    body.add("muscle", r < wall, "heart wall")
-    body.add("blood", r < cavity, "heart chamber")
+    right = (r < wall * rng.uniform(1.3, 1.7)) & (
+        np.cos(angle) > rng.uniform(-0.3, 0.4)
+    )
+    body.add("blood", right & body.whole, "heart chamber")
+    body.add("muscle", (r < wall) & body.whole, "heart wall")
+    body.add("blood", (r < cavity) & body.whole, "heart chamber")
     if rng.random() < 0.5:
         knots = body.grid.noise(rng, 0.3 * cavity)
-        body.paint("muscle", (r < cavity) & (r > 0.5 * cavity) & (knots > 1.1))
+        papillary = (r < cavity) & (r > 0.5 * cavity) & (knots > 1.1)
+        body.paint("muscle", papillary & body.whole)
 
 
 def _spine(rng: np.random.Generator, body: Anatomy) -> None:
     """Draw a spinal canal with the cord in it, across or along."""
     r, _ = _local(rng, body, float(rng.choice([rng.uniform(1, 1.8), 30.0])))
     cord = body.radius * rng.uniform(0.04, 0.12)
-    body.paint("bone", r < cord * rng.uniform(2, 4))
-    body.add("csf", r < cord * rng.uniform(1.2, 2), "canal")
-    body.add("white", r < cord, "cord")
-    body.paint("grey", r < cord * rng.uniform(0.2, 0.5))
+    body.paint("bone", (r < cord * rng.uniform(2, 4)) & body.whole)
+    body.add("csf", (r < cord * rng.uniform(1.2, 2)) & body.whole, "canal")
+    body.add("white", (r < cord) & body.whole, "cord")
+    body.paint("grey", (r < cord * rng.uniform(0.2, 0.5)) & body.whole)
 
 
 def _vessels(rng: np.random.Generator, body: Anatomy) -> None:
     for _ in range(rng.integers(1, 6)):
         r, _angle = _local(rng, body, float(rng.uniform(1, 1.6)))
-        mask = r < max(2.5, body.radius * rng.uniform(0.015, 0.08))
+        mask = (r < max(2.5, body.radius * rng.uniform(0.015, 0.08))) & body.whole
         body.add("blood", mask, "vessel")

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segnext.training.generated.noise import FloatArray, smooth_noise
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 LabelArray = NDArray[np.int32]
 BoolArray = NDArray[np.bool_]
@@ -35,11 +40,27 @@ class GeneratedSlice:
     layers: tuple[LabelArray, ...]
     kinds: dict[int, str]
 
+    @classmethod
+    def of(
+        cls,
+        image: NDArray[np.uint8],
+        layers: Sequence[LabelArray],
+        kinds: Mapping[int, str],
+    ) -> GeneratedSlice:
+        """Keep the layers that have objects, and the kinds of objects that exist."""
+        number_of = max(kinds, default=0) + 1
+        counts = [np.bincount(layer.ravel(), minlength=number_of) for layer in layers]
+        return cls(
+            image,
+            tuple(m for m, c in zip(layers, counts, strict=True) if c[1:].any()),
+            {i: kind for i, kind in kinds.items() if any(c[i] for c in counts)},
+        )
+
     @property
     def labels(self) -> LabelArray:
         """All objects in one map; the later layer wins."""
-        merged = self.layers[0].copy()
-        for layer in self.layers[1:]:
+        merged = np.zeros_like(self.layers[0])
+        for layer in self.layers:
             np.copyto(merged, layer, where=layer > 0)
         return merged
 
@@ -117,9 +138,6 @@ class Grid:
     def box(self, centre: FloatArray, radius: float) -> tuple[slice, ...]:
         """Return the part of the grid within `radius` of a position, along axes."""
         return tuple(
-            slice(
-                max(0, int((c - radius) / s)), min(n, int((c + radius) / s) + 2)
-            )
+            slice(max(0, int((c - radius) / s)), min(n, int((c + radius) / s) + 2))
             for c, n, s in zip(centre, self.shape, self.spacing, strict=True)
         )
-

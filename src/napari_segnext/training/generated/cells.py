@@ -62,7 +62,7 @@ def partition(rng: np.random.Generator, grid: Grid, style: CellStyle) -> LabelAr
     transform = random_rotation(rng, ndim) * stretch[:, None]
     warped = np.stack(
         [
-            axis + np.float32(style.warp) * grid.noise(rng, style.warp_size, 2)
+            axis + np.float32(style.warp) * grid.noise(rng, style.warp_size, 3)
             for axis in grid.coordinates
         ]
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from napari_segnext.training.generated.canvas import GeneratedSlice, Grid
+from napari_segnext.training.generated.canvas import BoolArray, GeneratedSlice, Grid
 from napari_segnext.training.generated.cells import CellStyle, borders, partition
 from napari_segnext.training.generated.microscope import expose, shift_sections
 from napari_segnext.training.generated.noise import FloatArray, sigmoid
@@ -38,7 +38,7 @@ def em_slice(
     -------
     GeneratedSlice
         `image` (H, W) uint8; `layers` are the cells (with all that is in them) and
-        the organelles.
+        the organelles; a layer without objects is left out.
     """
     tissue = draw_tissue(rng, Grid(shape), pixel_size(rng))
     return _finish(rng, tissue)
@@ -78,7 +78,7 @@ def pixel_size(rng: np.random.Generator) -> float:
 
 def _finish(rng: np.random.Generator, tissue: Tissue) -> GeneratedSlice:
     image = expose(rng, tissue.grid, tissue.image)
-    return GeneratedSlice(image, (tissue.cells, tissue.organelles), tissue.kinds)
+    return GeneratedSlice.of(image, [tissue.cells, tissue.organelles], tissue.kinds)
 
 
 def draw_tissue(rng: np.random.Generator, grid: Grid, nm: float) -> Tissue:
@@ -88,10 +88,11 @@ def draw_tissue(rng: np.random.Generator, grid: Grid, nm: float) -> Tissue:
     border = borders(regions)
     distance = grid.distance(~border)
     half = float(np.clip(rng.uniform(5, 13) / nm, 0.5, 4))
-    gap = 0.0
-    if rng.random() < 0.3:
-        gap = float(rng.exponential(0.12)) * min(style.size, 60)
-    sigma = float(np.clip(half, 0.7, 2.5))
+    gap, sigma = 0.0, float(np.clip(half, 0.7, 2.5))
+    if rng.random() < 0.35:
+        # Room between cells, which are rounder then.
+        gap = float(rng.exponential(0.1)) * min(style.size, 60)
+        sigma = max(sigma, float(rng.uniform(0.02, 0.12)) * min(style.size, 60))
     rounded = grid.blur(distance, sigma)
     # A blurred distance is not 0 on a border.
     rounded = rounded - np.float32(0.8 * sigma) * np.exp(-((distance / sigma) ** 2))
@@ -115,9 +116,46 @@ def draw_tissue(rng: np.random.Generator, grid: Grid, nm: float) -> Tissue:
         fine=grid.noise(rng, 45 / nm, 2),
         kinds=dict.fromkeys(range(1, int(keep.sum()) + 1), "cell"),
     )
+    sheaths = np.zeros(grid.shape, bool)
+    if rng.random() < 0.15:
+        sheaths = _sheathe(rng, tissue)
     _fill(rng, tissue)
     _membranes(rng, tissue, half, gap > 0)
+    _myelin(rng, tissue, sheaths)
     return tissue
+
+
+def _sheathe(rng: np.random.Generator, tissue: Tissue) -> BoolArray:
+    """Give some cells a sheath of myelin and return its pixels.
+
+    The cell then is what lies within the sheath.
+    """
+    count = int(tissue.cells.max())
+    deepest = ndimage.maximum(tissue.depth, tissue.cells, np.arange(count + 1))
+    width = np.asarray(deepest) * rng.uniform(0.1, 0.45, count + 1)
+    width[rng.random(count + 1) < rng.uniform(0.1, 0.7)] = 0
+    width[width < 2] = 0
+    width[0] = 0
+    inward = width.astype(np.float32)[tissue.cells]
+    sheaths = (tissue.depth < inward) & (tissue.cells > 0)
+    for number in np.flatnonzero(width):
+        box = (slice(None),) * tissue.cells.ndim
+        tissue.name("myelin", box, sheaths & (tissue.cells == number))
+    tissue.depth -= inward
+    tissue.cells[sheaths] = 0
+    return sheaths
+
+
+def _myelin(rng: np.random.Generator, tissue: Tissue, sheaths: BoolArray) -> None:
+    """Draw myelin: dark, now and then with lamellae."""
+    if not sheaths.any():
+        return
+    grey = rng.uniform(0.02, 0.3) + np.float32(0.03) * tissue.fine
+    if rng.random() < 0.5:
+        period = max(float(rng.uniform(10, 40)) / tissue.nm, 2.5)
+        lamellae = np.cos(np.float32(2 * np.pi / period) * tissue.depth)
+        grey += np.float32(rng.uniform(0.02, 0.12)) * lamellae
+    tissue.image[sheaths] = grey[sheaths]
 
 
 def _cell_style(rng: np.random.Generator, nm: float) -> CellStyle:
@@ -125,7 +163,7 @@ def _cell_style(rng: np.random.Generator, nm: float) -> CellStyle:
     return CellStyle(
         size=size,
         large=float(rng.choice([0.0, rng.uniform(0, 0.6)])),
-        large_size=size * float(rng.uniform(2, 7)),
+        large_size=min(size * float(rng.uniform(2, 7)), 230.0),
         stretch=float(rng.choice([1.0, rng.uniform(1, 2), rng.uniform(2, 6)])),
         warp=size * float(rng.uniform(0.05, 0.35)),
         warp_size=size * float(rng.uniform(0.8, 3)),
@@ -138,7 +176,7 @@ def _cytoplasm(
     """Return grey values of the cytoplasm and of what lies between cells."""
     count = int(cells.max()) + 1
     grey = rng.normal(0.72, rng.uniform(0.01, 0.08), count)
-    grey[rng.random(count) < rng.choice([0.0, 0.1])] -= rng.uniform(0.1, 0.35)
+    grey[rng.random(count) < rng.choice([0.0, 0.1, 0.3])] -= rng.uniform(0.1, 0.45)
     grey[0] = rng.uniform(0.4, 0.95)
     image = grey.astype(np.float32)[cells]
     image += np.float32(rng.uniform(0.0, 0.06)) * grid.noise(rng, 40 / nm, 2, 0.7)
@@ -209,14 +247,14 @@ def _membranes(
     if not apart:
         away = np.maximum(away, 0)
     line = np.exp(-((away / width) ** 2))
-    dark = np.float32(rng.uniform(0.3, 0.62)) * (1 - np.float32(0.5) * oblique)
-    dark *= 1 + np.float32(0.12) * tissue.fine
+    amount = line * (1 - np.float32(0.5) * oblique) * np.float32(rng.uniform(0.7, 1))
+    grey = np.float32(rng.uniform(0.02, 0.38)) + np.float32(0.04) * tissue.fine
     if rng.random() < 0.5:
         plaques = grid.noise(rng, 180 / nm)
         plaque = sigmoid((plaques - np.float32(1.5)) * 8)
         smear = np.exp(-np.maximum(away, 0) / np.float32(max(25 / nm, 1.0)))
         tissue.image -= np.float32(rng.uniform(0.15, 0.5)) * plaque * smear
-    tissue.image -= dark * line
+    tissue.image += amount * (grey - tissue.image)
 
 
 def _glycogen(rng: np.random.Generator, tissue: Tissue) -> None:

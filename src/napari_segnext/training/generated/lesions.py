@@ -98,9 +98,7 @@ def _add_core(
         return
     soft = np.float32(rng.uniform(0.4, 1.5) / size)
     rim = rng.random() < 0.5
-    lesion.parts.append(
-        ("enhancing" if rim else "core", sigmoid(field / soft) * outer)
-    )
+    lesion.parts.append(("enhancing" if rim else "core", sigmoid(field / soft) * outer))
     lesion.masks.append(("lesion core", core))
     if not rim and rng.random() < 0.5:
         return

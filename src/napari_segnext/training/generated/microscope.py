@@ -132,7 +132,5 @@ def shift_sections(
             ]
         )
 
-    layers = tuple(cut(layer) for layer in drawn.layers)
-    left_over = set(np.unique(np.concatenate([np.unique(m) for m in layers])).tolist())
-    kinds = {number: kind for number, kind in drawn.kinds.items() if number in left_over}
-    return GeneratedSlice(cut(drawn.image), layers, kinds)
+    layers = [cut(layer) for layer in drawn.layers]
+    return GeneratedSlice.of(cut(drawn.image), layers, drawn.kinds)

@@ -47,6 +47,12 @@ _WEIGHTINGS: dict[str, dict[str, float]] = {
     },
 }  # fmt: skip
 
+# Objects with fewer pixels, or with less contrast (of 255) within so many pixels of
+# their edge, are not objects that a user would ask for.
+_SMALLEST = 12
+_SEEN = 8.0
+_REACH = 7
+
 
 def mri_slice(
     rng: np.random.Generator, shape: tuple[int, int] = (256, 256), channels: int = 1
@@ -90,9 +96,9 @@ def _draw(rng: np.random.Generator, grid: Grid, channels: int) -> GeneratedSlice
     anatomy = head(rng, grid) if rng.random() < 0.7 else trunk(rng, grid)
     lesions = draw_lesions(rng, anatomy)
     images = _contrasts(rng, anatomy, lesions, channels)
-    layers, kinds = _objects(anatomy, lesions)
+    layers, kinds = _objects(anatomy, lesions, images)
     image = images[0] if channels == 1 else np.stack(images, -1)
-    return GeneratedSlice(image, layers, kinds)
+    return GeneratedSlice.of(image, layers, kinds)
 
 
 def _contrasts(
@@ -121,8 +127,8 @@ def _acquire(
     grey = _brightness(rng, anatomy.names + sorted(parts))
     values = np.array([grey[name] for name in anatomy.names], np.float32)
     image = values[anatomy.tissue]
-    texture = grid.noise(rng, rng.uniform(2, 8), 2)
-    image *= 1 + np.float32(rng.uniform(0, 0.08)) * texture
+    texture = grid.noise(rng, rng.uniform(4, 16), 3, 0.8)
+    image *= 1 + np.float32(rng.uniform(0, 0.09)) * texture
     coarse = grid.noise(rng, 0.2 * anatomy.radius, 3, 0.7)
     for lesion in lesions:
         strength = np.float32(np.clip(rng.normal(0.9, 0.25), 0.3, 1.2))
@@ -137,12 +143,14 @@ def _acquire(
 
 def _brightness(rng: np.random.Generator, names: list[str]) -> dict[str, float]:
     """Return the brightness of each tissue: a known weighting, or anything."""
-    choice = rng.choice(["t1", "t1ce", "t2", "flair", "any"], p=[0.13, 0.15, 0.13, 0.34, 0.25])
+    choice = rng.choice([*_WEIGHTINGS, "any"], p=[0.13, 0.15, 0.13, 0.34, 0.25])
     known = _WEIGHTINGS.get(str(choice), {})
-    spread = rng.uniform(0.02, 0.1)
+    spread = rng.uniform(0.02, 0.08)
     grey = {"air": float(rng.choice([0.0, 0.0, rng.uniform(0, 0.08)]))}
-    for name in names[1:]:
-        centre = known.get(name, rng.uniform(0.05, 1))
+    # Evenly spaced in random order: no two tissues look the same.
+    levels = rng.permutation(np.linspace(0.05, 1, len(names)))
+    for name, level in zip(names[1:], levels, strict=False):
+        centre = known.get(name, level)
         grey[name] = float(max(0.02, centre + rng.normal(0, spread)))
     return grey
 
@@ -174,25 +182,15 @@ def _digitise(
 
 
 def _objects(
-    anatomy: Anatomy, lesions: list[Lesion]
-) -> tuple[tuple[LabelArray, ...], dict[int, str]]:
-    """Return label maps of all objects, from the whole to the innermost."""
-    kinds: dict[int, str] = {}
-    layers: list[LabelArray] = []
-
-    def add(layer: LabelArray, names: dict[int, str]) -> None:
-        present = [i for i in np.unique(layer).tolist() if i]
-        if not present:
-            return
-        lookup = np.zeros(max(present) + 1, np.int32)
-        for number in present:
-            kinds[len(kinds) + 1] = names[number]
-            lookup[number] = len(kinds)
-        layers.append(lookup[layer])
-
-    add(anatomy.whole.astype(np.int32), {1: "whole"})
-    add(anatomy.tissue, dict.fromkeys(range(1, len(anatomy.names)), "tissue"))
-    add(anatomy.structures, anatomy.structure_kinds)
+    anatomy: Anatomy, lesions: list[Lesion], images: list[NDArray[np.uint8]]
+) -> tuple[list[LabelArray], dict[int, str]]:
+    """Return label maps of all objects that can be seen, outermost first."""
+    tissues = dict.fromkeys(range(1, len(anatomy.names)), "tissue")
+    sources = [
+        (anatomy.whole.astype(np.int32), {1: "whole"}),
+        (anatomy.tissue, tissues),
+        (anatomy.structures, anatomy.structure_kinds),
+    ]
     for level in range(3):
         layer = np.zeros(anatomy.grid.shape, np.int32)
         names: dict[int, str] = {}
@@ -200,5 +198,44 @@ def _objects(
             if level < len(lesion.masks):
                 names[number], mask = lesion.masks[level]
                 layer[mask] = number
-        add(layer, names)
-    return tuple(layers), kinds
+        sources.append((layer, names))
+    kinds: dict[int, str] = {}
+    layers: list[LabelArray] = []
+    for layer, names in sources:
+        lookup = np.zeros(max(names, default=0) + 1, np.int32)
+        for number, box in enumerate(ndimage.find_objects(layer), 1):
+            if box is not None and _visible(layer, number, box, images):
+                kinds[len(kinds) + 1] = names[number]
+                lookup[number] = len(kinds)
+        layers.append(lookup[layer])
+    return layers, kinds
+
+
+def _visible(
+    layer: LabelArray,
+    number: int,
+    box: tuple[slice, ...],
+    images: list[NDArray[np.uint8]],
+) -> bool:
+    """Tell whether most of an object's edge can be seen in some channel."""
+    margin = _REACH // 2
+    wide = tuple(
+        slice(max(0, s.start - margin), min(n, s.stop + margin))
+        for s, n in zip(box, layer.shape, strict=True)
+    )
+    mask = (layer[wide] == number).astype(np.float32)
+    if np.count_nonzero(mask) < _SMALLEST:
+        return False
+    share = ndimage.uniform_filter(mask, _REACH)
+    edge = (mask > 0) & (share < 0.9)
+    if not edge.any():
+        return False
+    share = np.clip(share[edge], 0.02, 0.98)
+    for image in images:
+        grey = image[wide].astype(np.float32)
+        inside = ndimage.uniform_filter(grey * mask, _REACH)[edge]
+        outside = ndimage.uniform_filter(grey * (1 - mask), _REACH)[edge]
+        contrast = np.abs(inside / share - outside / (1 - share))
+        if np.mean(contrast > _SEEN) > 0.6:
+            return True
+    return False

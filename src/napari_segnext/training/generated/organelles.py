@@ -16,6 +16,8 @@ Box = tuple[slice, ...]
 _DIRECTIONS = 16
 # Organelles tried at most in a slice of 256 x 256, whatever their size.
 _MOST = 45
+# Organelles of fewer pixels are no objects.
+_SMALLEST = 14
 
 
 @dataclass
@@ -156,12 +158,14 @@ def _draw_body(
     margin = np.float32(rng.uniform(6, 25) / tissue.nm)
     distance = np.maximum(distance, margin - tissue.depth[box])
     centre_cell = tissue.cells[_index(grid, centre)]
-    mask = (distance < 0) & (tissue.organelles[box] == 0)
-    mask &= tissue.cells[box] == centre_cell
-    if np.count_nonzero(mask) < 14:
+    own_cell = tissue.cells[box] == centre_cell
+    inside = (distance < 0) & own_cell
+    mask = inside & (tissue.organelles[box] == 0)
+    size = np.count_nonzero(mask)
+    if size < _SMALLEST or size < 0.97 * np.count_nonzero(inside):
         return
     grey = _body_grey(rng, tissue.nm, style, distance, along, (wobble, fine), offset)
-    alpha = np.clip(0.5 - distance, 0, 1) * (tissue.cells[box] == centre_cell)
+    alpha = np.clip(0.5 - distance, 0, 1) * own_cell
     tissue.image[box] += alpha * (grey - tissue.image[box])
     tissue.name(style.kind, box, mask)
 
@@ -208,9 +212,7 @@ def _body_grey(
     line = np.maximum(outer, np.float32(0.8) * inner)
     if nm > 9:
         line = outer
-    return np.asarray(
-        matrix + line * (np.float32(style.membrane) - matrix), np.float32
-    )
+    return np.asarray(matrix + line * (np.float32(style.membrane) - matrix), np.float32)
 
 
 def add_nuclei(rng: np.random.Generator, tissue: Tissue, share: float) -> None:
