@@ -1,0 +1,146 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from skimage.draw import disk
+
+from napari_segnext.training.augment import change_intensity, turn
+from napari_segnext.training.data import (
+    MIN_PIXELS,
+    ImageFile,
+    LabelledImage,
+    Mixture,
+    crop_around,
+    repeated,
+    superpixels,
+)
+
+
+def cells(
+    rng: np.random.Generator, shape: tuple[int, int] = (150, 200)
+) -> LabelledImage:
+    """Draw disks, each as bright as its number."""
+    labels = np.zeros(shape, np.int32)
+    for number in range(1, 9):
+        at = rng.uniform(10, np.array(shape) - 10)
+        labels[disk(at, rng.uniform(6, 25), shape=shape)] = number
+    image = (labels * 25).astype(np.uint8)
+    return LabelledImage.of(image, [labels])
+
+
+@pytest.mark.parametrize("seed", range(15))
+def test_masks_lie_on_their_objects(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    sample = None
+    while sample is None:
+        sample = crop_around(cells(rng), rng, 64, 3)
+    assert sample.image.shape == (64, 64, 3)
+    assert sample.masks.shape == (3, 64, 64)
+    for mask in sample.masks:
+        assert mask.sum() >= MIN_PIXELS
+        # An object has one brightness; its rim is mixed by the resampling.
+        assert np.std(sample.image[mask], axis=0).max() < 0.2
+        assert np.ptp(np.median(sample.image[mask], axis=0)) < 1e-6
+
+
+def test_objects_come_in_many_sizes() -> None:
+    mixture = Mixture({"cells": (cells, 1.0)}, 64, 1, seed=0)
+    shares = [mixture.sample(i).masks.mean() for i in range(60)]
+    assert min(shares) < 0.03
+    assert max(shares) > 0.25
+
+
+def test_sample_number_i_is_always_the_same() -> None:
+    first = Mixture({"cells": (cells, 1.0)}, 48, 2, seed=4)
+    later = Mixture({"cells": (cells, 1.0)}, 48, 2, seed=4, start=3)
+    np.testing.assert_array_equal(first.sample(3).image, next(iter(later)).image)
+    assert not np.array_equal(first.sample(3).image, first.sample(4).image)
+    other = Mixture({"cells": (cells, 1.0)}, 48, 2, seed=5)
+    assert not np.array_equal(first.sample(3).image, other.sample(3).image)
+
+
+def test_sources_are_drawn_by_their_weights() -> None:
+    drawn = {"a": 0, "b": 0}
+
+    def counting(name: str):  # type: ignore[no-untyped-def]
+        def source(rng: np.random.Generator) -> LabelledImage:
+            drawn[name] += 1
+            return cells(rng)
+
+        return source
+
+    mixture = Mixture(
+        {"a": (counting("a"), 3.0), "b": (counting("b"), 1.0)}, 32, 1, seed=0
+    )
+    for i in range(80):
+        mixture.sample(i)
+    assert 0.55 < drawn["a"] / sum(drawn.values()) < 0.92
+
+
+def test_an_archive_is_read_and_unlabelled_images_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "set.npz"
+    picture = cells(np.random.default_rng(0))
+    np.savez(
+        path,
+        image_0000=picture.image,
+        mask_0000=picture.labels[0],
+        image_0001=picture.image,
+        mask_0001=np.zeros_like(picture.labels[0]),
+    )
+    source = ImageFile(path)
+    for seed in range(5):
+        assert source(np.random.default_rng(seed)).labels[0].any()
+    np.savez(path, other=np.zeros(3))
+    with pytest.raises(ValueError, match="image_NNNN"):
+        ImageFile(path)
+
+
+def test_superpixels_follow_the_image() -> None:
+    rng = np.random.default_rng(1)
+    picture = superpixels(cells)(rng)
+    (labels,) = picture.labels
+    assert labels.min() == 1
+    assert labels.max() > 3
+    spread = [picture.image[labels == i].std() for i in range(1, labels.max() + 1)]
+    assert np.median(spread) < picture.image.std() / 3
+
+
+def test_a_repeated_source_draws_each_picture_once() -> None:
+    calls = []
+
+    def source(rng: np.random.Generator) -> LabelledImage:
+        calls.append(1)
+        return cells(rng)
+
+    draw = repeated(source, 3, seed=0)
+    for seed in range(30):
+        draw(np.random.default_rng(seed))
+    assert len(calls) == 3
+
+
+def test_turning_keeps_image_and_masks_together() -> None:
+    rng = np.random.default_rng(0)
+    masks = rng.random((2, 16, 16)) > 0.5
+    image = np.stack([masks[0], masks[1], masks[0]], -1).astype(np.float32)
+    seen = set()
+    for _ in range(40):
+        turned, moved = turn(image, masks, rng)
+        np.testing.assert_array_equal(turned[..., 0] > 0.5, moved[0])
+        np.testing.assert_array_equal(turned[..., 1] > 0.5, moved[1])
+        seen.add(moved.tobytes())
+    assert len(seen) == 8
+
+
+def test_intensities_stay_in_range_and_grey_stays_mostly_grey() -> None:
+    rng = np.random.default_rng(0)
+    grey = np.repeat(rng.random((24, 24, 1)).astype(np.float32), 3, 2)
+    still_grey = 0
+    for _ in range(60):
+        changed = change_intensity(grey, rng)
+        assert changed.dtype == np.float32
+        assert changed.min() >= 0
+        assert changed.max() <= 1
+        still_grey += np.array_equal(changed[..., 0], changed[..., 1])
+    assert 40 < still_grey < 60

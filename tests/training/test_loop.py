@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("cv2", reason="training needs the extra `train`")
+
+from napari_segnext.models import ModelConfig, SegmentationModel, build_model
+from napari_segnext.prompts import PromptStyle
+from napari_segnext.training.data import LabelledImage
+from napari_segnext.training.loop import Options, Trainer
+
+CONFIG = ModelConfig(
+    "tiny", 64, resize="pad", style=PromptStyle(2), arch={"widths": [8, 8, 8, 16]}
+)
+OPTIONS = Options(
+    steps=4,
+    size=64,
+    images=2,
+    objects=2,
+    corrections=1,
+    warmup=1,
+    averaging=0.5,
+    workers=0,
+)
+
+
+def squares(rng: np.random.Generator) -> LabelledImage:
+    """Draw bright squares on a dark, noisy ground."""
+    labels = np.zeros((96, 96), np.int32)
+    for number in (1, 2):
+        y, x = rng.integers(0, 60, 2)
+        labels[y : y + 30, x : x + 30] = number
+    image = 60 * labels + rng.integers(0, 30, labels.shape)
+    return LabelledImage.of(image.astype(np.uint8), [labels])
+
+
+SOURCES = {"squares": (squares, 1.0)}
+
+
+def model() -> SegmentationModel:
+    torch.manual_seed(0)
+    return build_model(CONFIG)
+
+
+def ignore(row: object) -> None:
+    pass
+
+
+def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
+    tmp_path: Path,
+) -> None:
+    whole = Trainer(model(), SOURCES, tmp_path / "whole", OPTIONS).run(ignore)
+    trainer = Trainer(model(), SOURCES, tmp_path / "parts", OPTIONS)
+    batches = trainer._batches()
+    for _ in range(2):
+        trainer._train(next(batches))
+    trainer.save()
+    resumed = Trainer(model(), SOURCES, tmp_path / "parts", OPTIONS)
+    assert resumed.step == 2
+    parts = resumed.run(ignore)
+    for name, value in whole.state_dict().items():
+        torch.testing.assert_close(parts.state_dict()[name], value, msg=name)
+
+
+def test_training_learns_and_logs(tmp_path: Path) -> None:
+    options = Options(
+        steps=60,
+        size=64,
+        images=3,
+        objects=2,
+        corrections=1,
+        rate=8e-3,
+        warmup=5,
+        workers=0,
+    )
+    rows: list[dict[str, float]] = []
+    Trainer(model(), SOURCES, tmp_path, options).run(lambda row: rows.append(dict(row)))
+    assert [row["step"] for row in rows] == [20, 40, 60]
+    assert rows[-1]["dice"] < 0.9 * rows[0]["dice"]
+    assert rows[-1]["iou"] > rows[0]["iou"] + 0.1
+    with (tmp_path / "metrics.csv").open() as file:
+        assert [int(row["step"]) for row in csv.DictReader(file)] == [20, 40, 60]
+
+
+def test_the_rate_warms_up_and_falls(tmp_path: Path) -> None:
+    options = Options(steps=100, warmup=10, decay=0.4, workers=0)
+    trainer = Trainer(model(), SOURCES, tmp_path, options)
+    rates = [trainer._factor(step) for step in range(101)]
+    assert rates[0] < 0.2
+    assert rates[30] == rates[59] == 1
+    assert rates[80] == pytest.approx(0.505, abs=0.01)
+    assert rates[100] == pytest.approx(0.01)
+
+
+def test_a_frozen_encoder_part_stays_as_it_is(tmp_path: Path) -> None:
+    network = model()
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad = not name.startswith("encoder.conv_stem")
+    before = network.state_dict()["encoder.conv_stem.weight"].clone()
+    trained = Trainer(network, SOURCES, tmp_path, OPTIONS).run(ignore)
+    after = trained.state_dict()
+    torch.testing.assert_close(after["encoder.conv_stem.weight"], before)
