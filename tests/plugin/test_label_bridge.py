@@ -54,7 +54,9 @@ def test_brush_stroke_is_reported_with_what_was_there(qtbot, labels, strokes):
     painted = np.zeros(SHAPE[1:], int)
     painted[rows, columns] = new
     assert np.array_equal(painted, labels.layer.data[2])
-    assert {(r, c) for r, c, o in zip(rows, columns, old, strict=True) if o} == {(10, 10)}
+    assert {(r, c) for r, c, o in zip(rows, columns, old, strict=True) if o} == {
+        (10, 10)
+    }
 
 
 @pytest.mark.parametrize("edit", ["paint", "fill", "data_setitem", "paint_polygon"])
@@ -71,7 +73,7 @@ def test_edits_that_are_announced_before_they_happen(qtbot, labels, strokes, edi
         case "paint_polygon":
             layer.paint_polygon([(2, 5, 5), (2, 5, 7), (2, 7, 7)], 1)
     qtbot.waitUntil(lambda: len(strokes) == 1)
-    plane, rows, columns, old, new = only(strokes)
+    plane, rows, _, old, new = only(strokes)
     assert plane == Plane(0, 2)
     assert (labels.read(plane) == 1).sum() == len(rows)
     assert set(new.tolist()) == {1}

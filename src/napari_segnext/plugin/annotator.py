@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from napari.layers import Image, Labels
-from qtpy.QtCore import QObject, QTimer, Signal
+from napari.layers import Image
+from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_segnext.plugin.engine import load_engine
 from napari_segnext.plugin.inference import Inference
@@ -17,7 +17,6 @@ from napari_segnext.plugin.layers import image_axes, make_output, plane_name
 from napari_segnext.plugin.object_list import ObjectRow
 from napari_segnext.plugin.planes import (
     NoPlaneError,
-    show_plane,
     shown_axis,
     shown_plane,
 )
@@ -53,6 +52,7 @@ class Annotator(QObject):
     changed = Signal()
     engine = Signal(str)
     ended = Signal(str)
+    _ending = Signal(str)
 
     def __init__(
         self,
@@ -78,13 +78,15 @@ class Annotator(QObject):
             viewer, image, self._axes, self._prompted, self.said.emit
         )
         self._keys = Keys(self, [viewer, self.output, *self.prompts.layers])
+        # Queued, because napari is then done with what caused the end.
+        self._ending.connect(self.close, Qt.ConnectionType.QueuedConnection)
         self._inference = Inference(worker, self)
         self._inference.busy.connect(self.said)
         self._inference.failed.connect(self.said)
         self._inference.loaded.connect(self._loaded)
         self._inference.shown.connect(self._embedded)
         self._inference.decoded.connect(self._decoded)
-        self.tool = TOOLS[0]
+        self.tool: Tool | None = TOOLS[0]
         self._connect(True)
         self.use(TOOLS[0])
         self._object_changed()
@@ -92,19 +94,18 @@ class Annotator(QObject):
 
     # Life
 
-    def load(
-        self,
-        model: str,
-        contrast_limits: bool = False,
-        load: Callable[..., Any] = load_engine,
-    ) -> None:
+    def load(self, model: str, contrast_limits: bool = False) -> None:
         """Load a model off the GUI thread; prompts wait for it."""
         image = self._image
         data = list(image.data) if image.multiscale else image.data
         channel = len(self._axes.shape) if image.rgb else None
-        limits = tuple(map(float, image.contrast_limits)) if contrast_limits else None
+        low, high = map(float, image.contrast_limits)
+        limits = (low, high) if contrast_limits else None
         spatial = self._axes.spatial
-        self._inference.load(model, lambda: load(model, data, spatial, channel, limits))
+        self._inference.load(
+            Path(model).name,
+            lambda: load_engine(model, data, spatial, channel, limits),
+        )
 
     def close(self, why: str = "Stopped; the objects stay in their layer") -> None:
         """End: prompt layers go, the output layer stays. Prompts end with it."""
@@ -147,7 +148,7 @@ class Annotator(QObject):
     def _end_later(self, why: str) -> None:
         """End when napari is done with the removal that it is in the middle of."""
         self._inference.close()
-        QTimer.singleShot(0, lambda: self.close(why))
+        self._ending.emit(why)
 
     # Prompts to masks
 
@@ -286,7 +287,7 @@ class Annotator(QObject):
     @property
     def current(self) -> int:
         """Id of the object that prompts are for."""
-        return self.session.current
+        return int(self.session.current)
 
     def rows(self) -> list[ObjectRow]:
         """List the objects."""
@@ -294,12 +295,16 @@ class Annotator(QObject):
             ObjectRow(
                 number,
                 each.name,
-                tuple(map(float, self.output.get_color(number)[:3])),
+                self._colour(number),
                 sum(len(prompts) for prompts in each.prompts.values()),
                 each.finished,
             )
             for number, each in self.session.objects.items()
         ]
+
+    def _colour(self, object_id: int) -> tuple[float, float, float]:
+        red, green, blue, _ = map(float, self.output.get_color(object_id))
+        return red, green, blue
 
     def select(self, object_id: int) -> None:
         """Go on with an object: its prompts come back."""

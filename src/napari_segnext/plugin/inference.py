@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -80,7 +81,7 @@ class Inference(QObject):
         self._submit(
             "shown",
             Priority.SHOWN,
-            lambda cancelled: engine.embed(plane, cancelled),
+            partial(engine.embed, plane),
             lambda ms: self.shown.emit(plane, ms),
             plane,
         )
@@ -148,13 +149,9 @@ class Inference(QObject):
             return
         for plane in self._neighbours:
             if not engine.is_embedded(plane):
-                self._submit(
-                    ("ahead", plane),
-                    Priority.AHEAD,
-                    lambda cancelled, plane=plane: engine.embed(plane, cancelled),
-                    lambda ms: None,
-                    plane,
-                )
+                embed = partial(engine.embed, plane)
+                key = ("ahead", plane)
+                self._submit(key, Priority.AHEAD, embed, lambda _: None, plane)
 
     def _owns(self, job: Job) -> bool:
         return isinstance(job.key, tuple) and job.key[0] == id(self)

@@ -50,7 +50,7 @@ def make_points(image: Image, axes: Axes) -> Points:
         face_color=COLOURS[True],
         border_color="white",
         border_width=0.12,
-        size=_mark(axes, 55),
+        size=_mark(axes, 50, 3),
         **geometry(image),
     )
     layer.current_face_color = COLOURS[True]
@@ -91,16 +91,22 @@ def make_scribbles(image: Image, axes: Axes) -> Labels:
         colormap=DirectLabelColormap(color_dict=colours),
         **geometry(image),
     )
-    layer.brush_size = _mark(axes, 50)
+    layer.brush_size = _mark(axes, 50, 3)
     return layer
 
 
 def make_output(image: Image, axes: Axes) -> Labels:
-    """Make the layer of objects; pages of it that stay empty take no memory."""
+    """Make the layer of objects; pages of it that stay empty take no memory.
+
+    It takes along what the reader noted of the file's grid, for saving.
+    """
     return Labels(
         np.zeros(axes.shape, np.uint16),
         name=f"{image.name} objects",
         opacity=0.5,
+        # Saving the layer then writes onto the grid of the image's file.
+        metadata={k: v for k, v in image.metadata.items() if k == "geometry"},
+        metadata={k: v for k, v in image.metadata.items() if k == "geometry"},
         **geometry(image),
     )
 
@@ -129,6 +135,6 @@ def plane_name(plane: Plane, axes: Axes, labels: tuple[str, ...]) -> str:
     return f"{label} {plane.index}"
 
 
-def _mark(axes: Axes, share: int) -> int:
-    """Return a size in pixels, a share of the longer side of an image."""
-    return max(1, round(max(axes.shape[-2:]) / share))
+def _mark(axes: Axes, share: int, least: int = 1) -> int:
+    """Return a size in pixels, large enough to hit: a share of the image's side."""
+    return max(least, round(max(axes.shape[-2:]) / share))

@@ -85,9 +85,7 @@ def _shape(
     straight = all(len(np.unique(np.float32(v))) <= 2 for v in vertices.T)
     if kind == "rectangle" and straight:
         (top, left), (bottom, right) = vertices.min(0), vertices.max(0)
-        return Box(
-            (float(top), float(left)), (float(bottom), float(right)), positive
-        )
+        return Box((float(top), float(left)), (float(bottom), float(right)), positive)
     if kind == "ellipse":
         centre, around = vertices.mean(0), np.linspace(0, 2 * np.pi, 32, endpoint=False)
         first, second = (vertices[1] - vertices[0]) / 2, (vertices[3] - vertices[0]) / 2
@@ -116,7 +114,7 @@ def read_scribbles(
     for prompt in before:
         if not isinstance(prompt, Scribble) or prompt.painted is None:
             continue
-        was = prompt.painted.paste(pixels.shape)  # type: ignore[arg-type]
+        was = prompt.painted.paste(pixels.shape)
         kept = was & (left == (1 if prompt.positive else 2))
         left[kept] = 0
         if np.array_equal(kept, was):
@@ -199,11 +197,14 @@ def same(one: Prompt, other: Prompt) -> bool:
 def _rounded(prompt: Prompt) -> tuple[Any, ...]:
     match prompt:
         case Click(at=at):
-            return prompt.positive, *np.float32(at)
+            points: Iterable[Any] = [at]
         case Box(start=start, end=end):
-            return prompt.positive, *np.float32(start), *np.float32(end)
+            points = [start, end]
         case Polygon(vertices=vertices):
-            return prompt.positive, *np.float32(vertices).ravel()
-        case Scribble(painted=None, path=path, width=width):
-            return prompt.positive, width, *np.float32(path).ravel()
-    return prompt.positive, prompt
+            points = vertices
+        case Scribble(painted=None, path=path):
+            points = path
+        case _:
+            return prompt.positive, prompt
+    width = prompt.width if isinstance(prompt, Scribble) else 0.0
+    return prompt.positive, width, *np.array(points, np.float32).ravel().tolist()

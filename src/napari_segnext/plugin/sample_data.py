@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+_EM_SEED = 4
+
 LayerData = tuple[Any, dict[str, Any], str]
 
 
@@ -33,3 +35,21 @@ def mri() -> list[LayerData]:
         "metadata": {"source": "nibabel/tests/data/example4d.nii.gz, volume 0"},
     }
     return [(volume, layer, "image")]
+
+
+def em() -> list[LayerData]:
+    """Generate a stack that looks like electron microscopy of tissue.
+
+    Returns
+    -------
+    One image layer, (z, y, x), always the same.
+    """
+    from napari_segnext.training.generated import em_stack
+
+    drawn = em_stack(np.random.default_rng(_EM_SEED), (12, 256, 256))
+    layer = {
+        "name": "EM (generated)",
+        "axis_labels": ("z", "y", "x"),
+        "metadata": {"source": "generated, not a micrograph"},
+    }
+    return [(drawn.image, layer, "image")]

@@ -88,7 +88,8 @@ class SparsePlanes:
     def __array__(
         self, dtype: np.dtype[Any] | None = None, copy: bool | None = None
     ) -> NDArray[Any]:
-        return self[(slice(None),) * self.ndim].astype(dtype or self.dtype, copy=False)
+        whole: Pixels = self[(slice(None),) * self.ndim]
+        return whole.astype(dtype or self.dtype, copy=False)
 
     def __getitem__(self, key: Any) -> Any:
         key = self._full(key)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
+from napari.layers import Image
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -25,6 +25,7 @@ from superqt import QCollapsible, QElidingLabel
 
 from napari_segnext.plugin.annotator import Annotator
 from napari_segnext.plugin.keys import ACTIONS
+from napari_segnext.plugin.layers import COLOURS
 from napari_segnext.plugin.object_list import ObjectList
 from napari_segnext.plugin.tools import TOOLS
 from napari_segnext.plugin.worker import Worker
@@ -32,10 +33,9 @@ from napari_segnext.weights.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     import napari
-    from napari.layers import Image
 
 _FILE = "File…"
-_GREEN, _RED = "#35d07f", "#e5383b"
+_WIDTH = 300
 
 
 class SegNextWidget(QWidget):
@@ -46,13 +46,12 @@ class SegNextWidget(QWidget):
     ) -> None:
         super().__init__(parent)
         self._viewer = viewer
-        self._worker: Worker | None = None
+        self.worker: Worker | None = None
         self.annotator: Annotator | None = None
         self.setMinimumWidth(270)
         self._build()
         viewer.layers.events.inserted.connect(self._list_images)
         viewer.layers.events.removed.connect(self._list_images)
-        viewer.layers.selection.events.active.connect(self._follow_selection)
         self._list_images()
         self._show_state()
         application = QApplication.instance()
@@ -66,12 +65,12 @@ class SegNextWidget(QWidget):
             self.say("Open an image first")
             return
         self.stop()
-        if self._worker is None:
-            worker = self._worker = Worker()
+        if self.worker is None:
+            worker = self.worker = Worker()
             # It outlives the widget, and is stopped even if Qt deletes that first.
             self.destroyed.connect(lambda: worker.close())
         try:
-            self.annotator = Annotator(self._viewer, image, self._worker, self)
+            self.annotator = Annotator(self._viewer, image, self.worker, self)
         except (ValueError, TypeError) as error:
             self.say(str(error))
             return
@@ -92,6 +91,15 @@ class SegNextWidget(QWidget):
         self._status.setText(text)
         self._status.setToolTip(text)
 
+    @property
+    def status(self) -> str:
+        """What the status line says."""
+        return str(self._status.text())
+
+    def sizeHint(self) -> QSize:
+        """Ask for a narrow dock."""
+        return QSize(_WIDTH, super().sizeHint().height())
+
     def closeEvent(self, event: Any) -> None:
         """End the session and the worker with the widget."""
         self._shut_down()
@@ -99,9 +107,9 @@ class SegNextWidget(QWidget):
 
     def _shut_down(self) -> None:
         self.stop()
-        if self._worker is not None:
-            self._worker.close()
-            self._worker = None
+        if self.worker is not None:
+            self.worker.close()
+            self.worker = None
 
     def _build(self) -> None:
         layout = QVBoxLayout(self)
@@ -114,10 +122,10 @@ class SegNextWidget(QWidget):
         running.setSpacing(6)
         running.addLayout(self._build_tools())
         running.addLayout(self._build_signs())
-        self._objects = ObjectList()
-        self._objects.chosen.connect(lambda i: self._do("select", i))
-        self._objects.renamed.connect(lambda i, name: self._do("rename", i, name))
-        running.addWidget(self._objects, 1)
+        self.objects = ObjectList()
+        self.objects.chosen.connect(lambda i: self._do("select", i))
+        self.objects.renamed.connect(lambda i, name: self._do("rename", i, name))
+        running.addWidget(self.objects, 1)
         running.addLayout(self._build_actions())
         running.addWidget(self._build_keys())
         layout.addWidget(self._running, 1)
@@ -172,8 +180,8 @@ class SegNextWidget(QWidget):
         row.setSpacing(2)
         self._signs = {}
         for positive, text, colour in (
-            (True, "+ Object", _GREEN),
-            (False, "− Background", _RED),
+            (True, "+ Object", COLOURS[True]),
+            (False, "− Background", COLOURS[False]),
         ):
             tip = "What prompts mean. W switches; Ctrl while drawing turns it once"
             button = _button(text, tip, checkable=True)
@@ -236,18 +244,22 @@ class SegNextWidget(QWidget):
             self.annotator.positive = positive
 
     def _chosen_image(self) -> Image | None:
-        name = self.image_choice.currentText()
-        return self._viewer.layers[name] if name in self._viewer.layers else None
+        chosen = self.image_choice.currentData()
+        return chosen if chosen in self._viewer.layers else None
 
     def _list_images(self, event: Any = None) -> None:
-        from napari.layers import Image
-
-        chosen = self.image_choice.currentText()
+        chosen = self.image_choice.currentData()
         self.image_choice.clear()
         for layer in self._viewer.layers:
             if isinstance(layer, Image):
-                self.image_choice.addItem(layer.name)
-        self.image_choice.setCurrentIndex(max(self.image_choice.findText(chosen), 0))
+                self.image_choice.addItem(layer.name, layer)
+                layer.events.name.connect(self._list_images)
+        known = [
+            self.image_choice.itemData(i) for i in range(self.image_choice.count())
+        ]
+        if chosen in known:
+            self.image_choice.setCurrentIndex(known.index(chosen))
+        self.start_button.setEnabled(bool(known))
 
     def _model_chosen(self, index: int) -> None:
         if self.model_choice.itemText(index) == _FILE:
@@ -269,9 +281,6 @@ class SegNextWidget(QWidget):
                 self.model_choice.currentData(), self._limits.isChecked()
             )
 
-    def _follow_selection(self, event: Any = None) -> None:
-        self._show_state()
-
     def _ended(self, why: str) -> None:
         self.annotator = None
         self._device.setText("—")
@@ -286,7 +295,7 @@ class SegNextWidget(QWidget):
         self._limits.setEnabled(annotator is None)
         if annotator is None:
             return
-        self._objects.show_objects(annotator.rows(), annotator.current)
+        self.objects.show_objects(annotator.rows(), annotator.current)
         for tool, button in zip(TOOLS, self._tools, strict=True):
             button.setChecked(tool == annotator.tool)
         for positive, button in self._signs.items():
@@ -305,17 +314,10 @@ def _combo(tip: str) -> QComboBox:
     return combo
 
 
-def _button(
-    text: str,
-    tip: str,
-    checkable: bool = False,
-    clicked: Callable[[], Any] | None = None,
-) -> QPushButton:
+def _button(text: str, tip: str, checkable: bool = False) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tip)
     button.setCheckable(checkable)
     # Keys go on reaching the canvas after a click on a button.
     button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    if clicked is not None:
-        button.clicked.connect(clicked)
     return button

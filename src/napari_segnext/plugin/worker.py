@@ -105,6 +105,11 @@ class Worker(QObject):
         with self._changed:
             return self._running is None and not self._waiting
 
+    @property
+    def closed(self) -> bool:
+        """Whether it has been stopped."""
+        return self._closed
+
     def close(self, timeout: float = 5.0) -> None:
         """Stop: nothing is delivered after this. Waits for the running job."""
         with self._changed:

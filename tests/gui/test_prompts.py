@@ -1,0 +1,206 @@
+"""What the user draws becomes a mask of the displayed plane."""
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from tests.gui.driver import CTRL, LEFT, NO, RIGHT, expected
+
+from napari_segnext.plugin.tools import TOOLS
+from napari_segnext.prompts import Box, Plane, Polygon, Scribble
+
+PLANE = Plane(0, 4)
+CLICK, BOX, POLYGON, PATH, BRUSH = TOOLS
+
+
+def shows(desk, plane=PLANE, number=1):
+    """Tell whether the mask answers the prompts that the session knows."""
+    prompts = desk.prompts(plane, number)
+    mask = desk.mask(plane, number)
+    return np.array_equal(mask, expected(prompts, mask.shape))
+
+
+def settled(desk, count, plane=PLANE):
+    """Wait for a number of prompts in a plane, and for the mask that answers them."""
+    desk.user.waits_until(lambda: len(desk.prompts(plane)) == count)
+    desk.user.waits_until(lambda: shows(desk, plane))
+
+
+def test_start_makes_layers_that_lie_where_the_image_lies(desk):
+    added = [layer for layer in desk.viewer.layers if layer is not desk.image]
+    assert [type(layer).__name__ for layer in added] == [
+        "Labels",
+        "Labels",
+        "Shapes",
+        "Points",
+    ]
+    for layer in added:
+        assert np.array_equal(layer.scale, desk.image.scale)
+        assert np.array_equal(layer.translate, desk.image.translate)
+        assert layer.units == desk.image.units
+        assert layer.axis_labels == desk.image.axis_labels
+        assert layer.ndim == desk.image.ndim
+
+
+def test_click_lands_where_it_was_made_and_shows_a_mask(desk):
+    desk.user.click((4, 30, 40), desk.image)
+    settled(desk, 1)
+    (click,) = desk.prompts(PLANE)
+    np.testing.assert_allclose(click.at, (30, 40), atol=0.6)
+    assert click.positive
+    assert desk.mask(PLANE).any()
+    assert "Mask in 1 ms" in desk.status
+
+
+@pytest.mark.parametrize(
+    ("modifier", "button", "toggled"),
+    [(CTRL, LEFT, False), (NO, RIGHT, False), (NO, LEFT, True)],
+    ids=["ctrl", "right button", "toggle key"],
+)
+def test_negative_click_cuts_the_mask_and_is_red(desk, modifier, button, toggled):
+    desk.user.click((4, 30, 40), desk.image)
+    settled(desk, 1)
+    before = desk.mask(PLANE).sum()
+    if toggled:
+        desk.user.key(Qt.Key.Key_W)
+    desk.user.click((4, 30, 44), desk.image, modifier, button)
+    settled(desk, 2)
+    assert [p.positive for p in desk.prompts(PLANE)] == [True, False]
+    assert desk.mask(PLANE).sum() < before
+    green, red = desk.annotator.prompts.points.face_color
+    assert green[1] > green[0]
+    assert red[0] > red[1]
+    desk.user.click((4, 10, 10), desk.image)
+    settled(desk, 3)
+    assert desk.prompts(PLANE)[-1].positive != toggled
+
+
+def test_moved_and_deleted_points_are_decoded_again(desk):
+    desk.user.click((4, 20, 20), desk.image)
+    desk.user.click((4, 40, 60), desk.image)
+    settled(desk, 2)
+    desk.annotator.prompts.points.mode = "select"
+    desk.user.drag([(4, 40, 60), (4, 36, 50), (4, 30, 40)], desk.image)
+    desk.user.waits_until(
+        lambda: np.allclose(desk.prompts(PLANE)[1].at, (30, 40), atol=1)
+    )
+    desk.user.waits_until(lambda: shows(desk))
+    desk.user.click((4, 20, 20), desk.image)
+    desk.user.key(Qt.Key.Key_Delete)
+    settled(desk, 1)
+    np.testing.assert_allclose(desk.prompts(PLANE)[0].at, (30, 40), atol=1)
+
+
+def test_last_point_deleted_leaves_no_mask(desk):
+    desk.user.click((4, 20, 20), desk.image)
+    settled(desk, 1)
+    points = desk.annotator.prompts.points
+    points.selected_data = {0}
+    points.remove_selected()
+    desk.user.waits_until(lambda: not desk.mask(PLANE).any())
+
+
+def test_drawn_box(desk):
+    desk.annotator.use(BOX)
+    desk.user.drag([(4, 20, 30), (4, 30, 40), (4, 40, 50)], desk.image)
+    settled(desk, 1)
+    (box,) = desk.prompts(PLANE)
+    assert isinstance(box, Box)
+    np.testing.assert_allclose([box.start, box.end], [(20, 30), (40, 50)], atol=0.6)
+
+
+def test_drawn_polygon_and_edited_vertex(desk):
+    desk.annotator.use(POLYGON)
+    for corner in ((4, 20, 20), (4, 20, 50), (4, 45, 50)):
+        desk.user.click(corner, desk.image)
+    desk.user.double_click((4, 45, 50), desk.image)
+    settled(desk, 1)
+    (polygon,) = desk.prompts(PLANE)
+    assert isinstance(polygon, Polygon)
+    assert len(polygon.vertices) >= 3
+    desk.annotator.prompts.shapes.mode = "direct"
+    desk.user.click((4, 25, 40), desk.image)
+    desk.user.drag([(4, 20, 20), (4, 15, 16), (4, 10, 10)], desk.image)
+    desk.user.waits_until(
+        lambda: np.allclose(desk.prompts(PLANE)[0].vertices[0], (10, 10), atol=1.5)
+    )
+    settled(desk, 1)
+
+
+def test_drawn_path_is_a_scribble(desk):
+    desk.annotator.use(PATH)
+    desk.user.drag(
+        [(4, 20, 20), (4, 25, 30), (4, 30, 40), (4, 35, 50), (4, 40, 60)], desk.image
+    )
+    settled(desk, 1)
+    (scribble,) = desk.prompts(PLANE)
+    assert isinstance(scribble, Scribble)
+    assert len(scribble.path) > 1
+
+
+def test_painted_and_partly_erased_scribble(desk):
+    desk.annotator.use(BRUSH)
+    scribbles = desk.annotator.prompts.scribbles
+    scribbles.brush_size = 4
+    desk.user.drag([(4, 30, 20), (4, 30, 40), (4, 30, 60)], desk.image)
+    settled(desk, 1)
+    whole = desk.prompts(PLANE)[0].painted.pixels.sum()
+    desk.user.drag([(4, 10, 20), (4, 10, 40)], desk.image, CTRL)
+    settled(desk, 2)
+    assert [p.positive for p in desk.prompts(PLANE)] == [True, False]
+    scribbles.mode = "erase"
+    scribbles.brush_size = 10
+    desk.user.drag([(4, 30, 50), (4, 30, 62)], desk.image)
+    desk.user.waits_until(
+        lambda: 0 < desk.prompts(PLANE)[0].painted.pixels.sum() < whole
+    )
+    settled(desk, 2)
+    assert scribbles.data.nbytes == 60 * 80
+
+
+def test_each_slice_has_its_own_prompts(desk):
+    desk.user.click((4, 30, 40), desk.image)
+    settled(desk, 1)
+    desk.viewer.dims.set_current_step(0, 7)
+    desk.user.click((7, 20, 20), desk.image)
+    settled(desk, 1, Plane(0, 7))
+    assert shows(desk, PLANE)
+    assert not desk.mask(Plane(0, 5)).any()
+
+
+@pytest.mark.parametrize(
+    ("order", "plane", "position"),
+    [((1, 0, 2), Plane(1, 25), (6, 25, 40)), ((2, 0, 1), Plane(2, 33), (6, 20, 33))],
+)
+def test_any_axis_can_be_displayed(desk, order, plane, position):
+    desk.user.click((4, 30, 40), desk.image)
+    settled(desk, 1)
+    desk.viewer.dims.order = order
+    desk.viewer.reset_view()
+    desk.viewer.dims.set_current_step(plane.axis, plane.index)
+    assert len(desk.annotator.prompts.points.data) == 0
+    desk.user.click(position, desk.image)
+    settled(desk, 1, plane)
+    desk.annotator.use(BRUSH)
+    desk.user.drag([position, np.add(position, (0, 4, 4))], desk.image)
+    settled(desk, 2, plane)
+    desk.viewer.dims.order = (0, 1, 2)
+    assert len(desk.annotator.prompts.points.data) == 1
+
+
+def test_click_outside_the_image_is_taken_away(desk):
+    desk.user.click((4, 30, 40), desk.image)
+    settled(desk, 1)
+    desk.user.click((4, -6, 40), desk.image)
+    desk.user.waits_until(lambda: "outside the image" in desk.status)
+    desk.user.waits_until(lambda: len(desk.annotator.prompts.points.data) == 1)
+    settled(desk, 1)
+
+
+def test_click_in_the_3d_view_is_taken_away(desk):
+    desk.viewer.dims.ndisplay = 3
+    desk.annotator.prompts.points.add((4, 30, 40))
+    desk.user.waits_until(lambda: "2-D view" in desk.status)
+    desk.user.waits_until(lambda: len(desk.annotator.prompts.points.data) == 0)
+    desk.viewer.dims.ndisplay = 2
+    desk.user.click((4, 30, 40), desk.image)
+    settled(desk, 1)
