@@ -14,8 +14,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label
-from skimage.filters import gaussian
+from scipy.ndimage import (
+    binary_erosion,
+    distance_transform_edt,
+    gaussian_filter,
+    label,
+)
 from skimage.segmentation import flood, random_walker
 
 from napari_segnext.prompts import BoolArray, FloatArray, Frame, Prompts, PromptStyle
@@ -23,6 +27,8 @@ from napari_segnext.window import robust_window
 
 # Image pixels around a click that its user vouches for.
 _CLICK_RADIUS = 2
+# A hand-drawn box or polygon may be too small by this share of its own depth.
+_SLACK = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +40,11 @@ class BaselineAnswer:
 
 
 class Baseline(ABC):
-    """A method that sees the image and two sets of seeds."""
+    """A method that sees the image and two sets of seeds.
+
+    What lies clearly outside a box or polygon is a negative seed; its core is a
+    positive one as long as there is no other.
+    """
 
     def set_image(self, image: NDArray[Any]) -> None:
         """Choose the image, (H, W) or (H, W, C)."""
@@ -50,10 +60,17 @@ class Baseline(ABC):
         style = PromptStyle(radius=_CLICK_RADIUS)
         dense = prompts.to_dense(frame, style)[:, :height, :width] > 0
         region, positive, negative = dense
+        negative &= ~positive
         mask = None if previous is None else previous.probability > 0.5
-        if mask is None and region.any():
-            mask = region
-        positive &= ~negative
+        if region.any():
+            mask = region if mask is None else mask
+            depth = distance_transform_edt(region)
+            if not positive.any():
+                positive = (depth > depth.max() / 2) & ~negative
+            outside = distance_transform_edt(~region) > _SLACK * depth.max()
+            negative |= outside & ~positive
+        if not positive.any():
+            return BaselineAnswer(np.zeros((height, width), np.float32))
         return BaselineAnswer(self.segment(positive, negative, mask))
 
     @abstractmethod
@@ -65,7 +82,7 @@ class Baseline(ABC):
         Parameters
         ----------
         positive, negative
-            (H, W) seeds; either may be empty.
+            (H, W) seeds, no pixel in both; there is a positive one.
         previous
             (H, W) last mask, or a box or polygon given first; None at a first
             click.
@@ -89,11 +106,7 @@ class RandomWalker(Baseline):
         if not negative.any():
             labels[[0, -1]] = labels[:, [0, -1]] = 2
         labels[negative] = 2
-        if not positive.any() and previous is not None:
-            labels[previous & ~negative] = 1
         labels[positive] = 1
-        if not (labels == 1).any():
-            return np.zeros(positive.shape, np.float32)
         with warnings.catch_warnings():
             # It advises another solver, and says when one did not converge fully.
             warnings.simplefilter("ignore")
@@ -106,7 +119,7 @@ class RandomWalker(Baseline):
                 return_full_prob=True,
                 channel_axis=-1,
             )
-        return np.asarray(walked[0], np.float32)
+        return np.asarray(np.clip(walked[0], 0, 1), np.float32)
 
 
 class FloodFill(Baseline):
@@ -120,22 +133,22 @@ class FloodFill(Baseline):
     def set_image(self, image: NDArray[Any]) -> None:
         """Choose the image; it is smoothed a little."""
         super().set_image(image)
-        self._smooth = gaussian(self.image.mean(2), 1.5)
+        self._smooth = gaussian_filter(self.image.mean(2), 1.0)
 
     def segment(
         self, positive: BoolArray, negative: BoolArray, previous: BoolArray | None
     ) -> FloatArray:
         """See `Baseline.segment`."""
         mask = positive.copy()
-        if not positive.any() and previous is not None:
-            mask |= previous & ~negative
+        # What the user clicked at, not the disk around it, which may touch the object.
+        forbidden = binary_erosion(negative, iterations=_CLICK_RADIUS, border_value=1)
         for seed in _centres(positive):
             for tolerance in self.tolerances:
                 region = flood(self._smooth, seed, tolerance=tolerance)
-                if not (region & negative).any():
+                if not (region & forbidden).any():
                     mask |= region
                     break
-        return mask.astype(np.float32)
+        return np.asarray(mask & ~negative, np.float32)
 
 
 class GrabCut(Baseline):
@@ -171,7 +184,7 @@ class GrabCut(Baseline):
             mode = cv2.GC_INIT_WITH_MASK
             cv2.grabCut(pixels, state, None, *models, self.rounds, mode)
         mask = (state == cv2.GC_FGD) | (state == cv2.GC_PR_FGD)
-        return mask.astype(np.float32)
+        return np.asarray(mask, np.float32)
 
     def _near(self, positive: BoolArray) -> BoolArray:
         rows, columns = np.indices(positive.shape)

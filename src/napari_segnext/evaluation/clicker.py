@@ -51,8 +51,8 @@ class ClickRobot:
     """
 
     def __init__(self, truth: NDArray[Any]) -> None:
-        self._object = truth == 1
-        self._counts = truth != IGNORE
+        self._object: BoolArray = truth == 1
+        self._counts: BoolArray = truth != IGNORE
         self._clicked: list[tuple[int, int]] = []
 
     def next_click(self, mask: BoolArray) -> RobotClick:
@@ -62,8 +62,8 @@ class ClickRobot:
         two regions a tie goes to the negative click. With nothing wrong that was
         not clicked before, it is a negative click at (0, 0).
         """
-        missing = self._farthest(self._object & ~mask & self._counts)
-        superfluous = self._farthest(~self._object & mask & self._counts)
+        missing = self._farthest(self.wrong(mask, positive=True))
+        superfluous = self._farthest(self.wrong(mask, positive=False))
         positive = missing[0] > superfluous[0]
         reach, y, x = missing if positive else superfluous
         self.remember(y, x)
@@ -75,7 +75,9 @@ class ClickRobot:
 
     def wrong(self, mask: BoolArray, positive: bool) -> BoolArray:
         """Return the (H, W) missing (positive) or superfluous pixels of a mask."""
-        return (mask != self._object) & (self._object == positive) & self._counts
+        if positive:
+            return self._object & ~mask & self._counts
+        return ~self._object & mask & self._counts
 
     def _farthest(self, region: BoolArray) -> tuple[float, int, int]:
         """Return (distance, y, x) of the region's pixel farthest from its border."""
@@ -91,7 +93,7 @@ class ClickRobot:
         for y, x in self._clicked:
             if 0 <= y - top < crop.shape[0] and 0 <= x - left < crop.shape[1]:
                 distance[y - top, x - left] = 0
-        y, x = np.unravel_index(np.argmax(distance), distance.shape)
+        y, x = divmod(int(np.argmax(distance)), distance.shape[1])
         if not distance[y, x]:
             return 0.0, 0, 0
         return float(distance[y, x]), int(top + y), int(left + x)

@@ -76,7 +76,7 @@ def object_truth(labels: Array, object_id: int) -> NDArray[np.int8]:
     """Return (H, W): 1 on an object, -1 where labels are ignored, else 0."""
     if labels.ndim == 3:
         labels = np.where(labels == object_id, object_id, 0).max(2)
-    truth = (labels == object_id).astype(np.int8)
+    truth = np.asarray(labels == object_id, np.int8)
     truth[labels == IGNORE] = IGNORE
     return truth
 
@@ -140,10 +140,6 @@ def _blue(mask: Array) -> Array:
     return mask if mask.ndim == 2 else mask[..., min(2, mask.shape[2] - 1)]
 
 
-def _any_channel(mask: Array) -> Array:
-    return mask if mask.ndim == 2 else mask[..., :3].max(2)
-
-
 def _label_ids(mask: Array) -> Array:
     """Return integer labels; different colours are different labels."""
     if mask.ndim == 2:
@@ -157,7 +153,7 @@ def _label_ids(mask: Array) -> Array:
 def components(mask: Array) -> NDArray[np.int32]:
     """Label the 8-connected components of the nonzero pixels of a (H, W) mask."""
     labels, _ = ndimage.label(mask != 0, np.ones((3, 3)))
-    return labels.astype(np.int32)
+    return np.asarray(labels, np.int32)
 
 
 def _ids(labels: Array) -> tuple[int, ...]:
@@ -206,7 +202,7 @@ def _sstem(data: Path) -> list[Sample]:
 
 def _brats(data: Path) -> list[Sample]:
     def convert(mask: Array) -> Array:
-        return (_blue(mask) != 0).astype(np.int32)
+        return np.asarray(_blue(mask) != 0, np.int32)
 
     return _folders(
         data, "image", "annotation", convert, pattern="*.png", one_object=True
@@ -214,7 +210,9 @@ def _brats(data: Path) -> list[Sample]:
 
 
 def _one_object(mask: Array) -> Array:
-    return (_any_channel(mask) != 0).astype(np.int32)
+    """Join all nonzero pixels, of any channel, in one object."""
+    channels = mask if mask.ndim == 2 else mask[..., :3].max(2)
+    return np.asarray(channels != 0, np.int32)
 
 
 def _davis(data: Path) -> list[Sample]:
