@@ -48,6 +48,7 @@ WRITABLE = {
     ".zarr": ("ome_zarr", "write_zarr"),
     ".npy": ("plain", "write_npy"),
 }
+_DICOM = (".dcm", ".dicom", ".ima")
 _ZARR_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
 
@@ -93,8 +94,12 @@ def read_image(path: str | Path) -> ImageFile:
 
 
 def is_readable(path: str | Path) -> bool:
-    """Tell by name and folder, without opening it, whether a file may be read."""
-    return _reader(Path(path)) is not None
+    """Tell by its name, without opening it, whether a file is for `read_image`.
+
+    DICOM is: it is answered with what to do.
+    """
+    place = Path(path)
+    return _reader(place) is not None or place.suffix.lower() in _DICOM
 
 
 def write_labels(
@@ -157,7 +162,7 @@ def _is_dicom(path: Path) -> bool:
     if path.is_dir():
         files = (p for p in sorted(path.iterdir()) if p.is_file())
         return any(_is_dicom(file) for file, _ in zip(files, range(3), strict=False))
-    if path.suffix.lower() in (".dcm", ".ima", ".dicom"):
+    if path.suffix.lower() in _DICOM:
         return True
     with path.open("rb") as file:
         return file.read(132)[128:] == b"DICM"

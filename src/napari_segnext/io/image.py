@@ -81,6 +81,8 @@ class ImageFile:
         Whether the last axis of `data` is red, green, blue (and alpha).
     channel_names
         Names of the channels, where the file has them.
+    labels
+        Whether the file says that it holds labels.
     header
         The file's own metadata; for NIfTI ``affine`` and ``header``.
     """
@@ -91,6 +93,7 @@ class ImageFile:
     channel_axis: int | None = None
     rgb: bool = False
     channel_names: tuple[str, ...] = ()
+    labels: bool = False
     header: dict[str, Any] = field(default_factory=dict)
 
     @property

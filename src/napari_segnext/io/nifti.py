@@ -109,6 +109,7 @@ def read_nifti(path: Path) -> ImageFile:
         _geometry(shown.shape[int(channels) :], grid),
         channel_axis=0 if channels else None,
         rgb=rgb,
+        labels=image.header.get_intent()[0] == "label" and data.dtype.kind in "ui",
         header={"affine": affine, "header": image.header},
     )
 

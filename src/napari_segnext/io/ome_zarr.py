@@ -127,9 +127,16 @@ def _multiscale(path: Path, group: zarr.Group, ome: Mapping[str, Any]) -> ImageF
         units=tuple(unit_name(axes[i].get("unit", UNKNOWN)) for i in kept),
     )
     known = ome.get("omero", {}).get("channels", [])
-    labels = tuple(str(c.get("label", n)) for n, c in enumerate(known))
+    names_of_channels = tuple(str(c.get("label", n)) for n, c in enumerate(known))
     data = levels if len(levels) > 1 else first
-    return ImageFile(path, data, geometry, channel, channel_names=labels)
+    return ImageFile(
+        path,
+        data,
+        geometry,
+        channel,
+        channel_names=names_of_channels,
+        labels="image-label" in ome,
+    )
 
 
 def _transform(

@@ -1,0 +1,115 @@
+"""Opening images and saving labels from napari's File menu."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_segnext.io import (
+    Geometry,
+    ImageFile,
+    is_readable,
+    read_image,
+    write_labels,
+)
+from napari_segnext.io.units import unit_name
+
+if TYPE_CHECKING:
+    import zarr
+
+LayerData = tuple[Any, dict[str, Any], str]
+
+
+def get_reader(path: str | list[str]) -> Callable[[str], list[LayerData]] | None:
+    """Return the reader for a file or folder, or None if it is not for us."""
+    if isinstance(path, list) or not is_readable(path):
+        return None
+    return read_layers
+
+
+def read_layers(path: str) -> list[LayerData]:
+    """Read a file as layers: one per channel, of which the first is shown.
+
+    Raises
+    ------
+    ValueError, OSError
+        See `napari_segnext.io.read_image`.
+    """
+    image = read_image(path)
+    name = image.path.name.split(".")[0]
+    options: dict[str, Any] = {
+        "scale": image.scale,
+        "translate": image.translate,
+        "units": image.units,
+        "axis_labels": image.axis_labels,
+        "metadata": {"geometry": image.geometry, **image.header},
+    }
+    if image.labels:
+        return [(image.data, {"name": name, **options}, "labels")]
+    options |= {"multiscale": image.multiscale}
+    if image.channel_axis is None:
+        return [(image.data, {"name": name, "rgb": image.rgb, **options}, "image")]
+    return [
+        (data, {"name": f"{name} {channel}", "visible": not n, **options}, "image")
+        for n, (channel, data) in enumerate(_channels(image))
+    ]
+
+
+def write_labels_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
+    """Save a Labels layer so that it lies on the image it was made for.
+
+    Parameters
+    ----------
+    meta
+        The layer's state. ``metadata["geometry"]``, if it fits the data, says where
+        the labels lie in the file that the image came from; otherwise the layer's
+        own scale and offset do.
+
+    Raises
+    ------
+    ValueError, OSError
+        See `napari_segnext.io.write_labels`.
+    """
+    labels = np.asarray(data)
+    geometry = meta.get("metadata", {}).get("geometry")
+    if not isinstance(geometry, Geometry) or geometry.shape != labels.shape:
+        geometry = _layer_geometry(labels.shape, meta)
+    write_labels(path, labels, geometry)
+    return [path]
+
+
+def _channels(image: ImageFile) -> list[tuple[str, Any]]:
+    """Return names and data of the channels; what is lazy stays so."""
+    assert image.channel_axis is not None
+    before = (slice(None),) * image.channel_axis
+    levels = [_sliceable(a) for a in (image.data if image.multiscale else [image.data])]
+    count = levels[0].shape[image.channel_axis]
+    names = image.channel_names
+    if len(names) != count:
+        names = tuple(str(n + 1) for n in range(count))
+    cut = [[level[(*before, n)] for level in levels] for n in range(count)]
+    data = cut if image.multiscale else [levels[0] for levels in cut]
+    return list(zip(names, data, strict=True))
+
+
+def _sliceable(array: zarr.Array[Any] | Any) -> Any:
+    """Wrap what reads at once when it is sliced."""
+    if isinstance(array, np.ndarray):
+        return array
+    import dask.array as da
+
+    return da.asarray(array)  # type: ignore[no-untyped-call]
+
+
+def _layer_geometry(shape: tuple[int, ...], meta: dict[str, Any]) -> Geometry:
+    known: dict[str, Any] = {
+        key: tuple(map(float, meta[key]))
+        for key in ("scale", "translate")
+        if key in meta
+    }
+    units = tuple(unit_name(str(unit)) for unit in meta.get("units") or ())
+    if len(units) == len(shape):
+        known["units"] = units
+    return Geometry.plain(shape, **known)

@@ -1,0 +1,110 @@
+"""Opening and saving through napari, without a window."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import zarr
+from napari.components import ViewerModel
+from npe2 import PluginManifest
+
+import napari_segnext
+from napari_segnext.plugin.readers import get_reader, write_labels_layer
+
+PLUGIN = "napari-segnext"
+LAS = np.array([[-2.0, 0, 0, 9], [0, 3, 0, -4], [0, 0, 5, 1], [0, 0, 0, 1]])
+
+
+@pytest.fixture
+def viewer(npe2pm) -> ViewerModel:
+    manifest = Path(napari_segnext.__file__).parent / "napari.yaml"
+    npe2pm.register(PluginManifest.from_file(manifest))
+    return ViewerModel()
+
+
+def test_a_nifti_image_opens_with_scale_offset_and_units(viewer, tmp_path):
+    data = np.arange(60, dtype=np.int16).reshape(3, 4, 5)
+    nib.save(nib.Nifti1Image(data, LAS), tmp_path / "brain.nii.gz")
+    (layer,) = viewer.open(tmp_path / "brain.nii.gz", plugin=PLUGIN)
+    assert layer.name == "brain"
+    np.testing.assert_array_equal(layer.data, data[:, ::-1].T)
+    np.testing.assert_allclose(layer.scale, (5, 3, 2))
+    np.testing.assert_allclose(layer.translate, (1, -5, -9))
+    assert [str(unit) for unit in layer.units] == ["millimeter"] * 3
+    assert layer.axis_labels == ("z", "y", "x")
+    np.testing.assert_array_equal(layer.metadata["affine"], LAS)
+
+
+def test_modalities_open_as_layers_of_which_one_shows(viewer, tmp_path):
+    data = np.arange(240, dtype=np.float32).reshape(3, 4, 5, 4)
+    nib.save(nib.Nifti1Image(data, np.diag([-1, -1, 1, 1])), tmp_path / "mri.nii")
+    layers = viewer.open(tmp_path / "mri.nii", plugin=PLUGIN)
+    assert [layer.name for layer in layers] == [f"mri {n}" for n in (1, 2, 3, 4)]
+    assert [layer.visible for layer in layers] == [True, False, False, False]
+    np.testing.assert_array_equal(layers[2].data, data[..., 2].T)
+
+
+def test_a_zarr_pyramid_with_channels_opens_lazily(viewer, tmp_path):
+    group = zarr.open_group(tmp_path / "em.zarr", mode="w")
+    for level, side in enumerate((64, 32)):
+        group.create_array(str(level), data=np.ones((2, 3, side, side), np.uint8))
+    axes = [{"name": "c", "type": "channel"}]
+    axes += [{"name": n, "type": "space", "unit": "nanometer"} for n in "zyx"]
+    scale = [{"type": "scale", "scale": [1, 40, 4, 4]}]
+    datasets = [{"path": n, "coordinateTransformations": scale} for n in "01"]
+    multiscales = [{"axes": axes, "datasets": datasets}]
+    group.attrs["ome"] = {"version": "0.5", "multiscales": multiscales}
+    layers = viewer.open(tmp_path / "em.zarr", plugin=PLUGIN)
+    assert len(layers) == 2 and all(layer.multiscale for layer in layers)
+    assert layers[1].data[1].shape == (3, 32, 32)
+    assert hasattr(layers[0].data[0], "dask")
+    np.testing.assert_allclose(layers[0].scale, (40, 4, 4))
+
+
+def test_saved_labels_lie_on_the_source_and_open_as_labels(viewer, tmp_path):
+    nib.save(nib.Nifti1Image(np.zeros((3, 4, 5), np.int16), LAS), tmp_path / "a.nii")
+    (image,) = viewer.open(tmp_path / "a.nii", plugin=PLUGIN)
+    labels = np.zeros((5, 4, 3), np.uint16)
+    labels[1, 0, 2] = 7
+    layer = viewer.add_labels(labels, metadata=image.metadata)
+    assert layer.save(str(tmp_path / "l.nii.gz"), plugin=PLUGIN)
+    written = nib.load(tmp_path / "l.nii.gz")
+    np.testing.assert_array_equal(written.affine, LAS)
+    assert np.argwhere(np.asarray(written.dataobj)).tolist() == [[2, 3, 1]]
+    (again,) = viewer.open(tmp_path / "l.nii.gz", plugin=PLUGIN)
+    assert type(again).__name__ == "Labels"
+    np.testing.assert_array_equal(again.data, labels)
+
+
+@pytest.mark.parametrize("name", ["l.tif", "l.ome.tif", "l.zarr"])
+def test_labels_of_an_image_without_a_file_keep_the_layer_scale(viewer, tmp_path, name):
+    layer = viewer.add_labels(
+        np.ones((3, 8, 8), np.uint8), scale=(40, 4, 4), units="nm"
+    )
+    assert layer.save(str(tmp_path / name), plugin=PLUGIN)
+    (again,) = viewer.open(tmp_path / name, plugin=PLUGIN)
+    np.testing.assert_allclose(again.scale, (40, 4, 4))
+    assert [str(unit) for unit in again.units] == ["nanometer"] * 3
+
+
+def test_a_geometry_that_no_longer_fits_is_not_used(tmp_path, viewer):
+    nib.save(nib.Nifti1Image(np.zeros((3, 4, 5), np.int16), LAS), tmp_path / "a.nii")
+    (image,) = viewer.open(tmp_path / "a.nii", plugin=PLUGIN)
+    meta = {"scale": (5, 3, 2), "translate": (0, 0, 0), "metadata": image.metadata}
+    path = str(tmp_path / "l.nii")
+    assert write_labels_layer(path, np.ones((2, 4, 3), np.uint8), meta) == [path]
+    assert nib.load(path).shape == (3, 4, 2)
+
+
+def test_dicom_is_answered_with_what_to_do(viewer, tmp_path):
+    (tmp_path / "a.dcm").write_bytes(b"\0" * 128 + b"DICM")
+    with pytest.raises(ValueError, match="dcm2niix"):
+        viewer.open(tmp_path / "a.dcm", plugin=PLUGIN)
+
+
+def test_what_is_not_an_image_is_left_to_others(tmp_path):
+    assert get_reader(str(tmp_path / "a.csv")) is None
+    assert get_reader([str(tmp_path / "a.nii")]) is None
