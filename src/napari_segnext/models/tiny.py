@@ -20,10 +20,10 @@ from napari_segnext.models.base import Features, SegmentationModel
 from napari_segnext.models.config import ModelConfig
 
 
-def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Sequential:
+def _convolution(width: int) -> nn.Sequential:
     return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, 1, bias=False),
-        nn.BatchNorm2d(outputs),
+        nn.Conv2d(width, width, 3, padding=1, bias=False),
+        nn.BatchNorm2d(width),
         nn.ReLU(inplace=True),
     )
 
@@ -34,7 +34,7 @@ class Residual(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            _convolution(width, width),
+            _convolution(width),
             nn.Conv2d(width, width, 3, padding=1, bias=False),
             nn.BatchNorm2d(width),
         )
@@ -51,8 +51,11 @@ class PromptPyramid(nn.Module):
     def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
         inputs = [3, *widths[:-1]]
+        # No batch normalisation: the map is mostly empty, and how full it is depends
+        # on the kind of prompt.
         self.steps = nn.ModuleList(
-            _convolution(i, o, stride=2) for i, o in zip(inputs, widths, strict=True)
+            nn.Sequential(nn.Conv2d(i, o, 3, 2, 1), nn.ReLU(inplace=True))
+            for i, o in zip(inputs, widths, strict=True)
         )
         # Without the last activation: an embedding that is added can be negative.
         self.embeddings = nn.ModuleList(nn.Conv2d(w, w, 1) for w in widths)
@@ -119,7 +122,7 @@ class Tiny(SegmentationModel):
         self.fusion = Fusion(widths[-1], fusion_depth, fusion_heads)
         # At stride 2 a second convolution costs more than all the coarser levels.
         self.refine = nn.ModuleList(
-            nn.Sequential(nn.ReLU(), Residual(w) if i else _convolution(w, w))
+            nn.Sequential(nn.ReLU(), Residual(w) if i else _convolution(w))
             for i, w in enumerate(widths)
         )
         self.reduce = nn.ModuleList(

@@ -158,8 +158,10 @@ def crop_around(
     Returns
     -------
     Sample or None
-        None if the object drawn is too small to be seen.
+        None if the object drawn is too small to be seen, or nothing is labelled.
     """
+    if not picture.labels:
+        return None
     layer = int(rng.integers(len(picture.labels)))
     labels, boxes = picture.labels[layer], picture.boxes[layer]
     chosen = int(rng.choice(list(boxes)))

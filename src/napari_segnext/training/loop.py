@@ -67,7 +67,7 @@ class Options:
     weight_decay: float = 1e-3
     warmup: int = 100
     decay: float = 0.4
-    averaging: float = 0.998
+    averaging: float = 0.99
     seed: int = 0
     workers: int = 1
     checkpoint_minutes: float = 4.0

@@ -24,8 +24,9 @@ FILES = {
     "sct_spinalcord": (0.02, 0.0),
 }
 GENERATED = {"generated_em": 0.22, "generated_mri": 0.14}
-# Different generated slices of each kind; one takes as long as a training step.
+# Different slices of each kind that takes long to draw.
 GENERATED_COUNT = 500
+SUPERPIXEL_COUNT = 200
 
 
 def mixture(folder: Path | None) -> dict[str, tuple[Source, float]]:
@@ -63,5 +64,6 @@ def mixture(folder: Path | None) -> dict[str, tuple[Source, float]]:
         images = ImageFile(path)
         sources[name] = images, labels
         if pixels:
-            sources[f"{name}_superpixels"] = superpixels(images), pixels
+            drawn = repeated(superpixels(images), SUPERPIXEL_COUNT, seed=3)
+            sources[f"{name}_superpixels"] = drawn, pixels
     return sources
