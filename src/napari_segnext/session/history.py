@@ -1,0 +1,149 @@
+"""The steps of a session in order, and results that arrive after later steps.
+
+A mask is decoded while the user goes on. The rule: labels and steps are always what
+they would be had every prediction been ready the moment it was asked for. A late
+one is therefore put *beneath* the steps that were taken since: where one of those
+has written a voxel, it keeps it, and what undoing it brings back is the late one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_segnext.prompts import Plane
+from napari_segnext.session.grid import Grid, Values
+from napari_segnext.session.sparse import Diff, Sparse, find
+from napari_segnext.session.state import Key, Result, SegmentedObject, Step
+
+
+@dataclass(slots=True)
+class Insertion:
+    """What a late result changes.
+
+    Attributes
+    ----------
+    now
+        Voxels to write.
+    diffs
+        Steps that get another diff.
+    shadowed
+        The undone step after which the result no longer shows.
+    """
+
+    now: Diff
+    diffs: list[tuple[Step, Diff]]
+    shadowed: Step | None = None
+
+    def apply(self, key: Key, result: Result) -> None:
+        """Give the steps their diffs, and what undoing brings back."""
+        for step, diff in self.diffs:
+            step.diff = diff
+        if self.shadowed is not None:
+            self.shadowed.before.results[key] = result
+
+
+class History:
+    """Steps that are done, and steps that were undone and can be redone."""
+
+    def __init__(self) -> None:
+        self.done: list[Step] = []
+        self.undone: list[Step] = []
+
+    def push(self, step: Step) -> None:
+        """Add a step; what was undone can no longer be redone."""
+        self.done.append(step)
+        self.undone.clear()
+
+    def awaiting(self, key: Key) -> Step | None:
+        """Return the step whose prompts are to be decoded now, if one is."""
+        for step in reversed(self.done):
+            if key in step.settles:
+                return None
+            if key in step.asks:
+                return step
+        return None
+
+    def place(self, ticket: int, key: Key) -> int | None:
+        """Return where the step lies whose result arrives, None if outdated."""
+        for at in range(len(self.done) - 1, -1, -1):
+            step = self.done[at]
+            if step.ticket == ticket:
+                return None if key in step.settles else at
+            if step.overrides(key):
+                return None
+        return None
+
+    def page_at(self, place: int, plane: Plane, page: Values, grid: Grid) -> Values:
+        """Return a plane of the labels as it was right after a step.
+
+        Parameters
+        ----------
+        page
+            The plane as it is.
+        """
+        later = [step.diff for step in self.done[place + 1 :] if len(step.diff)]
+        if later:
+            page = page.copy()
+        for diff in reversed(later):
+            inside = diff.select(grid.within(plane, diff.voxels))
+            page[grid.pixels(plane, inside.voxels)] = inside.old
+        return page
+
+    def edits_at(
+        self, place: int, objects: Mapping[int, SegmentedObject]
+    ) -> dict[Key, Sparse]:
+        """Return all manual edits as they were right after a step."""
+        edits = {
+            (number, plane): values
+            for number, each in objects.items()
+            for plane, values in each.edits.items()
+        }
+        for step in reversed(self.done[place + 1 :]):
+            edits.update(step.before.edits)
+        return edits
+
+    def insert(self, place: int, key: Key, diff: Diff) -> Insertion:
+        """Plan how a result becomes part of a step that others may follow.
+
+        Parameters
+        ----------
+        diff
+            What it changes in the labels as they were right after the step.
+        """
+        step = self.done[place]
+        diffs = [(step, step.diff.then(diff))]
+        for after in self.done[place + 1 :]:
+            diff, changed = _beneath(diff, after)
+            diffs.append((after, changed))
+        plan = Insertion(Diff.of(diff.voxels, diff.old, diff.new), diffs)
+        for after in reversed(self.undone):
+            if after.overrides(key):
+                diffs.append((after, diff.inverse.then(after.diff)))
+                plan.shadowed = after
+                break
+            diff, changed = _beneath(diff, after)
+            diffs.append((after, changed))
+        return plan
+
+
+def _beneath(rest: Diff, after: Step) -> tuple[Diff, Diff]:
+    """Put a diff beneath a step; return what reaches further, and the step's diff.
+
+    A step that took or moved all voxels of an object would not have met those that
+    the diff had given to another before.
+    """
+    met, at = find(after.diff.voxels, rest.voxels)
+    if not met.any():
+        return rest, after.diff
+    if after.plane is None:
+        old = rest.old.copy()
+        old[met] = after.diff.new[at]
+        kept = np.ones(len(after.diff), bool)
+        kept[at] = False
+        return Diff(rest.voxels, old, rest.new), after.diff.select(kept)
+    old = after.diff.old.copy()
+    old[at] = rest.new[met]
+    return rest.select(~met), Diff(after.diff.voxels, old, after.diff.new)

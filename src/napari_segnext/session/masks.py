@@ -1,0 +1,145 @@
+"""From probabilities to labels: what may be written, and what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segnext.prompts import BoolArray, Prompts
+from napari_segnext.resample import FloatArray
+from napari_segnext.session.grid import Values, Voxels
+from napari_segnext.session.painter import Painter
+from napari_segnext.session.sparse import Diff, Sparse, find
+from napari_segnext.session.state import Key, Result
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """What decides about a voxel.
+
+    Attributes
+    ----------
+    ids, finished
+        All objects, and those that are protected.
+    edits
+        All manual edits.
+    """
+
+    painter: Painter
+    ids: frozenset[int]
+    finished: frozenset[int]
+    edits: Mapping[Key, Sparse]
+
+    def own(self, key: Key) -> Sparse:
+        """Return the manual edits of an object that lie in a plane.
+
+        Those made in a plane that crosses it are among them.
+        """
+        own = Sparse()
+        for (number, _), edits in self.edits.items():
+            if number == key[0]:
+                own = own.updated(self._within(key, edits))
+        return own
+
+    def painted_for_others(self, key: Key) -> Voxels:
+        """Return the voxels of a plane painted by hand for other objects, sorted."""
+        parts = [np.zeros(0, np.int64)]
+        for (number, _), edits in self.edits.items():
+            if number != key[0]:
+                inside = self._within(key, edits)
+                parts.append(inside.voxels[inside.values != 0])
+        return np.unique(np.concatenate(parts))
+
+    def beneath(self, number: int, voxels: Voxels, base: Sparse) -> NDArray[np.int64]:
+        """Return what voxels become when an object leaves them.
+
+        That is what it had covered, if it still may be changed, else nothing.
+        """
+        values = np.zeros(len(voxels), np.int64)
+        known, at = find(base.voxels, voxels)
+        values[known] = base.values[at]
+        open_ = self.ids - self.finished - {number}
+        return np.where(np.isin(values, list(open_)), values, 0)
+
+    def _within(self, key: Key, edits: Sparse) -> Sparse:
+        return edits.select(self.painter.grid.within(key[1], edits.voxels))
+
+
+def previous_mask(
+    view: View, key: Key, prompts: Prompts, result: Result | None
+) -> tuple[FloatArray | None, int]:
+    """Return the probability that a decode starts from, and what it answers.
+
+    The last prediction, if all prompts that it answers are still there; the
+    labels' cross-section, if something else has changed the object in this plane
+    since, and at the first prompt. When prompts were moved or taken away their
+    effect must go too: the cross-section from before the first prompt.
+
+    Returns
+    -------
+    (H, W) float32 or None, and how many of the prompts it answers
+    """
+    number, plane = key
+    grid = view.painter.grid
+    section = view.painter.labels.read(plane) == number
+    own = view.own(key)
+    at = grid.pixels(plane, own.voxels)
+    answered = 0 if result is None else len(result.prompts)
+    if result is not None and prompts.items[:answered] != result.prompts.items:
+        answered = 0
+        section[grid.pixels(plane, result.base.voxels)] = result.base.values == number
+    section[at] = own.values
+    if answered and result is not None:
+        shown = result.section.paste(section.shape)
+        shown[at] = own.values
+        if np.array_equal(shown, section):
+            previous = result.probability.expand()
+            previous[at] = own.values
+            return previous, answered
+    return (section.astype(np.float32) if section.any() else None), answered
+
+
+def repaint(
+    view: View, key: Key, page: Values, mask: BoolArray, base: Sparse
+) -> tuple[Diff, BoolArray]:
+    """Return how a mask changes a plane, and the object's pixels after it.
+
+    Parameters
+    ----------
+    page
+        The plane's (H, W) ids.
+    mask
+        As predicted; the object's manual edits are put into it.
+    base
+        What the object's predictions have covered in the plane.
+    """
+    number, plane = key
+    grid = view.painter.grid
+    own = view.own(key)
+    mask[grid.pixels(plane, own.voxels)] = own.values
+    section = page == number
+    rows, columns = np.nonzero(mask != section)
+    voxels = grid.voxels(plane, rows, columns)
+    old, take = page[rows, columns], mask[rows, columns]
+    kept = take & np.isin(old, list(view.finished - {number}))
+    kept |= take & find(view.painted_for_others(key), voxels)[0]
+    new = np.where(take, number, view.beneath(number, voxels, base))
+    section[rows[~kept], columns[~kept]] = take[~kept]
+    return Diff(voxels, old, new.astype(page.dtype)).select(~kept), section
+
+
+def restore(view: View, key: Key, result: Result | None) -> Diff:
+    """Return the way back to the object from before its first prompt in a plane."""
+    if result is None:
+        return Diff()
+    number, plane = key
+    base = result.base.without(view.own(key).voxels)
+    now = view.painter.values(plane, base.voxels)
+    left = (now == number) & (base.values != number)
+    regained = (base.values == number) & (now == 0)
+    new = np.where(left, view.beneath(number, base.voxels, base), now)
+    new[regained] = number
+    return Diff.of(base.voxels, now, new.astype(now.dtype))

@@ -1,0 +1,89 @@
+"""What a session tells others, and is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.resample import FloatArray
+from napari_segnext.session.grid import LabelChange
+from napari_segnext.session.sparse import Diff
+from napari_segnext.session.state import Delta
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Request:
+    """What is to be decoded.
+
+    Attributes
+    ----------
+    prompts
+        All of the object in the plane, in the order given.
+    previous
+        (H, W) float32 probability to start from, or None.
+    answered
+        How many of the prompts, from the first, `previous` answers already.
+    ticket
+        The step that the mask will belong to.
+    """
+
+    object_id: int
+    plane: Plane
+    prompts: Prompts
+    previous: FloatArray | None
+    answered: int
+    ticket: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Undone:
+    """What undo or redo did.
+
+    Attributes
+    ----------
+    name
+        What the user had done.
+    object_id, plane
+        Where; no plane for what concerns a whole object.
+    prompts
+        Those of the object in the plane from now on.
+    changes
+        Labels that were written.
+    request
+        What is to be decoded now, if the mask of these prompts is not known.
+    """
+
+    name: str
+    object_id: int
+    plane: Plane | None
+    prompts: Prompts
+    changes: tuple[LabelChange, ...]
+    request: Request | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Record:
+    """A change of what a session knows, for the journal.
+
+    Attributes
+    ----------
+    name
+        What happened.
+    delta
+        What is known from now on.
+    diff
+        How the labels changed.
+    """
+
+    name: str
+    delta: Delta
+    diff: Diff
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much there is of an object."""
+
+    prompts: int
+    planes: int
+    voxels: int

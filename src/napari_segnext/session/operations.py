@@ -1,0 +1,116 @@
+"""What happens to the knowledge of objects when they are painted, merged, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from napari_segnext.prompts import Plane, Prompts, Region
+from napari_segnext.session.painter import Painter
+from napari_segnext.session.sparse import Diff, Sparse, find
+from napari_segnext.session.state import Delta, Info, Result, SegmentedObject
+
+
+def stroke(
+    objects: Mapping[int, SegmentedObject], plane: Plane, diff: Diff
+) -> tuple[int, Delta]:
+    """Return the object that a brush stroke is for, and the edits that it makes.
+
+    It is the one that was painted most, or erased most if nothing was painted.
+    """
+    delta = Delta()
+    for number in np.unique(np.concatenate([diff.old, diff.new])).tolist():
+        painted = diff.new == number
+        if number == 0 or (number not in objects and not painted.any()):
+            continue
+        touched = painted | (diff.old == number)
+        edits = Sparse(diff.voxels[touched], painted[touched])
+        known: Mapping[Plane, Sparse] = {}
+        if number in objects:
+            known = objects[number].edits
+        else:
+            delta.objects[number] = Info(f"Object {number}")
+        for crossing, before in known.items():
+            if crossing != plane and find(before.voxels, edits.voxels)[0].any():
+                delta.edits[number, crossing] = before.without(edits.voxels)
+        delta.edits[number, plane] = known.get(plane, Sparse()).updated(edits)
+    ids, counts = np.unique(diff.new[diff.new != 0], return_counts=True)
+    if not len(ids):
+        ids, counts = np.unique(diff.old, return_counts=True)
+    return int(ids[counts.argmax()]), delta
+
+
+def emptied(known: SegmentedObject) -> Delta:
+    """Return what takes away all that belongs to an object."""
+    delta = Delta()
+    for plane in known.planes:
+        delta.prompts[known.id, plane] = Prompts()
+        delta.edits[known.id, plane] = Sparse()
+        delta.results[known.id, plane] = None
+    return delta
+
+
+def covered(known: SegmentedObject) -> Sparse:
+    """Return what an object's predictions have covered of others, in all planes."""
+    base = Sparse()
+    for result in known.results.values():
+        base = base.updated(result.base.select(result.base.values != known.id))
+    return base
+
+
+def merged(
+    painter: Painter,
+    into: SegmentedObject,
+    other: SegmentedObject,
+    unanswered: Collection[Plane],
+) -> Delta:
+    """Return what gives all that belongs to one object to another.
+
+    Parameters
+    ----------
+    unanswered
+        Planes in which prompts of either are still to be decoded.
+    """
+    delta = emptied(other)
+    by_hand = Sparse()
+    for plane, edits in other.edits.items():
+        # What was erased from one may well be a part of the other.
+        outside = painter.values(plane, edits.voxels) != into.id
+        kept = edits.select((edits.values != 0) | outside)
+        by_hand = by_hand.updated(kept)
+        delta.edits[into.id, plane] = kept
+    for plane, edits in into.edits.items():
+        left = edits.without(by_hand.voxels)
+        delta.edits[into.id, plane] = left.updated(
+            delta.edits.get((into.id, plane), Sparse())
+        )
+    for plane in {*other.prompts, *other.results}:
+        key = (into.id, plane)
+        first, second = into.prompts.get(plane), other.prompts.get(plane)
+        items = (first.items if first else ()) + (second.items if second else ())
+        delta.prompts[key] = Prompts(items)
+        answered = Prompts() if plane in unanswered else Prompts(items)
+        results = into.results.get(plane), other.results.get(plane)
+        delta.results[key] = _joined(*results, answered, other.id)
+    return delta
+
+
+def _joined(
+    first: Result | None, second: Result | None, prompts: Prompts, other: int
+) -> Result | None:
+    """Return a result that stands for two.
+
+    Its section is empty, so that the next prediction starts from the labels, which
+    show both.
+    """
+    result = first or second
+    if result is None:
+        return None
+    section = Region((0, 0), np.zeros((0, 0), bool))
+    base = result.base
+    if first is not None and second is not None:
+        mine = second.base.select(second.base.values != other)
+        base = mine.updated(first.base)
+    return replace(result, prompts=prompts, section=section, base=base)

@@ -1,0 +1,108 @@
+"""Writing changes of labels, and counting voxels on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segnext.prompts import Plane
+from napari_segnext.session.grid import Grid, LabelChange, Labels, Values, Voxels
+from napari_segnext.session.sparse import Diff
+
+
+class Painter:
+    """Labels whose changes are counted.
+
+    Parameters
+    ----------
+    blank
+        Whether the labels are known to be empty, so that they need not be read.
+    """
+
+    def __init__(self, labels: Labels, blank: bool = False) -> None:
+        self.labels = labels
+        self.grid = Grid(labels.shape)
+        # Of each id the voxels in each plane perpendicular to axis 0.
+        self._counts: dict[int, Counter[int]] = {}
+        if not blank:
+            self._count_all()
+
+    @property
+    def ids(self) -> list[int]:
+        """All ids that have voxels."""
+        return sorted(number for number in self._counts if self.count(number))
+
+    def count(self, number: int) -> int:
+        """Return how many voxels an id has."""
+        return self._counts[number].total() if number in self._counts else 0
+
+    @cached_property
+    def dtype(self) -> np.dtype[np.integer[Any]]:
+        """Integer type of the labels."""
+        return self.labels.read(self.grid.slice_plane(0)).dtype
+
+    def voxels(self, number: int) -> Voxels:
+        """Return all voxels of an id, sorted."""
+        counts = self._counts.get(number, Counter())
+        parts = [np.zeros(0, np.int64)]
+        for at in sorted(at for at, count in counts.items() if count):
+            plane = self.grid.slice_plane(at)
+            rows, columns = np.nonzero(self.labels.read(plane) == number)
+            parts.append(self.grid.voxels(plane, rows, columns))
+        return np.concatenate(parts)
+
+    def values(self, plane: Plane, voxels: Voxels) -> Values:
+        """Return the ids of voxels of a plane."""
+        values: Values = self.labels.read(plane)[self.grid.pixels(plane, voxels)]
+        return values
+
+    def relabel(self, number: int, voxels: Voxels, new: NDArray[np.int64]) -> Diff:
+        """Return the change of voxels of an id to others."""
+        old = np.full(len(voxels), number, self.dtype)
+        return Diff.of(voxels, old, new.astype(self.dtype))
+
+    def write(self, diff: Diff, plane: Plane | None) -> tuple[LabelChange, ...]:
+        """Write a change; `plane` is the one that all voxels lie in, if one is."""
+        diff = diff.select(diff.old != diff.new)
+        changes = tuple(self._split(diff, plane))
+        for change in changes:
+            if len(change):
+                rows, columns = change.rows, change.columns
+                self.labels.write(change.plane, rows, columns, change.new)
+        self.count_change(diff)
+        return changes
+
+    def count_change(self, diff: Diff) -> None:
+        """Count a change that is in the labels already."""
+        slices = diff.voxels // self.grid.area
+        for values, sign in ((diff.old, -1), (diff.new, 1)):
+            for number in np.unique(values[values != 0]):
+                counts = self._counts.setdefault(int(number), Counter())
+                at, found = np.unique(slices[values == number], return_counts=True)
+                for place, count in zip(at.tolist(), found.tolist(), strict=True):
+                    counts[place] += sign * count
+
+    def _count_all(self) -> None:
+        for at, plane in self.grid.slices():
+            page = self.labels.read(plane)
+            ids, counts = np.unique(page[page != 0], return_counts=True)
+            for number, count in zip(ids.tolist(), counts.tolist(), strict=True):
+                self._counts.setdefault(number, Counter())[at] = count
+
+    def _split(self, diff: Diff, plane: Plane | None) -> Iterator[LabelChange]:
+        """Yield a change plane by plane."""
+        if plane is not None:
+            yield self._change(diff, plane)
+            return
+        slices = diff.voxels // self.grid.area
+        for at in np.unique(slices).tolist():
+            yield self._change(diff.select(slices == at), self.grid.slice_plane(at))
+
+    def _change(self, diff: Diff, plane: Plane) -> LabelChange:
+        rows, columns = self.grid.pixels(plane, diff.voxels)
+        return LabelChange(plane, rows, columns, diff.old, diff.new)

@@ -1,0 +1,129 @@
+"""Values of some voxels, sorted by voxel number; immutable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segnext.session.grid import Values, Voxels
+
+_NONE = np.zeros(0, np.int64)
+
+
+def find(among: Voxels, voxels: Voxels) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
+    """Tell which voxels occur in a sorted array, and where.
+
+    Returns
+    -------
+    (N,) bool, and (M,) positions in `among` of the M that occur
+    """
+    if not len(among):
+        return np.zeros(len(voxels), bool), np.zeros(0, np.intp)
+    at = np.minimum(np.searchsorted(among, voxels), len(among) - 1)
+    known = among[at] == voxels
+    return known, at[known]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Sparse:
+    """One value for each of some voxels.
+
+    Attributes
+    ----------
+    voxels
+        (N,) int64, sorted, none twice.
+    values
+        (N,) integers or bool.
+    """
+
+    voxels: Voxels = field(default_factory=lambda: _NONE)
+    values: NDArray[np.generic] = field(default_factory=lambda: _NONE)
+
+    @classmethod
+    def of(cls, voxels: Voxels, values: NDArray[np.generic]) -> Sparse:
+        """Sort voxels, none twice, with their values."""
+        order = np.argsort(voxels)
+        return cls(voxels[order], values[order])
+
+    def __len__(self) -> int:
+        return len(self.voxels)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Sparse)
+            and np.array_equal(self.voxels, other.voxels)
+            and np.array_equal(self.values, other.values)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.voxels.tobytes(), self.values.tobytes()))
+
+    def select(self, chosen: NDArray[np.bool_]) -> Sparse:
+        """Return the part that is chosen."""
+        return Sparse(self.voxels[chosen], self.values[chosen])
+
+    def without(self, voxels: Voxels) -> Sparse:
+        """Return the part that has none of some sorted voxels."""
+        return self.select(~find(voxels, self.voxels)[0])
+
+    def updated(self, other: Sparse) -> Sparse:
+        """Return both; where both have a value, the other's."""
+        if not len(other):
+            return self
+        kept = self.without(other.voxels)
+        return Sparse.of(
+            np.concatenate([kept.voxels, other.voxels]),
+            np.concatenate([kept.values.astype(other.values.dtype), other.values]),
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Diff:
+    """Labels before and after a step, where they differ.
+
+    Attributes
+    ----------
+    voxels
+        (N,) int64, sorted, none twice.
+    old, new
+        (N,) ids.
+    """
+
+    voxels: Voxels = field(default_factory=lambda: _NONE)
+    old: Values = field(default_factory=lambda: _NONE)
+    new: Values = field(default_factory=lambda: _NONE)
+
+    @classmethod
+    def of(cls, voxels: Voxels, old: Values, new: Values) -> Diff:
+        """Sort voxels, none twice, and leave out what does not change."""
+        order = np.argsort(voxels)
+        order = order[old[order] != new[order]]
+        return cls(voxels[order], old[order], new[order])
+
+    def __len__(self) -> int:
+        return len(self.voxels)
+
+    @property
+    def inverse(self) -> Diff:
+        """The way back."""
+        return Diff(self.voxels, self.new, self.old)
+
+    def select(self, chosen: NDArray[np.bool_]) -> Diff:
+        """Return the part that is chosen."""
+        return Diff(self.voxels[chosen], self.old[chosen], self.new[chosen])
+
+    def then(self, later: Diff) -> Diff:
+        """Return the two in one."""
+        if not len(self):
+            return later
+        both, at = find(later.voxels, self.voxels)
+        new = self.new.copy()
+        new[both] = later.new[at]
+        fresh = later.select(~find(self.voxels, later.voxels)[0])
+        return Diff.of(
+            np.concatenate([self.voxels, fresh.voxels]),
+            np.concatenate([self.old, fresh.old]),
+            np.concatenate([new, fresh.new]),
+        )

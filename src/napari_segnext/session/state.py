@@ -1,0 +1,262 @@
+"""What a session knows: objects, their prompts, edits and results; steps between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segnext.prompts import Plane, Prompts, Region
+from napari_segnext.resample import FloatArray
+from napari_segnext.session.sparse import Diff, Sparse
+
+T = TypeVar("T")
+# An object in a plane.
+Key: TypeAlias = tuple[int, Plane]
+Colour: TypeAlias = tuple[float, float, float]
+
+# What lies below in all of a row or column at the border is not kept.
+_FLOOR = 0.02
+_NONE = Prompts()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Probability:
+    """A probability map in one byte a pixel, without its empty border.
+
+    Attributes
+    ----------
+    shape
+        (H, W) of the whole map.
+    offset
+        (row, column) of the first pixel that is kept.
+    levels
+        (h, w) uint8. Level q > 0 stands for (q + 1/2) / 256, so that exactly the
+        levels from 128 on are above one half; 0 is 0.
+    """
+
+    shape: tuple[int, int]
+    offset: tuple[int, int]
+    levels: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, probability: FloatArray) -> Probability:
+        """Keep a (H, W) map of values from 0 to 1."""
+        height, width = probability.shape
+        box = Region.of(probability > _FLOOR)
+        top, left = box.offset
+        rows, columns = box.pixels.shape
+        cut = probability[top : top + rows, left : left + columns]
+        levels = np.clip(np.ceil(cut * np.float32(256)) - 1, 0, 255).astype(np.uint8)
+        return cls((height, width), box.offset, levels)
+
+    def expand(self) -> FloatArray:
+        """Return the (H, W) map."""
+        whole = np.zeros(self.shape, np.float32)
+        (top, left), (height, width) = self.offset, self.levels.shape
+        values = (self.levels + np.float32(0.5)) / np.float32(256)
+        values[self.levels == 0] = 0
+        whole[top : top + height, left : left + width] = values
+        return whole
+
+    def maximum(self, other: Probability) -> Probability:
+        """Return the larger of two maps, pixel by pixel."""
+        return Probability.of(np.maximum(self.expand(), other.expand()))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Result:
+    """The last prediction for an object in a plane.
+
+    Attributes
+    ----------
+    prompts
+        Those that it answers.
+    probability
+        As predicted.
+    section
+        The object's pixels in the plane when it was written. While the labels
+        still show them, nothing else has changed the object there.
+    base
+        Pixels that predictions changed in the plane since the first prompt, and
+        what was there before.
+    """
+
+    prompts: Prompts
+    probability: Probability
+    section: Region
+    base: Sparse
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What an object is called, and whether it is protected."""
+
+    name: str
+    finished: bool = False
+    colour: Colour | None = None
+
+
+@dataclass(slots=True)
+class SegmentedObject:
+    """One instance. Read it freely; only the session changes it.
+
+    Attributes
+    ----------
+    id
+        Its value in the labels.
+    info
+        Name, colour (None: as the labels are shown), finished.
+    prompts
+        By plane, none of them empty.
+    edits
+        What was painted (True) and erased (False) by hand, by the plane in which
+        it was done; numbered voxels.
+    results
+        The last prediction by plane.
+    """
+
+    id: int
+    info: Info
+    prompts: dict[Plane, Prompts] = field(default_factory=dict)
+    edits: dict[Plane, Sparse] = field(default_factory=dict)
+    results: dict[Plane, Result] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """What the user calls it."""
+        return self.info.name
+
+    @property
+    def finished(self) -> bool:
+        """Whether it is accepted, and so protected."""
+        return self.info.finished
+
+    @property
+    def colour(self) -> Colour | None:
+        """Red, green and blue from 0 to 1; None as the labels are shown."""
+        return self.info.colour
+
+    @property
+    def planes(self) -> list[Plane]:
+        """Planes of which the session knows something for the object."""
+        return sorted({*self.prompts, *self.edits, *self.results})
+
+
+@dataclass(slots=True)
+class Delta:
+    """New values for a part of what a session knows.
+
+    None, empty prompts and empty edits take away what was there.
+    """
+
+    current: int | None = None
+    objects: dict[int, Info | None] = field(default_factory=dict)
+    prompts: dict[Key, Prompts] = field(default_factory=dict)
+    edits: dict[Key, Sparse] = field(default_factory=dict)
+    results: dict[Key, Result | None] = field(default_factory=dict)
+
+    def apply(self, objects: dict[int, SegmentedObject]) -> None:
+        """Change the objects accordingly."""
+        for number, info in self.objects.items():
+            if info is None:
+                del objects[number]
+            elif number in objects:
+                objects[number].info = info
+            else:
+                objects[number] = SegmentedObject(number, info)
+                ordered = sorted(objects.items())
+                objects.clear()
+                objects.update(ordered)
+        for (number, plane), prompts in self.prompts.items():
+            if number in objects:
+                _set(objects[number].prompts, plane, prompts or None)
+        for (number, plane), edits in self.edits.items():
+            if number in objects:
+                _set(objects[number].edits, plane, edits if len(edits) else None)
+        for (number, plane), result in self.results.items():
+            if number in objects:
+                _set(objects[number].results, plane, result)
+
+    def keep(self, known: Mapping[int, SegmentedObject], current: int) -> Delta:
+        """Return what is known now of all that this delta changes."""
+        before = Delta(current)
+        for number in self.objects:
+            before.objects[number] = known[number].info if number in known else None
+        for key in self.prompts:
+            before.prompts[key] = prompts_of(known, key)
+        for key in self.edits:
+            before.edits[key] = edits_of(known, key)
+        for key in self.results:
+            before.results[key] = result_of(known, key)
+        return before
+
+
+@dataclass(slots=True, eq=False)
+class Step:
+    """What undo takes back at once.
+
+    Attributes
+    ----------
+    ticket
+        Its serial number.
+    name
+        What the user did.
+    object_id, plane
+        Where; no plane for what concerns a whole object.
+    before, after
+        What was known, and is known with the step.
+    diff
+        The labels' change; for prompts it comes with the decoded mask.
+    asks
+        Objects in planes whose prompts are to be decoded after this step.
+    settles
+        Objects in planes whose mask is that of their prompts after this step.
+    removes
+        Objects of which no pixel is left after this step.
+    """
+
+    ticket: int
+    name: str
+    object_id: int
+    plane: Plane | None
+    before: Delta
+    after: Delta
+    diff: Diff = field(default_factory=Diff)
+    asks: frozenset[Key] = frozenset()
+    settles: set[Key] = field(default_factory=set)
+    removes: frozenset[int] = frozenset()
+
+    def overrides(self, key: Key) -> bool:
+        """Tell whether an earlier prediction for `key` no longer shows after it."""
+        if key[0] in self.removes or key in self.settles:
+            return True
+        return self.plane is None and key in self.asks
+
+
+def prompts_of(objects: Mapping[int, SegmentedObject], key: Key) -> Prompts:
+    """Return an object's prompts in a plane, none if it has none."""
+    number, plane = key
+    return objects[number].prompts.get(plane, _NONE) if number in objects else _NONE
+
+
+def edits_of(objects: Mapping[int, SegmentedObject], key: Key) -> Sparse:
+    """Return an object's manual edits in a plane."""
+    number, plane = key
+    return objects[number].edits.get(plane, Sparse()) if number in objects else Sparse()
+
+
+def result_of(objects: Mapping[int, SegmentedObject], key: Key) -> Result | None:
+    """Return an object's last prediction in a plane."""
+    number, plane = key
+    return objects[number].results.get(plane) if number in objects else None
+
+
+def _set(known: dict[Plane, T], plane: Plane, value: T | None) -> None:
+    if value is None:
+        known.pop(plane, None)
+    else:
+        known[plane] = value
