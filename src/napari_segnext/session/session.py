@@ -199,7 +199,9 @@ class Session:
         step.settles.add(key)
         step.before.results.setdefault(key, known)
         step.after.results[key] = result
-        self._tell("mask", Delta(results={key: result}), plan.now)
+        delta = Delta(results={key: result})
+        self._apply(delta)
+        self._tell("mask", delta, plan.now)
         return change
 
     # Manual edits
