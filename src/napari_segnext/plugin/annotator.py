@@ -17,6 +17,7 @@ from napari_segnext.plugin.layers import image_axes, make_output, plane_name
 from napari_segnext.plugin.object_list import ObjectRow
 from napari_segnext.plugin.planes import (
     NoPlaneError,
+    show_plane,
     shown_axis,
     shown_plane,
 )
@@ -72,7 +73,7 @@ class Annotator(QObject):
         self._labels = LayerLabels(
             self.output, self._axes, lambda: self._axis, self._stroke
         )
-        self.session = Session(self._labels)
+        self.session = Session(self._labels, blank=True)
         self.session.new_object()
         self.prompts = PromptLayers(
             viewer, image, self._axes, self._prompted, self.said.emit
@@ -180,8 +181,10 @@ class Annotator(QObject):
         self.changed.emit()
 
     def _stroke(self, plane: Plane, *stroke: Any) -> None:
-        self.session.record_stroke(plane, *stroke)
-        self._say_at(plane, "Edit kept")
+        if self.session.record_stroke(plane, *stroke) is None:
+            self._say_at(plane, "Edit kept")
+        else:
+            self._say_at(plane, "Finished objects are protected: their part is back")
         self.changed.emit()
 
     def _loaded(self, description: str) -> None:
@@ -296,7 +299,7 @@ class Annotator(QObject):
                 number,
                 each.name,
                 self._colour(number),
-                sum(len(prompts) for prompts in each.prompts.values()),
+                self.session.count(number).prompts,
                 each.finished,
             )
             for number, each in self.session.objects.items()
@@ -337,17 +340,27 @@ class Annotator(QObject):
             self._object_changed()
 
     def accept(self) -> None:
-        """Finish the object, and go to a new one."""
+        """Finish the object and go to a new one; a finished one is opened again."""
         self._labels.take_strokes()
-        self.session.accept(self.current)
-        self.session.new_object()
+        if self.session.objects[self.current].finished:
+            self.session.reopen(self.current)
+        else:
+            self.session.accept(self.current)
+            self.session.new_object()
         self._object_changed()
 
     def discard(self) -> None:
-        """Remove the object, its prompts and its mask."""
+        """Remove the object's prompts and its mask."""
         self._labels.take_strokes()
         self.session.discard(self.current)
         self._object_changed()
+
+    def clear_edits(self) -> None:
+        """Let the prompts decide again where the displayed plane was painted."""
+        self._labels.take_strokes()
+        if self._plane is not None:
+            self._answer(self.session.clear_manual_edits(self.current, self._plane))
+            self.changed.emit()
 
     def _label_chosen(self, event: Any = None) -> None:
         """Follow napari's picker and label spin box to another object."""
@@ -374,4 +387,7 @@ class Annotator(QObject):
         if done is None:
             self.said.emit(none)
             return
+        if done.plane is not None:
+            show_plane(self._viewer, self._image, self._axes, done.plane)
         self._object_changed()
+        self._answer(done.request)

@@ -34,10 +34,12 @@ class Engine:
     def predict(self, request: Request, cancelled: Cancelled) -> Prediction:
         """Answer a request of the session."""
         from napari_segnext.predictor import Prediction
+        from napari_segnext.prompts import Prompts
 
         previous = None
         if request.previous is not None:
-            previous = Prediction.from_probability(request.previous, request.answered)
+            seen = Prompts(request.prompts.items[: request.answered])
+            previous = Prediction.from_probability(request.previous, seen)
         return self._predictor.predict(
             request.plane, request.prompts, previous, cancelled=cancelled
         )

@@ -43,8 +43,8 @@ ACTIONS = (
     Action("next_tool", "K", "K", "Next tool: click, box, polygon, path, brush"),
     Action("next_object", "N", "N", "Next object; a new one after the last"),
     Action("previous_object", "J", "J", "Previous object"),
-    Action("accept", "G", "G", "Accept: finish and protect, go to a new object"),
-    Action("discard", "Q", "Q", "Discard the object and its mask"),
+    Action("accept", "G", "G", "Accept: protect the object, go to a new one"),
+    Action("discard", "Q", "Q", "Discard the prompts and mask of the object"),
     Action("undo", "Control-Z", "Ctrl+Z", "Undo a prompt, a stroke or an object step"),
     Action("redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Redo"),
 )

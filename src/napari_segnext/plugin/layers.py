@@ -96,16 +96,11 @@ def make_scribbles(image: Image, axes: Axes) -> Labels:
 
 
 def make_output(image: Image, axes: Axes) -> Labels:
-    """Make the layer of objects; pages of it that stay empty take no memory.
-
-    It takes along what the reader noted of the file's grid, for saving.
-    """
+    """Make the layer of objects; pages of it that stay empty take no memory."""
     return Labels(
         np.zeros(axes.shape, np.uint16),
         name=f"{image.name} objects",
         opacity=0.5,
-        # Saving the layer then writes onto the grid of the image's file.
-        metadata={k: v for k, v in image.metadata.items() if k == "geometry"},
         metadata={k: v for k, v in image.metadata.items() if k == "geometry"},
         **geometry(image),
     )
