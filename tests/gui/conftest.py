@@ -64,15 +64,12 @@ def engine(monkeypatch):
 @pytest.fixture
 def desk(make_napari_viewer, qtbot, engine):
     """Start a session on an anisotropic, shifted volume."""
-    from napari_segnext.plugin.widget import SegNextWidget
-
     viewer = make_napari_viewer()
     volume = np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)
     image = viewer.add_image(
         volume, name="volume", scale=(3, 1, 1.5), translate=(20, -10, 5), units="um"
     )
-    widget = SegNextWidget(viewer)
-    viewer.window.add_dock_widget(widget)
+    _, widget = viewer.window.add_plugin_dock_widget("napari-segnext", "SegNext")
     viewer.dims.set_current_step(0, 4)
     widget.start()
     qtbot.waitUntil(lambda: "Ready" in widget.status, timeout=10_000)

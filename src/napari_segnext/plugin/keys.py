@@ -28,25 +28,28 @@ class Action:
         napari's name of the key.
     shown
         How the widget writes it.
+    label
+        What a button for it says.
     text
-        What it does, for the widget.
+        What it does, in full.
     """
 
     name: str
     key: str
     shown: str
+    label: str
     text: str
 
 
 ACTIONS = (
-    Action("toggle_sign", "W", "W", "Switch between object (+) and background (−)"),
-    Action("next_tool", "K", "K", "Next tool: click, box, polygon, path, brush"),
-    Action("next_object", "N", "N", "Next object; a new one after the last"),
-    Action("previous_object", "J", "J", "Previous object"),
-    Action("accept", "G", "G", "Accept: protect the object, go to a new one"),
-    Action("discard", "Q", "Q", "Discard the prompts and mask of the object"),
-    Action("undo", "Control-Z", "Ctrl+Z", "Undo a prompt, a stroke or an object step"),
-    Action("redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Redo"),
+    Action("toggle_sign", "W", "W", "sign", "Switch between object and background"),
+    Action("next_tool", "K", "K", "tool", "Go to the next tool"),
+    Action("previous_object", "J", "J", "Previous", "Go to the previous object"),
+    Action("next_object", "N", "N", "Next", "Next object; a new one after the last"),
+    Action("accept", "G", "G", "Accept", "Protect the object, go to a new one"),
+    Action("discard", "Q", "Q", "Discard", "Remove the object's prompts and mask"),
+    Action("undo", "Control-Z", "Ctrl+Z", "Undo", "Undo the last step"),
+    Action("redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Redo", "Do it again"),
 )
 
 

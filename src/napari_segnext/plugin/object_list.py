@@ -37,6 +37,7 @@ class ObjectList(QTableWidget):
         super().__init__(0, 3, parent)
         self._rows: tuple[ObjectRow, ...] = ()
         self.setHorizontalHeaderLabels(["Object", "Prompts", "Done"])
+        self.horizontalHeaderItem(0).setTextAlignment(Qt.AlignmentFlag.AlignLeft)
         self.verticalHeader().hide()
         self.setShowGrid(False)
         self.setIconSize(QSize(12, 12))

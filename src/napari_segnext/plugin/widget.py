@@ -21,7 +21,7 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
-from superqt import QCollapsible, QElidingLabel
+from superqt import QElidingLabel
 
 from napari_segnext.plugin.annotator import Annotator
 from napari_segnext.plugin.keys import ACTIONS
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 
 _FILE = "File…"
 _WIDTH = 300
+# Actions without a button.
+_IN_HINT = ("toggle_sign", "next_tool")
 
 
 class SegNextWidget(QWidget):
@@ -45,10 +47,13 @@ class SegNextWidget(QWidget):
         self, viewer: napari.viewer.Viewer, parent: QWidget | None = None
     ) -> None:
         super().__init__(parent)
+        # napari hands plugins a stand-in whose layers are stand-ins too, so that a
+        # layer would not be found to be itself.
+        viewer = getattr(viewer, "__wrapped__", viewer)
         self._viewer = viewer
         self.worker: Worker | None = None
         self.annotator: Annotator | None = None
-        self.setMinimumWidth(270)
+        self.setMinimumWidth(290)
         self._build()
         viewer.layers.events.inserted.connect(self._list_images)
         viewer.layers.events.removed.connect(self._list_images)
@@ -122,12 +127,12 @@ class SegNextWidget(QWidget):
         running.setSpacing(6)
         running.addLayout(self._build_tools())
         running.addLayout(self._build_signs())
+        running.addWidget(self._build_hint())
         self.objects = ObjectList()
         self.objects.chosen.connect(lambda i: self._do("select", i))
         self.objects.renamed.connect(lambda i, name: self._do("rename", i, name))
         running.addWidget(self.objects, 1)
         running.addLayout(self._build_actions())
-        running.addWidget(self._build_keys())
         layout.addWidget(self._running, 1)
         self._status = QElidingLabel("")
         self._status.setElideMode(Qt.TextElideMode.ElideRight)
@@ -196,38 +201,26 @@ class SegNextWidget(QWidget):
     def _build_actions(self) -> QGridLayout:
         grid = QGridLayout()
         grid.setSpacing(4)
-        places = {
-            "previous_object": ("Previous", 0, 0),
-            "next_object": ("Next object", 0, 1),
-            "accept": ("Accept", 1, 0),
-            "discard": ("Discard", 1, 1),
-            "undo": ("Undo", 2, 0),
-            "redo": ("Redo", 2, 1),
-        }
-        for action in ACTIONS:
-            if action.name in places:
-                text, row, column = places[action.name]
-                button = _button(text, f"{action.text} ({action.shown})")
-                button.clicked.connect(lambda _=False, n=action.name: self._do(n))
-                grid.addWidget(button, row, column)
+        shown = [a for a in ACTIONS if a.name not in _IN_HINT]
+        for number, action in enumerate(shown):
+            button = _button(f"{action.label}   {action.shown}", action.text)
+            button.setStyleSheet("QPushButton { padding: 4px 2px; }")
+            button.clicked.connect(lambda _=False, n=action.name: self._do(n))
+            grid.addWidget(button, *divmod(number, 2))
+        clear = _button(
+            "Clear manual edits here",
+            "Let the prompts decide again where this object was painted or erased "
+            "by hand in the displayed slice",
+        )
+        clear.clicked.connect(lambda _=False: self._do("clear_edits"))
+        grid.addWidget(clear, len(shown) // 2, 0, 1, 2)
         return grid
 
-    def _build_keys(self) -> QCollapsible:
-        box = QCollapsible("Keys")
-        inside = QWidget()
-        grid = QGridLayout(inside)
-        grid.setContentsMargins(0, 0, 0, 0)
-        grid.setSpacing(4)
-        rows = [(a.shown, a.text) for a in ACTIONS]
-        rows.append(("Ctrl+click", "A prompt of the other sign"))
-        for number, (key, text) in enumerate(rows):
-            name, meaning = QLabel(f"<b>{key}</b>"), QLabel(text)
-            meaning.setWordWrap(True)
-            grid.addWidget(name, number, 0, Qt.AlignmentFlag.AlignTop)
-            grid.addWidget(meaning, number, 1)
-        grid.setColumnStretch(1, 1)
-        box.addWidget(inside)
-        return box
+    def _build_hint(self) -> QLabel:
+        keys = [f"<b>{a.shown}</b> {a.label}" for a in ACTIONS if a.name in _IN_HINT]
+        hint = QLabel(" &nbsp; ".join([*keys, "<b>Ctrl+click</b> other sign"]))
+        hint.setToolTip("\n".join(f"{a.shown}: {a.text}" for a in ACTIONS))
+        return hint
 
     def _start_or_stop(self) -> None:
         if self.annotator is None:

@@ -61,6 +61,7 @@ class Job:
 class Worker(QObject):
     """One long-lived daemon thread, and the queue that feeds it."""
 
+    THREAD = "napari-segnext"
     _delivered = Signal(object, object)
 
     def __init__(self, parent: QObject | None = None) -> None:
@@ -71,7 +72,7 @@ class Worker(QObject):
         self._changed = threading.Condition()
         self._delivered.connect(self._deliver)
         self._thread = threading.Thread(
-            target=self._work, name="napari-segnext", daemon=True
+            target=self._work, name=self.THREAD, daemon=True
         )
         self._thread.start()
 

@@ -1,0 +1,127 @@
+"""Images of all kinds go from a click to a mask through the real predictor."""
+
+import threading
+
+import dask.array as da
+import numpy as np
+import pytest
+from qtpy.QtWidgets import QApplication
+
+from napari_segnext.plugin.worker import Worker
+from tests.doubles import TILED, IntensityModel
+from tests.gui.driver import User
+
+
+def bright_disk(shape=(64, 80), dtype=np.float32):
+    rows, columns = np.mgrid[: shape[0], : shape[1]]
+    disk = (rows - 30) ** 2 + (columns - 40) ** 2 < 12**2
+    return np.where(disk, 200, 20).astype(dtype)
+
+
+def volume(count=4, dtype=np.float32):
+    return np.stack([bright_disk(dtype=dtype)] * count)
+
+
+def with_nan():
+    image = volume()
+    image[:, :10] = np.nan
+    image[:, -5:] = np.inf
+    return image
+
+
+# Name -> data, layer options, the slice to go to, where to click.
+IMAGES = {
+    "2-D": (bright_disk(), {}, (), (30, 40)),
+    "uint16 volume": (volume(dtype=np.uint16), {}, (2,), (2, 30, 40)),
+    "not a number": (with_nan(), {}, (2,), (2, 30, 40)),
+    "RGB": (
+        np.stack([bright_disk(dtype=np.uint8)] * 3, -1),
+        {"rgb": True},
+        (),
+        (30, 40),
+    ),
+    "time series": (np.stack([volume()] * 3), {}, (1, 2), (1, 2, 30, 40)),
+    "dask": (da.from_array(volume(), chunks=(1, 64, 80)), {}, (2,), (2, 30, 40)),
+    "pyramid": (
+        [volume(), volume()[:, ::2, ::2]],
+        {"multiscale": True},
+        (2,),
+        (2, 30, 40),
+    ),
+}
+
+
+@pytest.fixture
+def user(make_napari_viewer, qtbot):
+    return User(make_napari_viewer(), qtbot)
+
+
+@pytest.fixture
+def widget(user, monkeypatch):
+    monkeypatch.setattr(
+        "napari_segnext.weights.load_model", lambda name: IntensityModel(TILED)
+    )
+    _, widget = user.viewer.window.add_plugin_dock_widget("napari-segnext", "SegNext")
+    return widget
+
+
+@pytest.mark.parametrize("kind", IMAGES)
+def test_click_on_any_image_gives_the_mask_of_what_is_there(user, widget, kind):
+    data, options, where, position = IMAGES[kind]
+    image = user.viewer.add_image(data, **options)
+    for axis, index in enumerate(where):
+        user.viewer.dims.set_current_step(axis, index)
+    widget.start()
+    user.waits_until(lambda: "Ready" in widget.status)
+    user.click(position, image)
+    output = widget.annotator.output.data
+    user.waits_until(lambda: output.any())
+    truth = bright_disk() > 100
+    mask = output[where] > 0
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.8
+    assert np.count_nonzero(output) == mask.sum()
+
+
+def test_model_that_does_not_load_is_reported_and_another_one_works(
+    user, widget, monkeypatch
+):
+    def fail(name):
+        raise OSError(f"there is no file {name}")
+
+    monkeypatch.setattr("napari_segnext.weights.load_model", fail)
+    image = user.viewer.add_image(bright_disk())
+    widget.start()
+    user.waits_until(lambda: "could not be loaded: there is no file" in widget.status)
+    user.click((30, 40), image)
+    monkeypatch.setattr(
+        "napari_segnext.weights.load_model", lambda name: IntensityModel(TILED)
+    )
+    widget.model_choice.activated.emit(0)
+    user.waits_until(lambda: widget.annotator.output.data.any())
+
+
+def test_image_that_is_no_image_is_reported(user, widget):
+    user.viewer.add_image(np.zeros((20, 20), complex))
+    widget.start()
+    user.waits_until(lambda: "real numbers" in widget.status)
+
+
+def test_without_an_image_nothing_can_be_started(user, widget):
+    assert not widget.start_button.isEnabled()
+    widget.start()
+    assert "Open an image" in widget.status
+    user.viewer.add_image(bright_disk())
+    assert widget.start_button.isEnabled()
+
+
+def test_dock_closed_stops_the_thread(user, widget):
+    user.viewer.add_image(bright_disk())
+    widget.start()
+    user.waits_until(lambda: "Ready" in widget.status)
+    user.viewer.window.remove_dock_widget(widget)
+    widget.close()
+    QApplication.processEvents()
+    user.waits_until(
+        lambda: all(t.name != Worker.THREAD for t in threading.enumerate())
+    )
+    assert len(user.viewer.layers) == 2
