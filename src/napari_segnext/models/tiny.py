@@ -114,6 +114,9 @@ class Tiny(SegmentationModel):
         self.encoder = timm.create_model(
             encoder, features_only=True, out_indices=(0, 1, 2, 3)
         )
+        # timm keeps the stages after the last one asked for.
+        last = self.encoder.feature_info.info[len(widths) - 1]["stage"]  # type: ignore[index, union-attr]
+        del self.encoder.blocks[last:]  # type: ignore[operator, union-attr]
         channels = self.encoder.feature_info.channels()  # type: ignore[operator, union-attr]
         self.lateral = nn.ModuleList(
             nn.Conv2d(i, o, 1) for i, o in zip(channels, widths, strict=True)

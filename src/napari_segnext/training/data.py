@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -226,6 +227,8 @@ class Mixture(IterableDataset[Sample]):
         Objects per crop.
     seed, start
         Sample `start`, `start` + 1, ... of the seed are drawn.
+    share
+        (r, n): of these, the r-th of n processes draws every n-th.
     """
 
     def __init__(
@@ -235,11 +238,13 @@ class Mixture(IterableDataset[Sample]):
         objects: int,
         seed: int,
         start: int = 0,
+        share: tuple[int, int] = (0, 1),
     ) -> None:
         self.sources = [source for source, _ in sources.values()]
         weights = np.array([weight for _, weight in sources.values()])
         self.weights = weights / weights.sum()
-        self.size, self.objects, self.seed, self.start = size, objects, seed, start
+        self.size, self.objects, self.seed = size, objects, seed
+        self.start, self.share = start, share
 
     def sample(self, number: int) -> Sample:
         """Return sample `number` of the seed."""
@@ -255,7 +260,6 @@ class Mixture(IterableDataset[Sample]):
     def __iter__(self) -> Iterator[Sample]:
         worker = get_worker_info()
         first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        number = self.start + first
-        while True:
+        rank, processes = self.share
+        for number in count(self.start + rank + first * processes, step * processes):
             yield self.sample(number)
-            number += step

@@ -1,4 +1,8 @@
-"""The training loop: iterative click simulation, checkpoints, exact resume."""
+"""The training loop: iterative click simulation, checkpoints, exact resume.
+
+Devices are HuggingFace accelerate's affair: one CPU, one GPU or, under
+``accelerate launch``, many of them run the same code.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,13 @@ from typing import Any
 
 import numpy as np
 import torch
+from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from napari_segnext.models import SegmentationModel
-from napari_segnext.prompts import FloatArray
+from napari_segnext.prompts import BoolArray
 from napari_segnext.training.data import Mixture, Sample, Source
 from napari_segnext.training.losses import dice_loss, normalised_focal_loss
 from napari_segnext.training.simulate import (
@@ -39,7 +44,7 @@ class Options:
     size
         Side of a training crop, in model pixels.
     images, objects
-        Crops per step, and objects per crop.
+        Crops per step and process, and objects per crop.
     corrections
         Most corrective clicks before the one that is learned from.
     rate, encoder_rate
@@ -73,6 +78,32 @@ class Options:
     checkpoint_minutes: float = 4.0
 
 
+class _Pass(nn.Module):
+    """One forward pass, as a module, so that gradients meet across processes."""
+
+    def __init__(self, model: SegmentationModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self,
+        images: Tensor,
+        objects: int,
+        simulate: Callable[[Mapping[str, Tensor]], Tensor],
+    ) -> Tensor:
+        """Embed (B, 3, S, S) images once and decode `objects` of each.
+
+        `simulate` turns features into the (B x objects, 3, S, S) dense map.
+        """
+        normalised = (images - self.model.mean) / self.model.std
+        features = {
+            name: tensor.repeat_interleave(objects, 0)
+            for name, tensor in self.model.image_features(normalised).items()
+        }
+        dense = simulate({name: t.detach() for name, t in features.items()})
+        return self.model.mask_logits(features, dense).float()
+
+
 class Trainer:
     """Train a model, in a folder that holds its checkpoint and its metrics.
 
@@ -101,13 +132,17 @@ class Trainer:
         encoder = getattr(model, "encoder", None)
         self._encoder = encoder if isinstance(encoder, nn.Module) else None
         folder.mkdir(parents=True, exist_ok=True)
+        self.accelerator = Accelerator(
+            mixed_precision="bf16" if torch.cuda.is_available() else "no"
+        )
         self.model.to(memory_format=torch.channels_last)
-        self.optimizer = torch.optim.AdamW(
+        optimizer = torch.optim.AdamW(
             self._groups(),
             lr=options.rate,
             weight_decay=options.weight_decay,
             fused=True,
         )
+        self.network, self.optimizer = self.accelerator.prepare(_Pass(model), optimizer)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._factor)
         self.average = AveragedModel(
             model,
@@ -143,7 +178,7 @@ class Trainer:
             row = self._train(samples)
             row["seconds"] = time.perf_counter() - started
             rows.append(row)
-            if self.step % 20 == 0:
+            if self.step % 20 == 0 and self.accelerator.is_main_process:
                 mean = {k: float(np.mean([r[k] for r in rows])) for k in rows[0]}
                 self._log({"step": self.step, **mean})
                 report({"step": self.step, **mean})
@@ -156,6 +191,8 @@ class Trainer:
 
     def save(self) -> None:
         """Write the checkpoint, replacing the last one at once."""
+        if not self.accelerator.is_main_process:
+            return
         partial = self.checkpoint.with_suffix(".partial")
         torch.save(
             {
@@ -171,7 +208,9 @@ class Trainer:
         os.replace(partial, self.checkpoint)
 
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, weights_only=True)
+        state = torch.load(
+            self.checkpoint, map_location=self.accelerator.device, weights_only=True
+        )
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
@@ -193,13 +232,14 @@ class Trainer:
         return min(1.0, (step + 1) / self.options.warmup) * (0.01 + 0.99 * fall)
 
     def _batches(self) -> Iterator[list[Sample]]:
-        options = self.options
+        options, processes = self.options, self.accelerator.num_processes
         data = Mixture(
             self.sources,
             options.size,
             options.objects,
             options.seed,
-            start=self.step * options.images,
+            start=self.step * options.images * processes,
+            share=(self.accelerator.process_index, processes),
         )
         yield from DataLoader(
             data, options.images, num_workers=options.workers, collate_fn=list
@@ -207,27 +247,26 @@ class Trainer:
 
     def _train(self, samples: list[Sample]) -> dict[str, float]:
         """Take one step on a batch of crops."""
-        rng = np.random.default_rng([self.options.seed, 1, self.step])
-        self.model.train()
+        options, device = self.options, self.accelerator.device
+        place = [options.seed, 1, self.step, self.accelerator.process_index]
+        rng = np.random.default_rng(place)
+        self.network.train()
         if self._encoder is not None:
             # Statistics of a pretrained encoder are better than those of a few crops.
             self._encoder.eval()
         images = torch.from_numpy(np.stack([s.image for s in samples]))
-        images = (images.permute(0, 3, 1, 2) - self.model.mean) / self.model.std
         masks = np.concatenate([s.masks for s in samples])
-        features = self.model.image_features(images)
-        features = {
-            k: t.repeat_interleave(self.options.objects, 0) for k, t in features.items()
-        }
-        frozen = {k: t.detach() for k, t in features.items()}
-        dense = self._simulate(frozen, masks, rng)
-        target = torch.from_numpy(masks[:, None].astype(np.float32))
-        logits = self.model.mask_logits(features, torch.from_numpy(dense))
+        target = torch.from_numpy(masks[:, None].astype(np.float32)).to(device)
+        logits = self.network(
+            images.permute(0, 3, 1, 2).to(device),
+            options.objects,
+            lambda features: self._simulate(features, masks, rng),
+        )
         focal = normalised_focal_loss(logits, target)
         dice = dice_loss(logits, target)
         self.optimizer.zero_grad()
-        (focal + dice).backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
+        self.accelerator.backward(focal + dice)
+        self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.schedule.step()
         self.average.update_parameters(self.model)
@@ -240,9 +279,13 @@ class Trainer:
 
     @torch.no_grad()
     def _simulate(
-        self, features: Mapping[str, Tensor], masks: Any, rng: np.random.Generator
-    ) -> FloatArray:
+        self,
+        features: Mapping[str, Tensor],
+        masks: BoolArray,
+        rng: np.random.Generator,
+    ) -> Tensor:
         """Return the dense maps after the first prompts and some corrections."""
+        device = self.accelerator.device
         style = self.model.config.style
         frame = identity_frame(self.options.size)
         dense = np.stack(
@@ -250,14 +293,16 @@ class Trainer:
         )
         rounds = int(rng.integers(self.options.corrections + 1))
         for _ in range(rounds):
-            logits = self.model.mask_logits(dict(features), torch.from_numpy(dense))
-            probability = logits.sigmoid().numpy()[:, 0]
+            logits = self.model.mask_logits(
+                dict(features), torch.from_numpy(dense).to(device)
+            )
+            probability = logits.float().sigmoid().cpu().numpy()[:, 0]
             dense[:, 0] = probability
             for map_, predicted, mask in zip(dense, probability, masks, strict=True):
                 click = correction(predicted > 0.5, mask, rng)
                 if click is not None:
                     add_click(map_, *click, style)
-        return dense
+        return torch.from_numpy(dense).to(device)
 
     def _log(self, row: Mapping[str, float]) -> None:
         path = self.folder / "metrics.csv"
