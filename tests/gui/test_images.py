@@ -6,10 +6,10 @@ import dask.array as da
 import numpy as np
 import pytest
 from qtpy.QtWidgets import QApplication
-
-from napari_segnext.plugin.worker import Worker
 from tests.doubles import TILED, IntensityModel
 from tests.gui.driver import User
+
+from napari_segnext.plugin.worker import Worker
 
 
 def bright_disk(shape=(64, 80), dtype=np.float32):

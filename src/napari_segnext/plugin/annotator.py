@@ -172,7 +172,12 @@ class Annotator(QObject):
         if self._closed or self.output not in self._viewer.layers:
             return
         self._labels.take_strokes()
-        if self.session.commit(request, prediction.probability) is None:
+        try:
+            written = self.session.commit(request, prediction.probability)
+        except ValueError as error:
+            self.said.emit(f"The model failed: {error}")
+            return
+        if written is None:
             return
         took = f"Mask in {prediction.decode_ms:.0f} ms"
         if prediction.embed_ms >= 1:

@@ -67,14 +67,18 @@ class Inference(QObject):
         """Embed the displayed plane now, and its neighbours a little later."""
         self._plane, self._neighbours = plane, neighbours
         self._ahead.start()
-        self._worker.discard(lambda j: self._owns(j) and j.priority == Priority.AHEAD)
+        # What is under way for this very plane goes on; for others it is in the way.
+        self._worker.discard(
+            lambda job: (
+                self._owns(job)
+                and job.priority in (Priority.SHOWN, Priority.AHEAD)
+                and job.subject != plane
+            )
+        )
         engine = self._engine
         if engine is None:
             return
         if engine.is_embedded(plane):
-            self._worker.discard(
-                lambda j: self._owns(j) and j.priority == Priority.SHOWN
-            )
             self.shown.emit(plane, 0.0)
             return
         self.busy.emit("Embedding …")
@@ -102,12 +106,6 @@ class Inference(QObject):
             lambda prediction: self._decoded(key, request, prediction),
             request.plane,
         )
-
-    def forget(self, object_id: int, plane: Plane) -> None:
-        """Want no answer for an object in a plane any more."""
-        key = (object_id, plane)
-        self._unanswered.pop(key, None)
-        self._worker.discard(lambda job: job.key == (id(self), key))
 
     def _submit(
         self,
