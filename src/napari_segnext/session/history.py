@@ -132,18 +132,23 @@ class History:
 def _beneath(rest: Diff, after: Step) -> tuple[Diff, Diff]:
     """Put a diff beneath a step; return what reaches further, and the step's diff.
 
-    A step that took or moved all voxels of an object would not have met those that
-    the diff had given to another before.
+    What the step painted stays. Where an object left a voxel, because its mask
+    shrank or because it was removed, it would not have held it.
     """
     met, at = find(after.diff.voxels, rest.voxels)
     if not met.any():
         return rest, after.diff
-    if after.plane is None:
-        old = rest.old.copy()
-        old[met] = after.diff.new[at]
-        kept = np.ones(len(after.diff), bool)
-        kept[at] = False
-        return Diff(rest.voxels, old, rest.new), after.diff.select(kept)
-    old = after.diff.old.copy()
-    old[at] = rest.new[met]
-    return rest.select(~met), Diff(after.diff.voxels, old, after.diff.new)
+    stays = np.full(len(at), after.manual)
+    if after.plane is not None:
+        stays |= after.diff.new[at] == after.object_id
+    gone = at[~stays]
+    kept = np.ones(len(after.diff), bool)
+    kept[gone] = False
+    above = after.diff.old.copy()
+    above[at] = rest.new[met]
+    old = rest.old.copy()
+    old[met] = after.diff.new[at]
+    reaches = ~met
+    reaches[np.flatnonzero(met)[~stays]] = True
+    changed = Diff(after.diff.voxels, above, after.diff.new).select(kept)
+    return Diff(rest.voxels, old, rest.new).select(reaches), changed

@@ -217,6 +217,8 @@ class Step:
         Objects in planes whose mask is that of their prompts after this step.
     removes
         Objects of which no pixel is left after this step.
+    manual
+        Whether the user painted or erased each voxel of the diff.
     """
 
     ticket: int
@@ -229,6 +231,7 @@ class Step:
     asks: frozenset[Key] = frozenset()
     settles: set[Key] = field(default_factory=set)
     removes: frozenset[int] = frozenset()
+    manual: bool = False
 
     def overrides(self, key: Key) -> bool:
         """Tell whether an earlier prediction for `key` no longer shows after it."""

@@ -1,0 +1,233 @@
+"""The objects of a session, and the steps that change them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+import numpy as np
+
+from napari_segnext.prompts import Plane
+from napari_segnext.session import operations
+from napari_segnext.session.grid import Labels
+from napari_segnext.session.history import History
+from napari_segnext.session.masks import View
+from napari_segnext.session.messages import Counts, Record
+from napari_segnext.session.painter import Painter
+from napari_segnext.session.sparse import Diff, Sparse
+from napari_segnext.session.state import (
+    Colour,
+    Delta,
+    Info,
+    Key,
+    SegmentedObject,
+    Step,
+)
+
+
+class ObjectBook:
+    """Objects by id, and one of them that is the current one.
+
+    All that is done to objects is a step of undo, except `select`.
+
+    Parameters
+    ----------
+    labels
+        Ids that it holds already become objects without prompts.
+    blank
+        Whether the labels are known to be empty; they are not read then.
+
+    Attributes
+    ----------
+    current
+        Id of the object that prompts are for; 0 before there is one.
+    listeners
+        Called without arguments after each change.
+    recorders
+        Called with each change, as a `Record`.
+    """
+
+    def __init__(self, labels: Labels, blank: bool = False) -> None:
+        self._painter = Painter(labels, blank)
+        self._grid = self._painter.grid
+        self._objects: dict[int, SegmentedObject] = {}
+        self._history = History()
+        self._tickets = 0
+        self.current = 0
+        self.listeners: list[Callable[[], None]] = []
+        self.recorders: list[Callable[[Record], None]] = []
+        for number in self._painter.ids:
+            self._objects[number] = SegmentedObject(number, Info(f"Object {number}"))
+            self.current = number
+
+    @property
+    def labels(self) -> Labels:
+        """Where the masks are."""
+        return self._painter.labels
+
+    @property
+    def objects(self) -> Mapping[int, SegmentedObject]:
+        """All objects by id, in the order in which they were made."""
+        return MappingProxyType(self._objects)
+
+    def count(self, object_id: int) -> Counts:
+        """Return how much there is of an object; costs nothing."""
+        prompts = self._known(object_id).prompts
+        voxels = self._painter.count(object_id)
+        return Counts(sum(map(len, prompts.values())), len(prompts), voxels)
+
+    def new_object(self, name: str | None = None) -> int:
+        """Make an object and go to it; return its id.
+
+        It is a step, except for the first of a session: what would undo go back to?
+
+        Raises
+        ------
+        ValueError
+            If the labels' type holds no further id.
+        """
+        number = self._next_id()
+        delta = Delta(number, {number: Info(name or f"Object {number}")})
+        if self._objects:
+            self._take(self._step("new object", number, None, delta))
+            return number
+        self._apply(delta)
+        self._tell("new object", delta, Diff())
+        return number
+
+    def select(self, object_id: int) -> None:
+        """Go to an object; not a step."""
+        self._known(object_id)
+        delta = Delta(object_id)
+        self._apply(delta)
+        self._tell("select", delta, Diff())
+
+    def accept(self, object_id: int) -> None:
+        """Finish an object: from now on it is protected."""
+        info = self._known(object_id).info
+        self._describe("accept", object_id, replace(info, finished=True))
+
+    def reopen(self, object_id: int) -> None:
+        """Make a finished object one that can be changed."""
+        info = self._known(object_id).info
+        self._describe("reopen", object_id, replace(info, finished=False))
+
+    def rename(self, object_id: int, name: str) -> None:
+        """Give an object another name."""
+        info = self._known(object_id).info
+        self._describe("rename", object_id, replace(info, name=name))
+
+    def recolour(self, object_id: int, colour: Colour | None) -> None:
+        """Give an object a colour of its own: red, green, blue from 0 to 1."""
+        info = self._known(object_id).info
+        self._describe("recolour", object_id, replace(info, colour=colour))
+
+    def discard(self, object_id: int) -> None:
+        """Take away an object's pixels, prompts and edits; it stays, empty.
+
+        What its predictions had covered comes back.
+        """
+        known = self._known(object_id)
+        delta = operations.emptied(known)
+        delta.objects[object_id] = replace(known.info, finished=False)
+        self._remove("discard", known, delta)
+
+    def delete(self, object_id: int) -> None:
+        """Take away an object with all that belongs to it."""
+        known = self._known(object_id)
+        delta = operations.emptied(known)
+        delta.objects[object_id] = None
+        ids = list(self._objects)
+        if len(ids) == 1:
+            number = self._next_id()
+            delta.objects[number] = Info(f"Object {number}")
+            delta.current = number
+        elif self.current == object_id:
+            at = ids.index(object_id)
+            delta.current = ids[at + 1] if at + 1 < len(ids) else ids[at - 1]
+        self._remove("delete", known, delta)
+
+    def merge(self, into: int, other: int) -> None:
+        """Make another object part of one: pixels, prompts and edits."""
+        if into == other:
+            raise ValueError("an object cannot be merged with itself")
+        first, second = self._known(into), self._known(other)
+        pairs = [(n, plane) for plane in second.planes for n in (into, other)]
+        unanswered = {p for n, p in pairs if self._history.awaiting((n, p))}
+        delta = operations.merged(self._painter, first, second, unanswered)
+        delta.objects[other] = None
+        delta.current = into
+        step = self._step("merge", into, None, delta)
+        step.removes = frozenset({other})
+        step.asks = frozenset((into, plane) for plane in unanswered)
+        step.settles = set(pairs) - step.asks
+        voxels = self._painter.voxels(other)
+        new = np.full(len(voxels), into)
+        step.diff = self._painter.relabel(other, voxels, new)
+        self._take(step)
+
+    # Within
+
+    def _known(self, object_id: int) -> SegmentedObject:
+        if object_id not in self._objects:
+            raise ValueError(f"there is no object {object_id}")
+        return self._objects[object_id]
+
+    def _view(self, edits: dict[Key, Sparse] | None = None) -> View:
+        if edits is None:
+            edits = self._history.edits_at(len(self._history.done), self._objects)
+        finished = frozenset(n for n, each in self._objects.items() if each.finished)
+        return View(self._painter, frozenset(self._objects), finished, edits)
+
+    def _next_id(self) -> int:
+        """Return an id that neither an object nor a step has ever used."""
+        used = {0, *self._objects, *self._painter.ids}
+        for step in self._history.done:
+            used.update(step.before.objects)
+        number = max(used) + 1
+        if number > np.iinfo(self._painter.dtype).max:
+            raise ValueError(
+                f"labels of this type end at {number - 1}; convert them to a wider one"
+            )
+        return number
+
+    def _step(self, name: str, number: int, plane: Plane | None, after: Delta) -> Step:
+        self._tickets += 1
+        if after.current is None:
+            after.current = self.current
+        before = after.keep(self._objects, self.current)
+        return Step(self._tickets, name, number, plane, before, after)
+
+    def _take(self, step: Step, written: bool = False) -> None:
+        if written:
+            self._painter.count_change(step.diff)
+        else:
+            self._painter.write(step.diff, step.plane)
+        self._history.push(step)
+        self._apply(step.after)
+        self._tell(step.name, step.after, step.diff)
+
+    def _describe(self, what: str, object_id: int, info: Info) -> None:
+        delta = Delta(objects={object_id: info})
+        self._take(self._step(what, object_id, None, delta))
+
+    def _remove(self, what: str, known: SegmentedObject, delta: Delta) -> None:
+        step = self._step(what, known.id, None, delta)
+        step.removes = frozenset({known.id})
+        step.settles = {(known.id, plane) for plane in known.planes}
+        voxels = self._painter.voxels(known.id)
+        left = self._view().beneath(known.id, voxels, operations.covered(known))
+        step.diff = self._painter.relabel(known.id, voxels, left)
+        self._take(step)
+
+    def _apply(self, delta: Delta) -> None:
+        delta.apply(self._objects)
+        if delta.current is not None:
+            self.current = delta.current
+
+    def _tell(self, name: str, delta: Delta, diff: Diff) -> None:
+        for recorder in self.recorders:
+            recorder(Record(name, delta, diff))
+        for listener in self.listeners:
+            listener()
