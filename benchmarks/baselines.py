@@ -1,4 +1,4 @@
-"""Is the model better than classical methods, at every number of clicks?
+"""Compare a model with classical methods, at every number of clicks.
 
 Evaluates a model and the baselines on the same objects of one set with the same
 robot, prints one table (published numbers are marked as quoted) and writes JSON
@@ -48,7 +48,7 @@ def main(
     summaries = [result.summary() for result in results]
     (out / "baselines.json").write_text(json.dumps(summaries, indent=2) + "\n")
     report.plot(results, out / "baselines.png")
-    Console().print(report.table(results))
+    report.show(results, Console())
 
 
 if __name__ == "__main__":

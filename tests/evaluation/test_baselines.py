@@ -64,17 +64,17 @@ def test_answers_are_probabilities_of_the_images_shape(name: str, scene) -> None
 
 @pytest.mark.parametrize("name", ["flood-fill", "random-walker"])
 def test_negative_click_removes_the_neighbour(name: str) -> None:
-    image = np.full((60, 60), 200, np.uint8)
-    image[:, 29:31] = 180
-    image[:4] = 0
+    image = np.zeros((60, 60), np.uint8)
+    image[6:54, 6:54] = 200
+    image[6:54, 29:31] = 180
     truth = np.zeros((60, 60), int)
-    truth[:, :29] = 1
+    truth[6:54, 6:29] = 1
     baseline = make(name)
     baseline.set_image(image)
     one = baseline.predict(Prompts().click(30, 14))
     two = baseline.predict(Prompts().click(30, 14).click(30, 45, False), one)
     assert iou(truth, one.probability > 0.49) < 0.7
-    assert iou(truth, two.probability > 0.49) > 0.85
+    assert iou(truth, two.probability > 0.49) > 0.8
 
 
 @pytest.mark.parametrize("name", BASELINES)

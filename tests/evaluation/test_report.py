@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from napari_segnext.evaluation import ObjectResult, Result, Settings
-from napari_segnext.evaluation.report import plot, table
+from napari_segnext.evaluation.report import plot, show, table
 
 
 def result(dataset: str = "ssTEM", **settings) -> Result:
@@ -79,3 +79,12 @@ def test_plot_without_matplotlib_says_what_to_install(
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(ImportError, match=r"napari-segnext\[eval\]"):
         plot([result()], tmp_path / "curve.png")
+
+
+def test_a_file_gets_the_whole_table() -> None:
+    console = Console(file=io.StringIO(), width=40)
+    made = Result("a-model-of-24-characters", "BraTS", result().objects, Settings(20))
+    show([made], console)
+    shown = console.file.getvalue()
+    assert "…" not in shown
+    assert "a-model-of-24-characters" in shown

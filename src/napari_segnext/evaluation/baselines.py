@@ -92,8 +92,8 @@ class Baseline(ABC):
 class RandomWalker(Baseline):
     """Random walker (Grady 2006) from the seeds.
 
-    Without a negative seed the image's border is one, which the object's own seeds
-    override.
+    The image's border is a negative seed too, which the object's own override: a
+    single negative click would leave the ground around the object unclaimed.
     """
 
     beta = 130.0
@@ -103,8 +103,7 @@ class RandomWalker(Baseline):
     ) -> FloatArray:
         """See `Baseline.segment`."""
         labels = np.zeros(positive.shape, np.int32)
-        if not negative.any():
-            labels[[0, -1]] = labels[:, [0, -1]] = 2
+        labels[[0, -1]] = labels[:, [0, -1]] = 2
         labels[negative] = 2
         labels[positive] = 1
         with warnings.catch_warnings():

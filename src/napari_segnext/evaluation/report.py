@@ -8,12 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from rich import box
+from rich.console import Console
 from rich.table import Table
 
 from napari_segnext.evaluation.results import Result
 
 # Clicks whose mIoU the table shows.
 _SHOWN = (1, 3, 5, 10, 20)
+# Columns of a page on which the table fits.
+_WIDTH = 120
 
 
 class Quoted(NamedTuple):
@@ -52,13 +56,15 @@ def table(results: Sequence[Result]) -> Table:
     at the end, marked as quoted.
     """
     shown = [k for k in _SHOWN if k <= max(r.settings.max_clicks for r in results)]
-    made = Table(title=f"{results[0].dataset}: mIoU (%) at exactly click k")
-    made.add_column("model")
-    made.add_column("objects", justify="right")
+    title = f"{results[0].dataset}: mIoU (%) at exactly click k"
+    # Padding and rules are left out so that a number is not cut.
+    made = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    made.add_column("model", overflow="fold", min_width=20)
+    made.add_column("objects", justify="right", no_wrap=True)
     for k in shown:
-        made.add_column(str(k), justify="right")
-    for name in ("NoC85", "NoC90", "NoC95", "NoF95", "ms/click", "ms/embedding"):
-        made.add_column(name, justify="right")
+        made.add_column(str(k), justify="right", no_wrap=True)
+    for name in ("NoC85", "NoC90", "NoC95", "NoF95", "ms/click", "ms/embed"):
+        made.add_column(name, justify="right", no_wrap=True)
     for result in results:
         made.add_row(*_row(result, shown))
         parts = result.by_size()
@@ -69,6 +75,13 @@ def table(results: Sequence[Result]) -> Table:
         cells = [f"{miou10:.2f}" if k == 10 else "" for k in shown]
         made.add_row(f"quoted: {method}{zoom}", "", *cells, style="italic")
     return made
+
+
+def show(results: Sequence[Result], console: Console) -> None:
+    """Print a table; where there is no terminal, as wide as it needs to be."""
+    if not console.is_terminal:
+        console = Console(file=console.file, width=max(console.width, _WIDTH))
+    console.print(table(results))
 
 
 def _quoted(dataset: str) -> list[tuple[str, bool, float]]:
@@ -103,7 +116,8 @@ def _name(result: Result) -> str:
         notes.append(f"jitter {settings.jitter:g}")
     if settings.crop is not None:
         notes.append(f"crops x {settings.crop:g}")
-    return f"{result.model} ({', '.join(notes)})" if notes else result.model
+    name = Path(result.model).name
+    return f"{name} ({', '.join(notes)})" if notes else name
 
 
 def require_matplotlib() -> Any:
@@ -141,6 +155,6 @@ def plot(results: Sequence[Result], path: Path) -> None:
     axes.set(xlabel="clicks", ylabel="mIoU", title=results[0].dataset, ylim=(0, 1))
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.grid(alpha=0.3)
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=7, loc="lower right")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, format="png")

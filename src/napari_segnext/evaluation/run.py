@@ -104,7 +104,7 @@ def run(
         partial, finished = _progress_paths(json_path)
         if partial.exists():
             partial.replace(finished)
-    console.print(report.table([result]))
+    report.show([result], console)
     if plot is not None:
         report.plot([result], plot)
     return result
