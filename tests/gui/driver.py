@@ -6,8 +6,10 @@ import threading
 from dataclasses import dataclass
 
 import numpy as np
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication
 
 from napari_segnext.prompts import extent
 
@@ -110,14 +112,22 @@ class User:
         self._move(first)
         QTest.mousePress(self.canvas, LEFT, modifier, first)
         for pixel in others:
-            self._move(pixel)
+            self._move(pixel, LEFT, modifier)
         QTest.mouseRelease(self.canvas, LEFT, modifier, others[-1])
 
-    def _move(self, pixel):
-        # The canvas leaves out moves that follow each other too fast.
-        for near in (pixel - QPoint(1, 1), pixel):
-            QTest.qWait(20)
-            QTest.mouseMove(self.canvas, near)
+    def _move(self, pixel, button=Qt.MouseButton.NoButton, modifier=NO):
+        # QTest moves the real pointer, whose events come late on a busy machine; and
+        # the canvas leaves out moves that follow each other within 10 ms.
+        QTest.qWait(15)
+        event = QMouseEvent(
+            QEvent.Type.MouseMove,
+            QPointF(pixel),
+            QPointF(self.canvas.mapToGlobal(pixel)),
+            Qt.MouseButton.NoButton,
+            button,
+            modifier,
+        )
+        QApplication.sendEvent(self.canvas, event)
 
     def key(self, key, modifier=NO):
         QTest.keyClick(self.canvas, key, modifier)

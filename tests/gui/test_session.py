@@ -254,3 +254,29 @@ def test_stop_removes_prompt_layers_and_keys_and_keeps_the_objects(desk):
     assert not output.keymap
     desk.widget.start()
     assert desk.annotator.output is not output
+
+
+def test_finished_object_is_opened_again_before_it_is_changed(desk):
+    click(desk, (4, 30, 40))
+    desk.user.key(Qt.Key.Key_G)
+    desk.user.key(Qt.Key.Key_J)
+    labels = desk.labels.copy()
+    desk.user.click((4, 10, 10), desk.image)
+    desk.user.waits_until(lambda: "reopen it" in desk.status)
+    desk.user.waits_until(lambda: len(desk.annotator.prompts.points.data) == 1)
+    assert np.array_equal(desk.labels, labels)
+    desk.user.key(Qt.Key.Key_G)
+    click(desk, (4, 10, 10), 2)
+
+
+def test_cleared_manual_edits_let_the_prompts_decide_again(desk):
+    click(desk, (4, 30, 40))
+    masked = desk.labels.copy()
+    output = desk.annotator.output
+    desk.viewer.layers.selection.active = output
+    output.mode = "erase"
+    output.brush_size = 4
+    desk.user.drag([(4, 28, 40), (4, 32, 40)], desk.image)
+    desk.user.waits_until(lambda: not np.array_equal(desk.labels, masked))
+    desk.annotator.clear_edits()
+    desk.user.waits_until(lambda: np.array_equal(desk.labels, masked))

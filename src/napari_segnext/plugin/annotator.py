@@ -15,13 +15,8 @@ from napari_segnext.plugin.keys import Keys
 from napari_segnext.plugin.label_bridge import LayerLabels
 from napari_segnext.plugin.layers import image_axes, make_output, plane_name
 from napari_segnext.plugin.object_list import ObjectRow
-from napari_segnext.plugin.planes import (
-    NoPlaneError,
-    show_plane,
-    shown_axis,
-    shown_plane,
-)
 from napari_segnext.plugin.prompt_layers import PromptLayers
+from napari_segnext.plugin.shown import ShownPlane
 from napari_segnext.plugin.tools import TOOLS, Tool
 from napari_segnext.plugin.worker import Worker
 from napari_segnext.prompts import Plane, Prompts
@@ -32,9 +27,6 @@ if TYPE_CHECKING:
 
     from napari_segnext.predictor import Prediction
     from napari_segnext.session import Request
-
-# How many planes on either side are embedded ahead.
-_REACH = 2
 
 
 class Annotator(QObject):
@@ -65,13 +57,12 @@ class Annotator(QObject):
         super().__init__(parent)
         self._viewer, self._image = viewer, image
         self._axes = image_axes(image)
-        self._closed = False
-        self._axis = 0
-        self._plane: Plane | None = None
+        self._closed = self._scribbles_hidden = False
+        self._shown = ShownPlane(viewer, image, self._axes, self)
         self.output = make_output(image, self._axes)
         viewer.add_layer(self.output)
         self._labels = LayerLabels(
-            self.output, self._axes, lambda: self._axis, self._stroke
+            self.output, self._axes, lambda: self._shown.axis, self._stroke
         )
         self.session = Session(self._labels, blank=True)
         self.session.new_object()
@@ -90,8 +81,11 @@ class Annotator(QObject):
         self.tool: Tool | None = TOOLS[0]
         self._connect(True)
         self.use(TOOLS[0])
+        self._shown.turned.connect(self._draw_prompts)
+        self._shown.moved.connect(self._plane_moved)
+        self._shown.lost.connect(self._plane_lost)
         self._object_changed()
-        self._slice_changed()
+        self._shown.look()
 
     # Life
 
@@ -114,6 +108,7 @@ class Annotator(QObject):
             return
         self._closed = True
         self._connect(False)
+        self._shown.close()
         self._inference.close()
         self._keys.close()
         self._labels.close()
@@ -123,9 +118,6 @@ class Annotator(QObject):
     def _connect(self, on: bool) -> None:
         viewer = self._viewer
         pairs = (
-            (viewer.dims.events.current_step, self._slice_changed),
-            (viewer.dims.events.order, self._axes_changed),
-            (viewer.dims.events.ndisplay, self._axes_changed),
             (viewer.layers.events.removed, self._layer_removed),
             (viewer.layers.selection.events.active, self._layer_chosen),
             (self.output.events.selected_label, self._label_chosen),
@@ -206,43 +198,23 @@ class Annotator(QObject):
 
     # What the viewer shows
 
-    def _slice_changed(self, event: Any = None) -> None:
-        try:
-            plane = shown_plane(self._viewer, self._image, self._axes)
-        except NoPlaneError as error:
-            self.said.emit(str(error))
-            return
-        if plane != self._plane:
-            self._plane = plane
-            self._inference.show_plane(plane, self._neighbours(plane))
+    def _plane_moved(self, plane: Plane) -> None:
+        if self._scribbles_hidden:
+            self._scribbles_hidden = False
+            self.prompts.scribbles.visible = True
+        self._inference.show_plane(plane, self._shown.neighbours())
 
-    def _neighbours(self, plane: Plane) -> list[Plane]:
-        if len(self._axes.shape) == 2:
-            return []
-        depth = self._axes.shape[self._axes.leading + plane.axis]
-        steps = [s for reach in range(1, _REACH + 1) for s in (reach, -reach)]
-        return [
-            Plane(plane.axis, plane.index + step, plane.fixed)
-            for step in steps
-            if 0 <= plane.index + step < depth
-        ]
-
-    def _axes_changed(self, event: Any = None) -> None:
-        try:
-            axis = shown_axis(self._viewer, self._image, self._axes)
-        except NoPlaneError as error:
+    def _plane_lost(self, why: str) -> None:
+        if self.prompts.scribbles.visible:
+            # The whole of it would be read for the 3-D view.
+            self._scribbles_hidden = True
             self.prompts.scribbles.visible = False
-            self.said.emit(str(error))
-            return
-        self.prompts.scribbles.visible = True
-        if axis != self._axis:
-            self._axis = axis
-            self._draw_prompts()
-        self._slice_changed()
+        self.said.emit(why)
 
     def _draw_prompts(self) -> None:
         if not self._closed:
-            self.prompts.draw(self.session.objects[self.current].prompts, self._axis)
+            known = self.session.objects[self.current].prompts
+            self.prompts.draw(known, self._shown.axis)
 
     def _object_changed(self) -> None:
         self._draw_prompts()
@@ -363,8 +335,9 @@ class Annotator(QObject):
     def clear_edits(self) -> None:
         """Let the prompts decide again where the displayed plane was painted."""
         self._labels.take_strokes()
-        if self._plane is not None:
-            self._answer(self.session.clear_manual_edits(self.current, self._plane))
+        plane = self._shown.plane
+        if plane is not None:
+            self._answer(self.session.clear_manual_edits(self.current, plane))
             self.changed.emit()
 
     def _label_chosen(self, event: Any = None) -> None:
@@ -393,6 +366,6 @@ class Annotator(QObject):
             self.said.emit(none)
             return
         if done.plane is not None:
-            show_plane(self._viewer, self._image, self._axes, done.plane)
+            self._shown.go_to(done.plane)
         self._object_changed()
         self._answer(done.request)
