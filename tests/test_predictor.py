@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -202,3 +204,17 @@ def test_a_corrected_box_is_not_drawn_over_the_correction(tiled: Predictor) -> N
     previous = Prediction.from_probability(probability, boxed)
     refined = tiled.predict(boxed.click(120, 80), previous)
     assert not refined.mask[95, 55]
+
+
+def test_a_first_click_does_not_zoom_in_but_the_next_prompt_does() -> None:
+    assert TILED.tiling is not None
+    coarse = replace(TILED, tiling=replace(TILED.tiling, first=0.4))
+    predictor = Predictor(IntensityModel(coarse))
+    predictor.set_image(picture())
+    prompts = Prompts().click(120, 80)
+    first = predictor.predict(prompts)
+    second = predictor.predict(prompts.click(130, 90), first)
+    assert first.tile is not None
+    assert second.tile is not None
+    assert first.tile.level == predictor.pyramid.first_level() == 1
+    assert second.tile.level == 2

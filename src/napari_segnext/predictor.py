@@ -193,7 +193,10 @@ class Predictor:
         result, tile = previous, self._tile_for(prompts, previous)
         embed_ms = decode_ms = 0.0
         visited: set[Tile] = set()
-        while tile not in visited and len(visited) <= _MOVES:
+        # A decode may show that the object does not fit; a finer tile than the one
+        # chosen first waits for the next prompt.
+        finest = tile.level
+        while tile.level <= finest and tile not in visited and len(visited) <= _MOVES:
             visited.add(tile)
             started = time.perf_counter()
             embedding = self._embedding(tile, cancelled)
