@@ -4,6 +4,7 @@
 """
 
 from napari_segnext.evaluation.clicker import ClickRobot, RobotClick
+from napari_segnext.evaluation.command import run
 from napari_segnext.evaluation.datasets import (
     DATASETS,
     Sample,
@@ -17,7 +18,6 @@ from napari_segnext.evaluation.evaluate import (
     segment_anything_seconds,
 )
 from napari_segnext.evaluation.results import ObjectResult, Result, Settings
-from napari_segnext.evaluation.run import run
 
 __all__ = [
     "DATASETS",

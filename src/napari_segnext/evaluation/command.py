@@ -84,6 +84,8 @@ def run(
     settings = Settings(max_clicks, first_prompt, jitter, crop, seed=seed)
     if plot is not None:
         report.require_matplotlib()
+    if sat and model in baselines.BASELINES:
+        raise ValueError("the segment-anything task is timed for models alone")
     console = console or Console()
     selection = select_objects(load_dataset(dataset, data), limit)
     predictor, embeddings = _predictor(model, device)
@@ -177,8 +179,6 @@ class _CountingStore(EmbeddingStore):
 
 def _sat_seconds(name: str, device: str, sample: Sample) -> float:
     """Time the segment-anything task with a predictor that knows no image yet."""
-    if name in baselines.BASELINES:
-        raise ValueError("the segment-anything task is timed for models alone")
     model = load_model(name, device=device)
     return segment_anything_seconds(Predictor(model), sample.image(), model.config.size)
 
