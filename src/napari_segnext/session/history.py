@@ -139,7 +139,7 @@ def _beneath(rest: Diff, after: Step) -> tuple[Diff, Diff]:
     if not met.any():
         return rest, after.diff
     stays = np.full(len(at), after.manual)
-    if after.plane is not None:
+    if not after.removes:
         stays |= after.diff.new[at] == after.object_id
     gone = at[~stays]
     kept = np.ones(len(after.diff), bool)

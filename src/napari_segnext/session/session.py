@@ -6,6 +6,8 @@ what is known goes to `Session.recorders` besides, from which a journal is made.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -135,12 +137,7 @@ class Session(ObjectBook):
             If the probability does not have the plane's shape or is not finite.
         """
         plane, key = request.plane, (request.object_id, request.plane)
-        shape = self._grid.plane_shape(plane)
-        if probability.shape != shape or not np.isfinite(probability).all():
-            raise ValueError(
-                f"a probability map for {plane} is finite and of shape {shape}, not "
-                f"{probability.shape}"
-            )
+        self._check_probability(plane, probability)
         place = self._history.place(request.ticket, key)
         if place is None or request.object_id not in self._objects:
             return None
@@ -165,6 +162,65 @@ class Session(ObjectBook):
         self._apply(delta)
         self._tell("mask", delta, plan.now)
         return change
+
+    def commit_planes(
+        self, object_id: int, probabilities: Mapping[Plane, FloatArray], name: str
+    ) -> None:
+        """Write masks of an object in planes that it has no prompts in: one step.
+
+        What is protected from `commit` is protected here too, and planes in which
+        the object has prompts by now are left to these.
+
+        Parameters
+        ----------
+        probabilities
+            (H, W) float32, 0 to 1, of planes that do not cross.
+        name
+            What the step is called.
+
+        Raises
+        ------
+        ValueError
+            If a map does not fit its plane or is not finite, planes cross, there is
+            no such object, or it is finished. Nothing has changed then.
+        """
+        known = self._known(object_id)
+        if known.finished:
+            raise ValueError(f"{known.name} is finished; reopen it to change it")
+        for plane, probability in probabilities.items():
+            self._grid.check(plane)
+            self._check_probability(plane, probability)
+        if len({plane.axis for plane in probabilities}) > 1:
+            raise ValueError("masks of planes that cross cannot be written at once")
+        after, view, diffs = Delta(), self._view(), list[Diff]()
+        for plane in sorted(probabilities.keys() - known.prompts.keys()):
+            key, former = (object_id, plane), known.results.get(plane)
+            base = Sparse() if former is None else former.base
+            page, mask = self._painter.labels.read(plane), probabilities[plane] > 0.5
+            diff, section = repaint(view, key, page, mask, base)
+            base = Sparse(diff.voxels, diff.old).updated(base)
+            kept = Probability.of(probabilities[plane])
+            result = Result(Prompts(), kept, Region.of(section), base)
+            after.results[key] = result if section.any() else None
+            diffs.append(diff)
+        if not diffs:
+            return
+        step = self._step(name, object_id, None, after)
+        step.settles = set(after.results)
+        step.diff = Diff.of(
+            np.concatenate([diff.voxels for diff in diffs]),
+            np.concatenate([diff.old for diff in diffs]),
+            np.concatenate([diff.new for diff in diffs]),
+        )
+        self._take(step)
+
+    def _check_probability(self, plane: Plane, probability: FloatArray) -> None:
+        shape = self._grid.plane_shape(plane)
+        if probability.shape != shape or not np.isfinite(probability).all():
+            raise ValueError(
+                f"a probability map for {plane} is finite and of shape {shape}, not "
+                f"{probability.shape}"
+            )
 
     # Manual edits
 

@@ -1,0 +1,118 @@
+"""Masks of several planes at once: one step, nothing protected is touched."""
+
+import numpy as np
+import pytest
+
+from napari_segnext.prompts import Plane, Prompts
+from tests.session.doubles import SHAPE, Y5, Z1, Z2, answer, ask, click, paint, started
+
+Z0, Z3 = Plane(0, 0), Plane(0, 3)
+
+
+def square(first: int, last: int, value: float = 0.9) -> np.ndarray:
+    probability = np.full(SHAPE[1:], 0.1, np.float32)
+    probability[first:last, first:last] = value
+    return probability
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_planes_are_written_undone_and_redone_as_one(axis):
+    session, labels = started()
+    shape = [n for a, n in enumerate(SHAPE) if a != axis]
+    maps = {Plane(axis, 1): np.zeros(shape, np.float32)}
+    maps[Plane(axis, 2)], maps[Plane(axis, 3)] = (
+        maps[Plane(axis, 1)] + p for p in (0.8, 1)
+    )
+    session.commit_planes(1, maps, "propagate")
+    expected = np.zeros(SHAPE, bool)
+    np.moveaxis(expected, axis, 0)[2:4] = True
+    assert np.array_equal(labels == 1, expected)
+    undone = session.undo()
+    assert undone is not None
+    assert undone.name == "propagate"
+    assert not labels.any()
+    session.redo()
+    assert np.array_equal(labels == 1, expected)
+
+
+def test_planes_that_got_prompts_meanwhile_are_left_to_these():
+    session, labels = started()
+    request = ask(session, Z1, (5, 5))
+    session.commit_planes(1, {Z1: square(0, 2), Z2: square(0, 2)}, "propagate")
+    assert not labels[1].any()
+    assert labels[2].sum() == 4
+    answer(session, request)
+    assert labels[1].sum() == 25
+
+
+def test_finished_objects_and_manual_edits_stay():
+    session, labels = started()
+    click(session, Z1, (2, 2))
+    session.accept(1)
+    number = session.new_object()
+    paint(session, Z2, [(9, 9)], number)
+    paint(session, Z2, [(0, 0), (0, 1)], number)
+    paint(session, Z2, [(0, 0)], 0)
+    session.commit_planes(number, {Z1: square(0, 6), Z2: square(0, 6)}, "propagate")
+    assert np.array_equal(labels[1] == 1, square(0, 5) > 0.5)
+    assert labels[2, 0, 0] == 0
+    assert labels[2, 9, 9] == number
+    with pytest.raises(ValueError, match="is finished"):
+        session.commit_planes(1, {Z2: square(0, 6)}, "propagate")
+
+
+def test_propagating_again_takes_back_what_no_longer_belongs():
+    session, labels = started()
+    click(session, Z1, (8, 8))
+    number = session.new_object()
+    session.commit_planes(number, {Z1: square(5, 9), Z2: square(0, 6)}, "propagate")
+    session.commit_planes(number, {Z1: square(0, 0), Z2: square(0, 2)}, "propagate")
+    assert np.array_equal(labels[1] == 1, square(6, 11) > 0.5)
+    assert np.array_equal(labels[2] == number, square(0, 2) > 0.5)
+    session.undo()
+    assert np.array_equal(labels[1] == number, square(5, 9) > 0.5)
+
+
+def test_a_late_mask_of_another_object_goes_beneath():
+    session, labels = started()
+    request = ask(session, Z2, (5, 5))
+    number = session.new_object()
+    session.commit_planes(number, {Z2: square(4, 6)}, "propagate")
+    answer(session, request)
+    assert np.array_equal(labels[2] == number, square(4, 6) > 0.5)
+    session.undo()
+    assert np.array_equal(labels[2] == 1, square(3, 8) > 0.5)
+
+
+def test_a_correction_starts_from_the_mask_that_was_propagated():
+    session, _ = started()
+    session.commit_planes(1, {Z2: square(4, 6)}, "propagate")
+    request = session.set_prompts(Z2, Prompts().click(8, 8))
+    assert request is not None
+    assert np.array_equal(request.previous > 0.5, square(4, 6) > 0.5)
+
+
+@pytest.mark.parametrize(
+    ("maps", "message"),
+    [
+        ({Z1: np.zeros((3, 3), np.float32)}, "is finite and of shape"),
+        ({Z1: square(0, 2, np.nan)}, "is finite and of shape"),
+        ({Z1: square(0, 2), Y5: np.ones((4, 12), np.float32)}, "cross"),
+        ({Plane(0, 4): square(0, 2)}, "does not cut"),
+    ],
+)
+def test_impossible_masks_are_refused_and_nothing_changes(maps, message):
+    session, labels = started()
+    with pytest.raises(ValueError, match=message):
+        session.commit_planes(1, {Z0: square(0, 3), **maps}, "propagate")
+    assert not labels.any()
+    assert not session.can_undo
+
+
+def test_nothing_to_write_is_no_step():
+    session, _ = started()
+    request = ask(session, Z1, (5, 5))
+    assert request is not None
+    session.commit_planes(1, {Z1: square(0, 2)}, "propagate")
+    session.undo()
+    assert not session.objects[1].prompts
