@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # What a module may import from the package lies in its own layer or a lower one.
 LAYERS = (
-    ("resample", "prompts"),
+    ("resample", "frame", "drawing", "prompts"),
     ("window",),
     ("models", "layout", "io"),
     ("tiles", "embeddings", "weights"),
@@ -29,8 +29,9 @@ LAYERS = (
     ("headless", "picture", "evaluation", "training", "plugin"),
     ("demo",),
     ("cli",),
+    ("__main__",),
 )
-WITHOUT_TORCH = ("resample", "prompts", "window", "session", "io", "layout", "picture")
+WITHOUT_TORCH = ("resample", "frame", "drawing", "prompts", "window", "session", "io", "layout", "picture")
 
 
 def _part(path: Path) -> str:

@@ -1,0 +1,237 @@
+"""The command line. Commands import what they need when they run."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from napari_segnext import __version__
+
+app = typer.Typer(
+    name="napari-segnext",
+    help="Interactive segmentation of MRI volumes and electron-microscopy stacks. "
+    "For research, not for diagnosis.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+models = typer.Typer(help="List, fetch, convert, check models.", no_args_is_help=True)
+app.add_typer(models, name="models")
+
+Model = Annotated[
+    str, typer.Option(help="Name (see `models list`), .safetensors or published .pth.")
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ... or mps.")]
+
+
+def main() -> None:
+    """Run the command line; what a user can mend is told in one line."""
+    try:
+        app()
+    except (ValueError, OSError, ImportError) as error:
+        message = " ".join(str(error).split()) or type(error).__name__
+        Console(stderr=True, soft_wrap=True).print(
+            f"[bold red]Error:[/] {escape(message)}"
+        )
+        sys.exit(1)
+
+
+@app.callback(invoke_without_command=True)
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.")
+    ] = False,
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.command()
+def demo(
+    headless: Annotated[
+        bool, typer.Option(help="Write a picture even where there is a display.")
+    ] = False,
+    out: Annotated[Path, typer.Option(help="The picture.")] = Path("demo.png"),
+    model: Model = "tiny",
+) -> None:
+    """Segment a real MRI: in a napari window, or without a display into a picture."""
+    from napari_segnext import demo as demonstration
+
+    if headless or not demonstration.has_display():
+        demonstration.run_headless(model, out, typer.echo)
+    else:
+        demonstration.run_window(model)
+
+
+@app.command()
+def segment(
+    image: Annotated[Path, typer.Argument(help="NIfTI, TIFF, zarr, PNG, ...")],
+    prompts: Annotated[Path, typer.Option(help="Prompts file (JSON).")],
+    out: Annotated[Path, typer.Option(help="Labels: .nii.gz, .nii, .tif or .zarr.")],
+    model: Model = "tiny",
+    device: Device = "auto",
+    overwrite: Annotated[bool, typer.Option(help="Replace OUT if it exists.")] = False,
+) -> None:
+    """Segment the objects of a prompts file, each in the slices it has prompts in."""
+    from rich.progress import Progress
+
+    from napari_segnext.headless import segment_file
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("loading", total=None)
+        segment_file(
+            image,
+            prompts,
+            out,
+            model,
+            device,
+            overwrite,
+            start=lambda planes: bar.update(
+                task, description="segmenting", total=planes
+            ),
+            done=lambda item, prediction: bar.advance(task),
+        )
+    typer.echo(f"wrote {out}")
+
+
+@app.command()
+def evaluate(
+    model: Annotated[str, typer.Option(help="Name or file of a model, or a baseline.")],
+    dataset: Annotated[
+        str, typer.Option(help="ssTEM, BraTS, DAVIS, HQSeg44K, COCOLVIS or pairs.")
+    ],
+    data: Annotated[Path, typer.Option(help="Folder (or .npz) of the data set.")],
+    json: Annotated[Path | None, typer.Option(help="Where the numbers go.")] = None,
+    max_clicks: Annotated[int, typer.Option(min=1)] = 20,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="So many objects, evenly spaced.")
+    ] = None,
+    device: Device = "auto",
+    sat: Annotated[bool, typer.Option(help="Time the segment-anything task.")] = False,
+    first_prompt: Annotated[
+        Literal["click", "box", "scribble", "polygon"],
+        typer.Option(help="What the first prompt is; all others are clicks."),
+    ] = "click",
+    jitter: Annotated[
+        float, typer.Option(min=0, help="Unsteadiness of clicks; 0 is the protocol's.")
+    ] = 0.0,
+    crop: Annotated[
+        float | None,
+        typer.Option(min=1, help="Show each object in a crop so many times its size."),
+    ] = None,
+    seed: int = 0,
+    plot: Annotated[
+        Path | None, typer.Option(help="PNG of IoU over clicks; needs the extra eval.")
+    ] = None,
+) -> None:
+    """Measure a model with simulated clicks, by the protocol of the papers."""
+    from napari_segnext.evaluation import run
+
+    run(
+        model,
+        dataset,
+        data,
+        max_clicks=max_clicks,
+        limit=limit,
+        device=device,
+        sat=sat,
+        json_path=json,
+        first_prompt=first_prompt,
+        jitter=jitter,
+        plot=plot,
+        crop=crop,
+        seed=seed,
+    )
+
+
+@app.command()
+def train(
+    out: Annotated[Path, typer.Option(help="Folder; a training in it is resumed.")],
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of .npz files; else generated alone.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")] = 5000,
+    seed: int = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Loader processes.")] = 1,
+) -> None:
+    """Train the small model; needs the extra train."""
+    from napari_segnext.training.loop import Options
+    from napari_segnext.training.train import train as run
+
+    options = Options(steps=steps, seed=seed, workers=workers)
+    console = Console()
+
+    def report(row: object) -> None:
+        console.print(row)
+
+    console.print(f"wrote {run(out, data, options, report)}")
+
+
+@models.command("list")
+def list_models() -> None:
+    """List the models that have a name, and whether they are on this machine."""
+    from rich.table import Table
+
+    from napari_segnext import weights
+
+    table = Table("Name", "What", "MB", "Here", "Licence", box=None, pad_edge=False)
+    for status in weights.list_models():
+        entry = status.entry
+        here = "bundled" if entry.bundled else "yes" if status.present else "no"
+        table.add_row(
+            entry.name,
+            entry.description,
+            f"{status.size / 1e6:.0f}",
+            here if status.present or not entry.bundled else "missing",
+            entry.licence,
+        )
+    Console().print(table)
+
+
+@models.command()
+def download(name: Annotated[str, typer.Argument(help="See `models list`.")]) -> None:
+    """Fetch a model and check that it is what it should be."""
+    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
+
+    from napari_segnext import weights
+
+    columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task(name, total=None)
+        path = weights.download(
+            name, lambda done, total: bar.update(task, completed=done, total=total)
+        )
+    typer.echo(path)
+
+
+@models.command()
+def convert(
+    source: Annotated[Path, typer.Argument(help="A published .pth.")],
+    destination: Annotated[Path, typer.Argument(help="A new .safetensors.")],
+    half: Annotated[
+        bool, typer.Option(help="In half precision: half the size.")
+    ] = False,
+) -> None:
+    """Turn a published file into .safetensors, with its configuration inside."""
+    from napari_segnext import weights
+
+    weights.convert(source, destination, half)
+    typer.echo(destination)
+
+
+@models.command()
+def verify(name: Annotated[str, typer.Argument(help="See `models list`.")]) -> None:
+    """Check a model's file: sha256, and names, shapes and values of its tensors."""
+    from napari_segnext import weights
+
+    found = weights.verify(name)
+    typer.echo(
+        f"{found.path}: {found.tensors} tensors, {found.values:,} values, "
+        f"sha256 {found.sha256}"
+    )

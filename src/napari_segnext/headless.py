@@ -1,0 +1,141 @@
+"""A session without a viewer: the plugin's way from prompts to labels, in a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segnext.io import (
+    WRITABLE,
+    ObjectPrompts,
+    read_image,
+    read_prompts,
+    write_labels,
+)
+from napari_segnext.predictor import Prediction
+from napari_segnext.prompts import Prompts
+from napari_segnext.session import ArrayLabels, Request, Session
+from napari_segnext.volume import Volume, VolumePredictor
+from napari_segnext.weights import load_model
+
+Done = Callable[[ObjectPrompts, Prediction], None]
+
+
+def answer(
+    session: Session, predictor: VolumePredictor, request: Request
+) -> Prediction:
+    """Decode what a session asks for, and write the mask into its labels.
+
+    Raises
+    ------
+    ValueError
+        If the request's plane or one of its prompts lies outside the volume.
+    """
+    previous = None
+    if request.previous is not None:
+        seen = Prompts(request.prompts.items[: request.answered])
+        previous = Prediction.from_probability(request.previous, seen)
+    prediction = predictor.predict(request.plane, request.prompts, previous)
+    session.commit(request, prediction.probability)
+    return prediction
+
+
+def segment_objects(
+    predictor: VolumePredictor,
+    objects: Sequence[ObjectPrompts],
+    done: Done = lambda item, prediction: None,
+) -> NDArray[np.int32]:
+    """Segment objects one after the other, each in the planes that it has prompts in.
+
+    An object that is done is protected: a later one takes nothing from it.
+
+    Parameters
+    ----------
+    done
+        Called after each plane.
+
+    Returns
+    -------
+    Labels of shape (other axes..., spatial axes...), 0 = no object, else its id.
+
+    Raises
+    ------
+    ValueError
+        If a plane or a prompt lies outside the volume.
+    """
+    volume = predictor.volume
+    labels = np.zeros((*volume.fixed_shape, *volume.shape), np.int32)
+    session = Session(ArrayLabels(labels))
+    ids = [0]
+    for item in objects:
+        number = session.new_object(item.name)
+        ids.extend([0] * (number + 1 - len(ids)))
+        ids[number] = item.id
+        for plane, prompts in item.planes.items():
+            request = session.set_prompts(plane, prompts, number)
+            if request is not None:
+                done(item, answer(session, predictor, request))
+        session.accept(number)
+    return np.array(ids, np.int32)[labels]
+
+
+def segment_file(
+    image: Path,
+    prompts: Path,
+    out: Path,
+    model: str,
+    device: str = "auto",
+    overwrite: bool = False,
+    start: Callable[[int], None] = lambda planes: None,
+    done: Done = lambda item, prediction: None,
+) -> None:
+    """Segment the objects of a prompts file in an image file.
+
+    Parameters
+    ----------
+    out
+        Where labels go, with the image's geometry; see `napari_segnext.io`.
+    start
+        Called once with the count of planes, when everything has been checked.
+    done
+        Called after each plane.
+
+    Raises
+    ------
+    ValueError, OSError
+        If something cannot be read, does not fit, or cannot be written. What can be
+        known beforehand is told before anything is computed.
+    """
+    if not out.name.lower().endswith(tuple(WRITABLE)):
+        raise ValueError(
+            f"labels cannot be written as {out.name}; choose one of "
+            f"{', '.join(WRITABLE)}"
+        )
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} exists; choose another name or add --overwrite")
+    objects = read_prompts(prompts)
+    file = read_image(image)
+    volume = Volume(file.data, spatial=file.spatial, channel=file.channel)
+    _check(objects, volume)
+    predictor = VolumePredictor(load_model(model, device), volume)
+    start(sum(len(item.planes) for item in objects))
+    labels = segment_objects(predictor, objects, done)
+    spatial = [n for n, name in enumerate(file.axis_labels) if name in ("z", "y", "x")]
+    others = [n for n in range(labels.ndim) if n not in spatial]
+    labels = np.moveaxis(labels, range(labels.ndim), [*others, *spatial])
+    write_labels(out, labels, file.geometry)
+
+
+def _check(objects: Sequence[ObjectPrompts], volume: Volume) -> None:
+    ids = [item.id for item in objects]
+    if not ids:
+        raise ValueError("the prompts file holds no objects")
+    if len(set(ids)) < len(ids) or min(ids) < 1:
+        raise ValueError(f"ids of objects are different and at least 1, not {ids}")
+    for item in objects:
+        for plane, prompts in item.planes.items():
+            volume.check(plane)
+            prompts.check_inside(volume.plane_shape(plane))
