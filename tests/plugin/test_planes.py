@@ -43,7 +43,10 @@ def test_plane_points_pixels_and_index_agree(axes, axis):
     cut = data[axes.index(plane)]
     assert cut.shape == axes.plane_shape(plane)
     assert cut[row, column] == data[tuple(position)]
-    assert data[axes.pixels(plane, np.array([row]), np.array([column]))] == cut[row, column]
+    assert (
+        data[axes.pixels(plane, np.array([row]), np.array([column]))]
+        == cut[row, column]
+    )
 
 
 def test_last_half_pixel_is_outside():
@@ -55,7 +58,9 @@ def test_last_half_pixel_is_outside():
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (0, 2, 1)])
 def test_shown_plane_follows_the_displayed_axes(order):
     viewer = ViewerModel()
-    image = viewer.add_image(np.zeros((5, 6, 7)), scale=(3, 1, 0.5), translate=(9, 8, 7))
+    image = viewer.add_image(
+        np.zeros((5, 6, 7)), scale=(3, 1, 0.5), translate=(9, 8, 7)
+    )
     viewer.dims.order = order
     viewer.dims.set_current_step(order[0], 3)
     assert shown_plane(viewer, image, VOLUME) == Plane(order[0], 3)
@@ -103,6 +108,8 @@ def test_rotation_in_plane_is_followed_and_out_of_plane_refused():
 @pytest.mark.parametrize("plane", [Plane(0, 4), Plane(1, 2), Plane(2, 6)])
 def test_show_plane_is_what_is_shown_then(plane):
     viewer = ViewerModel()
-    image = viewer.add_image(np.zeros((5, 6, 7)), scale=(3, 1, 0.5), translate=(9, 8, 7))
+    image = viewer.add_image(
+        np.zeros((5, 6, 7)), scale=(3, 1, 0.5), translate=(9, 8, 7)
+    )
     show_plane(viewer, image, VOLUME, plane)
     assert shown_plane(viewer, image, VOLUME) == plane

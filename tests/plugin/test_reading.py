@@ -55,14 +55,18 @@ def test_shapes_become_prompts(kind, vertices, expected):
 
 
 def test_ellipse_becomes_a_polygon_of_its_size():
-    ((_, polygon),), _ = shapes([(1, 2, 4), (1, 2, 14), (1, 8, 14), (1, 8, 4)], "ellipse")
+    ((_, polygon),), _ = shapes(
+        [(1, 2, 4), (1, 2, 14), (1, 8, 14), (1, 8, 4)], "ellipse"
+    )
     ring = np.array(polygon.vertices)
     np.testing.assert_allclose(ring.min(0), (2, 4), atol=0.1)
     np.testing.assert_allclose(ring.max(0), (8, 14), atol=0.1)
 
 
 def test_shape_over_the_border_is_cut_and_one_beyond_it_refused():
-    placed, outside = shapes([(1, -5, 3), (1, -5, 40), (1, 7, 40), (1, 7, 3)], "rectangle")
+    placed, outside = shapes(
+        [(1, -5, 3), (1, -5, 40), (1, 7, 40), (1, 7, 3)], "rectangle"
+    )
     ((plane, box),) = placed
     Prompts((box,)).check_inside(AXES.plane_shape(plane))
     assert (box.start, outside) == ((-0.5, 3), 0)
@@ -71,7 +75,11 @@ def test_shape_over_the_border_is_cut_and_one_beyond_it_refused():
 
 @pytest.mark.parametrize(
     "prompt",
-    [Box((2, 3), (7, 9)), Polygon(((2, 3), (2, 9), (7, 9))), Scribble(((2, 3), (7, 9)), 2)],
+    [
+        Box((2, 3), (7, 9)),
+        Polygon(((2, 3), (2, 9), (7, 9))),
+        Scribble(((2, 3), (7, 9)), 2),
+    ],
 )
 def test_outline_is_read_back_as_the_same_prompt(prompt):
     vertices, kind = outline(prompt)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
@@ -63,14 +66,32 @@ def load_engine(
     limits
         The intensity range to use instead of the model's own rule.
     """
-    from napari_segnext.volume import Volume, VolumePredictor
-    from napari_segnext.weights import load_model
-    from napari_segnext.window import Window
+    with _without_triton():
+        from napari_segnext.volume import Volume, VolumePredictor
+        from napari_segnext.weights import load_model
+        from napari_segnext.window import Window
 
+        network = load_model(model)
     window = None if limits is None else Window((limits[0],), (limits[1],))
     volume = Volume(data, spatial=spatial, channel=channel)
-    network = load_model(model)
     return Engine(VolumePredictor(network, volume, window=window), _device(network))
+
+
+@contextmanager
+def _without_triton() -> Iterator[None]:
+    """Keep triton from being loaded along with torch, which does without it.
+
+    Its library brings an LLVM of its own. Where Mesa has already drawn with another
+    one (software rendering, AMD), loading it ends the process.
+    """
+    absent = "triton" not in sys.modules
+    if absent:
+        sys.modules["triton"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        if absent:
+            sys.modules.pop("triton", None)
 
 
 def _device(model: SegmentationModel) -> str:
