@@ -216,7 +216,7 @@ def _face(
 ) -> None:
     """Draw eyes, air in the sinuses and soft tissue below the brain."""
     grid = head_.grid
-    side, front, up = position
+    _, front, up = position
     lumps = grid.noise(rng, 0.1 * head_.radius, 2)
     slope = up + np.float32(0.5) * front + np.float32(0.04) * lumps
     below = (slope < -0.55) & (front < 0.3) & (r < 0.97)

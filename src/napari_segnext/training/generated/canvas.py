@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -141,3 +140,15 @@ class Grid:
             slice(max(0, int((c - radius) / s)), min(n, int((c + radius) / s) + 2))
             for c, n, s in zip(centre, self.shape, self.spacing, strict=True)
         )
+
+    def index(self, position: FloatArray) -> tuple[int, ...]:
+        """Return the index of the pixel at a position."""
+        return tuple(
+            min(round(float(p) / s), n - 1)
+            for p, s, n in zip(position, self.spacing, self.shape, strict=True)
+        )
+
+    def offset(self, centre: FloatArray, box: tuple[slice, ...] = ()) -> FloatArray:
+        """Return the positions (ndim, ...) of pixels relative to a centre."""
+        column = np.asarray(centre, np.float32).reshape(-1, *(1,) * len(centre))
+        return self.coordinates[(slice(None), *box)] - column

@@ -5,18 +5,22 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from napari_segnext.training.generated.canvas import BoolArray, GeneratedSlice, Grid
+from napari_segnext.training.generated.bodies import BodyStyle, add_bodies
+from napari_segnext.training.generated.canvas import (
+    BoolArray,
+    GeneratedSlice,
+    Grid,
+    LabelArray,
+)
 from napari_segnext.training.generated.cells import CellStyle, borders, partition
 from napari_segnext.training.generated.microscope import expose, shift_sections
 from napari_segnext.training.generated.noise import FloatArray, sigmoid
 from napari_segnext.training.generated.organelles import (
-    BodyStyle,
-    Tissue,
-    add_bodies,
     add_nuclei,
     add_reticulum,
     strew_vesicles,
 )
+from napari_segnext.training.generated.tissue import Tissue
 
 # Cells smaller than this are no objects, in pixels.
 _SMALLEST_CELL = 30
@@ -171,14 +175,14 @@ def _cell_style(rng: np.random.Generator, nm: float) -> CellStyle:
 
 
 def _cytoplasm(
-    rng: np.random.Generator, grid: Grid, nm: float, cells: np.ndarray
+    rng: np.random.Generator, grid: Grid, nm: float, cells: LabelArray
 ) -> FloatArray:
     """Return grey values of the cytoplasm and of what lies between cells."""
     count = int(cells.max()) + 1
     grey = rng.normal(0.72, rng.uniform(0.01, 0.08), count)
     grey[rng.random(count) < rng.choice([0.0, 0.1, 0.3])] -= rng.uniform(0.1, 0.45)
     grey[0] = rng.uniform(0.4, 0.95)
-    image = grey.astype(np.float32)[cells]
+    image: FloatArray = grey.astype(np.float32)[cells]
     image += np.float32(rng.uniform(0.0, 0.06)) * grid.noise(rng, 40 / nm, 2, 0.7)
     image += np.float32(rng.uniform(0.0, 0.04)) * grid.noise(rng, 12 / nm)
     return image
@@ -216,6 +220,7 @@ def _mitochondria(rng: np.random.Generator) -> BodyStyle:
         cristae=0.0 if plain else float(rng.choice([-1, 1]) * rng.uniform(0.05, 0.22)),
         cristae_distance=float(rng.uniform(22, 50)),
         tubular=bool(rng.random() < 0.3),
+        disorder=float(rng.choice([0.0, rng.uniform(0, 2.5)])),
     )
 
 

@@ -55,9 +55,7 @@ def _draw(
     if not free.any():
         return None
     index = np.unravel_index(rng.choice(np.flatnonzero(free)), grid.shape)
-    offset = grid.coordinates - grid.coordinates[(slice(None), *index)].reshape(
-        -1, *(1,) * len(grid.shape)
-    )
+    offset = grid.offset(grid.coordinates[(slice(None), *index)])
     axes = rng.uniform(0.5, 1.2, len(grid.shape)).astype(np.float32) * size
     turned = np.tensordot(random_rotation(rng, len(axes)), offset, 1)
     turned /= axes.reshape(-1, *(1,) * len(axes))

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
 from napari_segnext.training.generated.canvas import GeneratedSlice, Grid
 from napari_segnext.training.generated.noise import FloatArray, sigmoid
+
+_Kind = TypeVar("_Kind", bound=np.generic)
 
 
 def expose(
@@ -43,30 +47,28 @@ def _illumination(rng: np.random.Generator, grid: Grid) -> FloatArray:
 
 
 def _damage(rng: np.random.Generator, grid: Grid, image: FloatArray) -> FloatArray:
-    """Add a fold, knife marks or specks of stain."""
-    kind = rng.integers(3)
-    height, width = grid.shape[-2:]
-    y, x = grid.coordinates[-2:]
-    angle = rng.uniform(0, np.pi)
-    across = np.cos(angle) * (y - height * rng.random()) + np.sin(angle) * (
-        x - width * rng.random()
-    )
-    across = across.astype(np.float32)
-    if kind == 0:
-        across += 6 * grid.section_noise(rng, (60.0, 60.0))
-        width_ = np.float32(rng.uniform(1, 8))
-        return image - np.float32(rng.uniform(0.2, 0.7)) * np.exp(
-            -((across / width_) ** 2)
-        )
-    if kind == 1:
-        marks = np.cos(across * np.float32(2 * np.pi / rng.uniform(8, 60)))
-        return image + np.float32(rng.uniform(0.03, 0.15)) * np.maximum(
-            marks - np.float32(0.9), 0
-        ) * np.float32(10 * rng.choice([-1, 1]))
-    specks = grid.section_noise(rng, (float(rng.uniform(3, 12)),) * 2)
-    return image - np.float32(rng.uniform(0.2, 0.7)) * sigmoid(
-        (specks - np.float32(2.6)) * 8
-    )
+    """Add a fold, knife marks or specks of stain, in a stack to few sections."""
+    depth = np.float32(rng.uniform(0.2, 0.7))
+    kind = rng.choice(["fold", "marks", "specks"])
+    if kind == "specks":
+        specks = grid.section_noise(rng, (float(rng.uniform(3, 12)),) * 2)
+        change = -depth * sigmoid((specks - np.float32(2.6)) * 8)
+    else:
+        normal = rng.standard_normal(2).astype(np.float32)
+        normal /= np.linalg.norm(normal)
+        middle = rng.random(2).astype(np.float32) * grid.extent[-2:]
+        offset = grid.coordinates[-2:] - middle.reshape(-1, *(1,) * len(grid.shape))
+        across = np.tensordot(normal, offset, 1)
+        if kind == "fold":
+            across += 6 * grid.section_noise(rng, (60.0, 60.0))
+            change = -depth * np.exp(-((across / np.float32(rng.uniform(1, 8))) ** 2))
+        else:
+            marks = np.cos(across * np.float32(2 * np.pi / rng.uniform(8, 60)))
+            ridges = np.maximum(marks - np.float32(0.9), 0)
+            change = np.float32(rng.choice([-1.5, 1.5])) * depth * ridges
+    if len(grid.shape) == 3:
+        change *= rng.random((grid.shape[0], 1, 1)) < 0.2
+    return np.asarray(image + change)
 
 
 def _noise(rng: np.random.Generator, grid: Grid, image: FloatArray) -> FloatArray:
@@ -124,7 +126,7 @@ def shift_sections(
     moves = np.clip(np.rint(rng.normal(0, 0.8, (depth, 2))), -margin, margin)
     starts = moves.astype(int) + margin
 
-    def cut(array: np.ndarray) -> np.ndarray:
+    def cut(array: NDArray[_Kind]) -> NDArray[_Kind]:
         return np.stack(
             [
                 section[top : top + height, left : left + width]

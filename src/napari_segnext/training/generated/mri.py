@@ -174,7 +174,7 @@ def _digitise(
     if rng.random() < 0.4:
         # Background masked away, as in skull-stripped volumes.
         image[air] = 0
-    top = np.percentile(image.reshape(-1)[::13], rng.uniform(97, 100))
+    top = float(np.percentile(image.reshape(-1)[::13], rng.uniform(97, 100)))
     image = image / np.float32(max(top, 0.05)) * np.float32(rng.uniform(0.5, 1.1))
     if rng.random() < 0.4:
         image = np.clip(image, 0, None) ** np.float32(np.exp(rng.normal(0, 0.25)))

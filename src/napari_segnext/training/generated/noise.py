@@ -76,4 +76,5 @@ def smooth_noise(
 
 def sigmoid(values: FloatArray) -> FloatArray:
     """Return the logistic function, without overflow."""
-    return np.float32(0.5) * (np.tanh(np.float32(0.5) * values) + np.float32(1))
+    half = np.float32(0.5)
+    return np.asarray(half * np.tanh(half * values) + half)
