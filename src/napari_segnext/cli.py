@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from napari_segnext import __version__
+
+if TYPE_CHECKING:
+    from napari_segnext.session import Session
+    from napari_segnext.volume import VolumePredictor
 
 app = typer.Typer(
     name="napari-segnext",
@@ -98,6 +102,84 @@ def segment(
             done=lambda item, prediction: bar.advance(task),
         )
     typer.echo(f"wrote {out}")
+
+
+@app.command()
+def propagate(
+    image: Annotated[Path, typer.Argument(help="NIfTI, TIFF, zarr, .npy, ...")],
+    prompts: Annotated[Path, typer.Option(help="Prompts file (JSON).")],
+    out: Annotated[Path, typer.Option(help="Labels: .nii.gz, .nii, .tif or .zarr.")],
+    model: Model = "tiny",
+    axis: Annotated[
+        int | None,
+        typer.Option(min=0, max=2, help="To go along; else that of most prompts."),
+    ] = None,
+    device: Device = "auto",
+    overwrite: Annotated[bool, typer.Option(help="Replace OUT if it exists.")] = False,
+) -> None:
+    """Segment whole objects from prompts in one or a few slices of each."""
+    from rich.progress import Progress
+
+    from napari_segnext.headless import segment_file
+    from napari_segnext.propagation import to_check
+    from napari_segnext.whole_object import complete
+
+    doubtful = []
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("segmenting", total=None)
+
+        def follow(session: Session, predictor: VolumePredictor, number: int) -> None:
+            name = session.objects[number].name
+            bar.update(task, description=escape(name))
+            found = complete(
+                session,
+                predictor,
+                number,
+                axis,
+                progress=lambda done, total: bar.update(
+                    task, completed=done, total=total
+                ),
+            )
+            doubtful.append((name, to_check(found)))
+
+        segment_file(image, prompts, out, model, device, overwrite, complete=follow)
+    typer.echo(f"wrote {out}")
+    for name, planes in doubtful:
+        if planes:
+            places = ", ".join(str(plane.index) for plane in planes)
+            typer.echo(f"{name}: check slices {places} (the least certain first)")
+
+
+@app.command()
+def embed(
+    image: Annotated[Path, typer.Argument(help="NIfTI, TIFF, zarr, .npy, ...")],
+    store: Annotated[Path, typer.Option(help="Folder of embeddings; is added to.")],
+    model: Model = "tiny",
+    axis: Annotated[int, typer.Option(min=0, max=2, help="Of the slices.")] = 0,
+    device: Device = "auto",
+    scheduler: Annotated[
+        str | None, typer.Option(help="Of dask.distributed: tcp://HOST:PORT.")
+    ] = None,
+) -> None:
+    """Embed all slices of an image ahead; goes on where it was stopped (Ctrl+C)."""
+    from rich.progress import Progress
+
+    from napari_segnext import precompute
+
+    job = precompute.Job(image.resolve(), model, store.resolve(), device)
+    try:
+        with Progress(console=Console(stderr=True)) as bar:
+            task = bar.add_task("embedding", total=None)
+            count = precompute.embed(
+                job,
+                axis,
+                scheduler,
+                lambda done, total: bar.update(task, completed=done, total=total),
+            )
+    except KeyboardInterrupt:
+        typer.echo("stopped; the same command goes on from here", err=True)
+        raise typer.Exit(130) from None
+    typer.echo(f"{store} holds the embeddings of {count} slices")
 
 
 @app.command()

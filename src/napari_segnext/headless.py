@@ -22,6 +22,7 @@ from napari_segnext.volume import Volume, VolumePredictor
 from napari_segnext.weights import load_model
 
 Done = Callable[[ObjectPrompts, Prediction], None]
+Complete = Callable[[Session, VolumePredictor, int], object]
 
 
 def answer(
@@ -38,7 +39,12 @@ def answer(
     if request.previous is not None:
         seen = Prompts(request.prompts.items[: request.answered])
         previous = Prediction.from_probability(request.previous, seen)
-    prediction = predictor.predict(request.plane, request.prompts, previous)
+    if previous is None and not any(prompt.positive for prompt in request.prompts):
+        # There is nothing yet that negative prompts could take away.
+        shape = predictor.volume.plane_shape(request.plane)
+        prediction = Prediction(np.zeros(shape, np.float32), request.prompts)
+    else:
+        prediction = predictor.predict(request.plane, request.prompts, previous)
     session.commit(request, prediction.probability)
     return prediction
 
@@ -47,6 +53,7 @@ def segment_objects(
     predictor: VolumePredictor,
     objects: Sequence[ObjectPrompts],
     done: Done = lambda item, prediction: None,
+    complete: Complete = lambda session, predictor, number: None,
 ) -> NDArray[np.int32]:
     """Segment objects one after the other, each in the planes that it has prompts in.
 
@@ -56,6 +63,8 @@ def segment_objects(
     ----------
     done
         Called after each plane.
+    complete
+        Called with each object's id in the session when its planes are done.
 
     Returns
     -------
@@ -78,6 +87,7 @@ def segment_objects(
             request = session.set_prompts(plane, prompts, number)
             if request is not None:
                 done(item, answer(session, predictor, request))
+        complete(session, predictor, number)
         session.accept(number)
     return np.array(ids, np.int32)[labels]
 
@@ -91,6 +101,7 @@ def segment_file(
     overwrite: bool = False,
     start: Callable[[int], None] = lambda planes: None,
     done: Done = lambda item, prediction: None,
+    complete: Complete = lambda session, predictor, number: None,
 ) -> None:
     """Segment the objects of a prompts file in an image file.
 
@@ -100,8 +111,8 @@ def segment_file(
         Where labels go, with the image's geometry; see `napari_segnext.io`.
     start
         Called once with the count of planes, when everything has been checked.
-    done
-        Called after each plane.
+    done, complete
+        See `segment_objects`.
 
     Raises
     ------
@@ -122,7 +133,7 @@ def segment_file(
     _check(objects, volume)
     predictor = VolumePredictor(load_model(model, device), volume)
     start(sum(len(item.planes) for item in objects))
-    labels = segment_objects(predictor, objects, done)
+    labels = segment_objects(predictor, objects, done, complete)
     spatial = [n for n, name in enumerate(file.axis_labels) if name in ("z", "y", "x")]
     others = [n for n in range(labels.ndim) if n not in spatial]
     labels = np.moveaxis(labels, range(labels.ndim), [*others, *spatial])

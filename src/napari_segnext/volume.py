@@ -186,10 +186,7 @@ class Volume:
     def window(self, rule: Literal["uint8", "percentile"]) -> Window:
         """Choose one window for the whole volume, from samples of a few planes.
 
-        Parameters
-        ----------
-        rule
-            See `napari_segnext.models.ModelConfig.window`.
+        For the rules see `napari_segnext.models.ModelConfig.window`.
         """
         if rule == "uint8" and self.dtype == np.uint8:
             return Window((0.0,), (255.0,))
@@ -365,6 +362,12 @@ class VolumePredictor:
     ) -> None:
         """Embed what a first click in the plane needs; see `Predictor.embed`."""
         self._at(plane).embed(cancelled, at)
+
+    def embed_all(
+        self, plane: Plane, cancelled: Callable[[], bool] = lambda: False
+    ) -> None:
+        """Embed all of a plane; see `Predictor.embed_all`."""
+        self._at(plane).embed_all(cancelled)
 
     def is_embedded(self, plane: Plane, at: Point | None = None) -> bool:
         """Tell whether `embed` has nothing to do; reads nothing, from any thread."""

@@ -1,0 +1,114 @@
+"""All planes of an image are embedded once, whoever does it, however often."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from napari_segnext import precompute
+from napari_segnext.embeddings import EmbeddingStore
+from napari_segnext.prompts import Plane
+from napari_segnext.volume import VolumePredictor
+from tests.doubles import TILED, WHOLE, IntensityModel
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch):
+    precompute._predictor.cache_clear()
+    double = IntensityModel(WHOLE)
+    monkeypatch.setattr(precompute, "load_model", lambda name, device: double)
+    yield double
+    precompute._predictor.cache_clear()
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> precompute.Job:
+    rng = np.random.default_rng(0)
+    np.save(tmp_path / "image.npy", rng.integers(0, 256, (4, 20, 30), dtype=np.uint8))
+    return precompute.Job(tmp_path / "image.npy", "double", tmp_path / "store")
+
+
+@pytest.mark.parametrize(("axis", "count"), [(0, 4), (1, 20), (2, 30)])
+def test_all_planes_of_an_axis_are_embedded(model, job, axis, count) -> None:
+    told: list[tuple[int, int]] = []
+    progress = lambda done, total: told.append((done, total))  # noqa: E731
+    assert precompute.embed(job, axis, progress=progress) == count
+    assert model.encoded == count
+    assert told == [(n, count) for n in range(count + 1)]
+
+
+def test_what_is_in_the_store_is_not_embedded_again(model, job) -> None:
+    seen: list[int] = []
+
+    def stop(done: int, total: int) -> None:
+        seen.append(done)
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        precompute.embed(job, progress=stop)
+    precompute._predictor.cache_clear()
+    precompute.embed(job)
+    assert model.encoded == 4
+
+
+def test_a_predictor_with_the_same_store_has_nothing_to_embed(model, job) -> None:
+    precompute.embed(job)
+    store = EmbeddingStore(folder=job.store)
+    predictor = VolumePredictor(model, job.volume(), store)
+    assert all(predictor.is_embedded(Plane(0, index)) for index in range(4))
+
+
+def test_all_tiles_of_a_large_plane_are_embedded(monkeypatch, model, job) -> None:
+    tiled = IntensityModel(TILED)
+    monkeypatch.setattr(precompute, "load_model", lambda name, device: tiled)
+    np.save(job.image, np.random.default_rng(0).random((1, 150, 150)))
+    precompute.embed(job)
+    predictor = precompute._predictor(job)
+    predictor.embed(Plane(0, 0))
+    pyramid = predictor._at(Plane(0, 0)).pyramid
+    assert pyramid.levels > 1
+    everything = [t for n in range(pyramid.levels) for t in pyramid.tiles(n)]
+    assert tiled.encoded == len(everything)
+
+
+def test_a_store_that_cannot_be_written_is_told(model, job, monkeypatch) -> None:
+    def full(self, folder, key, embedding):
+        raise OSError("No space left on device")
+
+    monkeypatch.setattr(EmbeddingStore, "_write", full)
+    with (
+        pytest.warns(UserWarning, match="cannot be written"),
+        pytest.raises(OSError, match="No space left"),
+    ):
+        precompute.embed(job)
+
+
+def test_an_axis_that_is_not_there_is_refused(model, job) -> None:
+    with pytest.raises(ValueError, match="axis 3 is not one of"):
+        precompute.embed(job, 3)
+
+
+def test_workers_of_a_cluster_share_the_store(model, job) -> None:
+    distributed = pytest.importorskip("distributed")
+    options = {"processes": False, "dashboard_address": None, "n_workers": 2}
+    with distributed.LocalCluster(threads_per_worker=1, **options) as cluster:
+        told: list[int] = []
+        precompute.embed(
+            job,
+            scheduler=cluster.scheduler_address,
+            progress=lambda done, total: told.append(done),
+        )
+    assert told == [0, 1, 2, 3, 4]
+    assert model.encoded == 4
+    assert sum(1 for entry in job.store.iterdir() if entry.is_dir()) == 4
+
+
+def test_without_dask_distributed_it_says_what_to_install(
+    model, job, monkeypatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "distributed", None)
+    with pytest.raises(ImportError, match=r"napari-segnext\[cluster\]"):
+        precompute.embed(job, scheduler="tcp://localhost:1")
