@@ -31,7 +31,17 @@ LAYERS = (
     ("cli",),
     ("__main__",),
 )
-WITHOUT_TORCH = ("resample", "frame", "drawing", "prompts", "window", "session", "io", "layout", "picture")
+WITHOUT_TORCH = (
+    "resample",
+    "frame",
+    "drawing",
+    "prompts",
+    "window",
+    "session",
+    "io",
+    "layout",
+    "picture",
+)
 
 
 def _part(path: Path) -> str:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -125,25 +126,38 @@ def generated_em() -> Scene:
     """Return a generated stack of tissue, and its largest mitochondrion."""
     from napari_segnext.training.generated import em_stack
 
-    drawn = em_stack(np.random.default_rng(_SEED), (8, 384, 384))
     title = "Electron microscopy (generated)"
-    return _generated(title, drawn, "mitochondrion")
+    return _generated(title, em_stack, (8, 384, 384), "mitochondrion")
 
 
 def generated_mri() -> Scene:
     """Return a generated stack like an MRI, and its largest lesion."""
     from napari_segnext.training.generated import mri_stack
 
-    drawn = mri_stack(np.random.default_rng(_SEED), (8, 192, 192))
-    return _generated("MRI (generated)", drawn, "lesion")
+    return _generated("MRI (generated)", mri_stack, (8, 192, 192), "lesion")
 
 
-def _generated(title: str, drawn: GeneratedSlice, kind: str) -> Scene:
-    plane = Plane(0, len(drawn.image) // 2)
-    labels = drawn.labels[plane.index]
-    counts = np.bincount(labels.ravel(), minlength=max(drawn.kinds) + 1)
-    number = max((n for n, k in drawn.kinds.items() if k == kind), key=counts.item)
-    truth = labels == number
+def _generated(
+    title: str,
+    draw: Callable[[np.random.Generator, tuple[int, int, int]], GeneratedSlice],
+    shape: tuple[int, int, int],
+    kind: str,
+) -> Scene:
+    """Draw a stack that has such an object, and show the slice where it is widest."""
+    for seed in count(_SEED):
+        drawn = draw(np.random.default_rng(seed), shape)
+        sizes = {
+            number: np.count_nonzero(layer == number, axis=(1, 2))
+            for layer in drawn.layers
+            for number in np.unique(layer).tolist()
+            if drawn.kinds.get(number) == kind
+        }
+        if sizes:
+            break
+    number = max(sizes, key=lambda n: int(sizes[n].max()))
+    plane = Plane(0, int(sizes[number].argmax()))
+    layer = next(layer for layer in drawn.layers if (layer == number).any())
+    truth = layer[plane.index] == number
     return Scene(title, drawn.image, plane, kind, _robot(truth), truth)
 
 
