@@ -55,7 +55,7 @@ def emptied(known: SegmentedObject) -> Delta:
 def covered(known: SegmentedObject) -> Sparse:
     """Return what an object's predictions have covered of others, in all planes."""
     base = Sparse()
-    for result in known.results.values():
+    for _, result in sorted(known.results.items(), key=lambda item: item[0]):
         base = base.updated(result.base.select(result.base.values != known.id))
     return base
 
