@@ -235,6 +235,9 @@ def test_certainty_is_the_overlap_that_the_probability_promises() -> None:
     assert certainty(np.full((8, 8), 0.4, np.float32)) == 0
     p = np.array([[0.8, 0.6, 0.2, 0.0]], np.float32)
     assert certainty(p) == pytest.approx((0.8 + 0.6) / (2 + 0.2))
+    far = np.pad(p, ((0, 0), (0, 60)), constant_values=0.4)
+    near = (0.8 + 0.6) / (2 + 0.2 + 6 * 0.4)
+    assert certainty(far) == pytest.approx(near)
 
 
 def test_it_says_what_is_missing() -> None:

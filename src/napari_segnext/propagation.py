@@ -9,17 +9,22 @@ of the last one, and the way is gone from both sides.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 
 import numpy as np
+from scipy.ndimage import distance_transform_edt
 
+from napari_segnext.appearance import Appearance, surroundings
 from napari_segnext.models import Cancelled
 from napari_segnext.predictor import Prediction
 from napari_segnext.prompts import BoolArray, FloatArray, Plane, Prompts
 from napari_segnext.session.state import Probability
-from napari_segnext.shapes import guide, inner_clicks, overlap, touching
+from napari_segnext.shapes import around, guide, inner_clicks, overlap, touching
 from napari_segnext.volume import VolumePredictor
+
+# Pixels around a mask that its certainty takes into account.
+_NEIGHBOURHOOD = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -74,6 +79,8 @@ class Rules:
         Least intersection over union with what was expected.
     certainty
         Least `certainty`.
+    likeness
+        Least `Appearance.likeness` to the nearest planes that are known.
     """
 
     smallest: int = 4
@@ -81,8 +88,11 @@ class Rules:
     grow: float = 3.0
     overlap: float = 0.25
     certainty: float = 0.5
+    likeness: float = 0.0
 
-    def ended(self, mask: BoolArray, expected: BoolArray, certain: float) -> bool:
+    def ended(
+        self, mask: BoolArray, expected: BoolArray, certain: float, alike: float
+    ) -> bool:
         """Tell whether a mask is not the object that was expected."""
         area, wanted = np.count_nonzero(mask), np.count_nonzero(expected)
         return bool(
@@ -90,6 +100,7 @@ class Rules:
             or area > self.grow * wanted
             or overlap(mask, expected) < self.overlap
             or certain < self.certainty
+            or alike < self.likeness
         )
 
 
@@ -97,16 +108,21 @@ def certainty(probability: FloatArray) -> float:
     """Return the overlap with the truth that a probability map itself predicts.
 
     With every pixel on the object with its probability, independently, this is the
-    expected intersection of mask and truth over their expected union.
+    expected intersection of mask and truth over their expected union. Only the mask
+    and its neighbourhood count: far away, small probabilities add up.
 
     Returns
     -------
     0 to 1; 0 for an empty mask
     """
     mask = probability > 0.5
-    shared = float(probability[mask].sum())
-    union = np.count_nonzero(mask) + float(probability[~mask].sum())
-    return shared / union if shared else 0.0
+    if not mask.any():
+        return 0.0
+    crop = around(mask, _NEIGHBOURHOOD)
+    mask, near = mask[crop], probability[crop]
+    outside = distance_transform_edt(~mask)
+    beyond = near[(outside > 0) & (outside <= _NEIGHBOURHOOD)]
+    return float(near[mask].sum() / (np.count_nonzero(mask) + beyond.sum()))
 
 
 def affected(annotated: Iterable[int], changed: int, depth: int) -> range:
@@ -162,9 +178,10 @@ def propagate(
     ------
     PlaneResult
         Of each plane that shows the object, once; those of `annotated` are not
-        among them. Its confidence is its `certainty` times its overlap with what
-        was expected; between two known planes, times the overlap of what was found
-        from either side.
+        among them. Its confidence is its `certainty`, less if it does not look as
+        the object does where it is known: by half if it looks as much like the
+        surroundings, by all if it looks like them. Between two known planes it is
+        multiplied by the overlap of what was found from either side.
 
     Raises
     ------
@@ -186,10 +203,10 @@ def propagate(
     gaps = [
         gap
         for gap in _gaps(masks, depth)
-        if within is None or set(gap.indices) & set(within)
+        if gap.steps and (within is None or set(gap.indices) & set(within))
     ]
     fixed = next(iter(known)).fixed
-    walk = _Walk(predictor, axis, fixed, rules or Rules(), cancelled)
+    walk = _Walk(predictor, Plane(axis, 0, fixed), rules or Rules(), cancelled)
     done, total = 0, sum(gap.steps for gap in gaps)
     for gap in gaps:
         before = walk.steps
@@ -244,17 +261,20 @@ class _Walk:
     def __init__(
         self,
         predictor: VolumePredictor,
-        axis: int,
-        fixed: tuple[int, ...],
+        plane: Plane,
         rules: Rules,
         cancelled: Callable[[], bool],
     ) -> None:
-        self._predictor, self._axis, self._fixed = predictor, axis, fixed
+        self._predictor, self._plane = predictor, plane
         self._rules, self._cancelled = rules, cancelled
         self.steps = 0
 
     def fill(self, gap: _Gap) -> Iterator[PlaneResult | None]:
         """Yield after each plane that is decoded: its result, if that is final."""
+        sides = (gap.indices.start - 1, gap.low), (gap.indices.stop, gap.high)
+        self._appearance = Appearance(
+            self._look(index, mask) for index, mask in sides if mask is not None
+        )
         if gap.low is not None and gap.high is not None:
             yield from self._meet(gap.indices, gap.low, gap.high)
         elif gap.low is not None:
@@ -309,13 +329,21 @@ class _Walk:
         prompts = Prompts()
         for y, x in inner_clicks(shape):
             prompts = prompts.click(y, x)
-        plane = Plane(self._axis, index, self._fixed)
+        plane = replace(self._plane, index=index)
         previous = Prediction.from_probability(expected)
         found = self._predictor.predict(plane, prompts, previous, self._cancelled)
         self.steps += 1
         probability = found.probability.copy()
         probability[found.mask & ~touching(found.mask, shape)] = 0
         mask, certain = probability > 0.5, certainty(probability)
-        confidence = certain * overlap(mask, shape)
-        ended = self._rules.ended(mask, shape, certain)
+        alike = self._appearance.likeness(*self._look(index, mask)) if certain else 0.0
+        ended = self._rules.ended(mask, shape, certain, alike)
+        confidence = certain * float(np.clip((1 + alike) / 2, 0, 1))
         return PlaneResult(plane, probability, confidence), ended
+
+    def _look(self, index: int, mask: BoolArray) -> tuple[FloatArray, BoolArray]:
+        """Return what the model sees of a mask and its surroundings, and the mask."""
+        crop = surroundings(mask)
+        plane = replace(self._plane, index=index)
+        pixels = self._predictor.volume.read(plane, crop)
+        return self._predictor.window.apply(pixels), mask[crop]

@@ -90,12 +90,7 @@ def guide(
     (H, W) float32: a probability that is one half at the border of the expected
     shape and falls softly, because the border is not expected to the pixel
     """
-    seen = shape if other is None else shape | other
-    rows, columns = (np.flatnonzero(seen.any(axis)) for axis in (1, 0))
-    crop = (
-        slice(max(rows[0] - _MARGIN, 0), rows[-1] + 1 + _MARGIN),
-        slice(max(columns[0] - _MARGIN, 0), columns[-1] + 1 + _MARGIN),
-    )
+    crop = around(shape if other is None else shape | other, _MARGIN)
     if other is None:
         distance = signed_distance(shape[crop])
     else:
@@ -103,6 +98,15 @@ def guide(
     expected = np.zeros(shape.shape, np.float32)
     expected[crop] = 1 / (1 + np.exp(-np.clip(distance / _SOFT, -30, 30)))
     return expected
+
+
+def around(mask: BoolArray, margin: int) -> tuple[slice, slice]:
+    """Return the rows and columns of a mask that is not empty, and a margin."""
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    return (
+        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + 1 + margin),
+        slice(max(int(columns[0]) - margin, 0), int(columns[-1]) + 1 + margin),
+    )
 
 
 def overlap(first: BoolArray, second: BoolArray) -> float:
