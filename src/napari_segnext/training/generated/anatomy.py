@@ -137,7 +137,7 @@ def _ellipsoid(
 def head(rng: np.random.Generator, grid: Grid) -> Anatomy:
     """Draw a head: skin, fat, skull, fluid, folded cortex, white matter, nuclei."""
     plane = grid.extent[-2:]
-    radius = float(plane.min() * rng.uniform(0.38, 0.56))
+    radius = float(plane.min() * rng.uniform(0.42, 0.56))
     head_ = _empty(grid, radius)
     position = _body_coordinates(rng, grid, radius)
     uneven = np.float32(0.012) * grid.noise(rng, 0.25 * radius, 2)

@@ -87,7 +87,7 @@ def _finish(rng: np.random.Generator, tissue: Tissue) -> GeneratedSlice:
 
 def draw_tissue(rng: np.random.Generator, grid: Grid, nm: float) -> Tissue:
     """Draw cells, what is in them, and the membranes between them."""
-    style = _cell_style(rng, nm)
+    style = _cell_style(rng, nm, float(grid.extent[-2:].min()))
     regions = partition(rng, grid, style)
     border = borders(regions)
     distance = grid.distance(~border)
@@ -162,12 +162,14 @@ def _myelin(rng: np.random.Generator, tissue: Tissue, sheaths: BoolArray) -> Non
     tissue.image[sheaths] = grey[sheaths]
 
 
-def _cell_style(rng: np.random.Generator, nm: float) -> CellStyle:
-    size = float(np.clip(np.exp(rng.uniform(np.log(200), np.log(1100))) / nm, 11, 170))
+def _cell_style(rng: np.random.Generator, nm: float, room: float) -> CellStyle:
+    """Return a style whose cells leave room for others in the picture."""
+    diameter = np.exp(rng.uniform(np.log(200), np.log(1100)))
+    size = float(np.clip(diameter / nm, 11, 0.6 * room))
     return CellStyle(
         size=size,
         large=float(rng.choice([0.0, rng.uniform(0, 0.6)])),
-        large_size=min(size * float(rng.uniform(2, 7)), 230.0),
+        large_size=min(size * float(rng.uniform(2, 7)), 0.9 * room),
         stretch=float(rng.choice([1.0, rng.uniform(1, 2), rng.uniform(2, 6)])),
         warp=size * float(rng.uniform(0.05, 0.35)),
         warp_size=size * float(rng.uniform(0.8, 3)),

@@ -40,6 +40,9 @@ def draw_lesions(rng: np.random.Generator, anatomy: Anatomy) -> list[Lesion]:
         sizes = anatomy.radius * rng.uniform(0.08, 0.45, rng.choice([1, 1, 1, 2]))
     drawn = []
     free = anatomy.open_to_lesions.copy()
+    if rng.random() < 0.7:
+        # Swelling closes the sulci.
+        free = ndimage.binary_closing(free, iterations=3) & anatomy.whole
     for size in sizes:
         lesion = _draw(rng, anatomy, free, float(size))
         if lesion is not None:
