@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.prompts import BoolArray, Prompts
+from napari_segnext.prompts import BoolArray, Prompts, Region
 from napari_segnext.resample import FloatArray
 from napari_segnext.session.grid import Values, Voxels
 from napari_segnext.session.painter import Painter
@@ -104,7 +104,7 @@ def previous_mask(
 
 def repaint(
     view: View, key: Key, page: Values, mask: BoolArray, base: Sparse
-) -> tuple[Diff, BoolArray]:
+) -> tuple[Diff, Region]:
     """Return how a mask changes a plane, and the object's pixels after it.
 
     Parameters
@@ -121,14 +121,20 @@ def repaint(
     own = view.own(key)
     mask[grid.pixels(plane, own.voxels)] = own.values
     section = page == number
+    # All else happens in the box that holds both; a plane can be large.
+    box = Region.of(mask | section)
+    (top, left), (height, width) = box.offset, box.pixels.shape
+    inside = slice(top, top + height), slice(left, left + width)
+    section, mask, page = section[inside], mask[inside], page[inside]
     rows, columns = np.nonzero(mask != section)
-    voxels = grid.voxels(plane, rows, columns)
+    voxels = grid.voxels(plane, rows + top, columns + left)
     old, take = page[rows, columns], mask[rows, columns]
     kept = take & np.isin(old, list(view.finished - {number}))
     kept |= take & find(view.painted_for_others(key), voxels)[0]
     new = np.where(take, number, view.beneath(number, voxels, base))
     section[rows[~kept], columns[~kept]] = take[~kept]
-    return Diff(voxels, old, new.astype(page.dtype)).select(~kept), section
+    diff = Diff(voxels, old, new.astype(page.dtype)).select(~kept)
+    return diff, Region.of(section, box.offset)
 
 
 def restore(view: View, key: Key, result: Result | None) -> Diff:

@@ -29,6 +29,8 @@ class Painter:
         self.grid = Grid(labels.shape)
         # Of each id the voxels in each plane perpendicular to axis 0.
         self._counts: dict[int, Counter[int]] = {}
+        # Rows and columns in these planes that hold all voxels of an id.
+        self._boxes: dict[int, tuple[int, int, int, int]] = {}
         if not blank:
             self._count_all()
 
@@ -49,11 +51,13 @@ class Painter:
     def voxels(self, number: int) -> Voxels:
         """Return all voxels of an id, sorted."""
         counts = self._counts.get(number, Counter())
+        top, left, bottom, right = self._boxes.get(number, (0, 0, 0, 0))
         parts = [np.zeros(0, np.int64)]
         for at in sorted(at for at, count in counts.items() if count):
             plane = self.grid.slice_plane(at)
-            rows, columns = np.nonzero(self.labels.read(plane) == number)
-            parts.append(self.grid.voxels(plane, rows, columns))
+            page = self.labels.read(plane)[top:bottom, left:right]
+            rows, columns = np.nonzero(page == number)
+            parts.append(self.grid.voxels(plane, rows + top, columns + left))
         return np.concatenate(parts)
 
     def values(self, plane: Plane, voxels: Voxels) -> Values:
@@ -86,6 +90,8 @@ class Painter:
                 at, found = np.unique(slices[values == number], return_counts=True)
                 for place, count in zip(at.tolist(), found.tolist(), strict=True):
                     counts[place] += sign * count
+        for number in np.unique(diff.new[diff.new != 0]).tolist():
+            self._grow_box(number, diff.voxels[diff.new == number])
 
     def _count_all(self) -> None:
         for at, plane in self.grid.slices():
@@ -93,6 +99,15 @@ class Painter:
             ids, counts = np.unique(page[page != 0], return_counts=True)
             for number, count in zip(ids.tolist(), counts.tolist(), strict=True):
                 self._counts.setdefault(number, Counter())[at] = count
+                height, width = page.shape
+                self._boxes[number] = (0, 0, height, width)
+
+    def _grow_box(self, number: int, voxels: Voxels) -> None:
+        rows, columns = np.divmod(voxels % self.grid.area, self.grid.spatial[-1])
+        box = (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
+        known = self._boxes.get(number, box)
+        start = (min(known[0], box[0]), min(known[1], box[1]))
+        self._boxes[number] = (*start, max(known[2], box[2]), max(known[3], box[3]))
 
     def _split(self, diff: Diff, plane: Plane | None) -> Iterator[LabelChange]:
         """Yield a change plane by plane."""

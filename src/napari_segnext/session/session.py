@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_segnext.prompts import Plane, Prompts, Region
+from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.resample import FloatArray
 from napari_segnext.session import operations
 from napari_segnext.session.book import ObjectBook
@@ -146,11 +146,10 @@ class Session(ObjectBook):
         view = self._view(self._history.edits_at(place, self._objects))
         page = self._painter.labels.read(plane)
         page = self._history.page_at(place, plane, page, self._grid)
-        diff, section = repaint(view, key, page, probability > 0.5, base)
+        kept = Probability.of(probability)
+        diff, section = repaint(view, key, page, kept.mask, base)
         base = Sparse(diff.voxels, diff.old).updated(base)
-        result = Result(
-            request.prompts, Probability.of(probability), Region.of(section), base
-        )
+        result = Result(request.prompts, kept, section, base)
         plan = self._history.insert(place, key, diff)
         (change,) = self._painter.write(plan.now, plane)
         step = self._history.done[place]
@@ -196,12 +195,12 @@ class Session(ObjectBook):
         for plane in sorted(probabilities.keys() - known.prompts.keys()):
             key, former = (object_id, plane), known.results.get(plane)
             base = Sparse() if former is None else former.base
-            page, mask = self._painter.labels.read(plane), probabilities[plane] > 0.5
-            diff, section = repaint(view, key, page, mask, base)
-            base = Sparse(diff.voxels, diff.old).updated(base)
+            page = self._painter.labels.read(plane)
             kept = Probability.of(probabilities[plane])
-            result = Result(Prompts(), kept, Region.of(section), base)
-            after.results[key] = result if section.any() else None
+            diff, section = repaint(view, key, page, kept.mask, base)
+            base = Sparse(diff.voxels, diff.old).updated(base)
+            result = Result(Prompts(), kept, section, base)
+            after.results[key] = result if section.pixels.size else None
             diffs.append(diff)
         if not diffs:
             return
@@ -216,7 +215,7 @@ class Session(ObjectBook):
 
     def _check_probability(self, plane: Plane, probability: FloatArray) -> None:
         shape = self._grid.plane_shape(plane)
-        if probability.shape != shape or not np.isfinite(probability).all():
+        if probability.shape != shape or not np.isfinite(probability.sum()):
             raise ValueError(
                 f"a probability map for {plane} is finite and of shape {shape}, not "
                 f"{probability.shape}"

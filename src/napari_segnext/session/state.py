@@ -9,7 +9,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.prompts import Plane, Prompts, Region
+from napari_segnext.prompts import BoolArray, Plane, Prompts, Region
 from napari_segnext.resample import FloatArray
 from napari_segnext.session.sparse import Diff, Sparse
 
@@ -62,9 +62,13 @@ class Probability:
         whole[top : top + height, left : left + width] = values
         return whole
 
-    def maximum(self, other: Probability) -> Probability:
-        """Return the larger of two maps, pixel by pixel."""
-        return Probability.of(np.maximum(self.expand(), other.expand()))
+    @property
+    def mask(self) -> BoolArray:
+        """Where the map is above one half, (H, W)."""
+        whole = np.zeros(self.shape, bool)
+        (top, left), (height, width) = self.offset, self.levels.shape
+        whole[top : top + height, left : left + width] = self.levels >= 128
+        return whole
 
 
 @dataclass(frozen=True, slots=True, eq=False)
