@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import takewhile
 
 import numpy as np
@@ -47,7 +47,7 @@ class Prediction:
     """
 
     probability: FloatArray
-    prompts: Prompts = Prompts()
+    prompts: Prompts = field(default_factory=Prompts)
     state: State | None = None
     tile: Tile | None = None
     embed_ms: float = 0.0

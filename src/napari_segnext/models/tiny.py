@@ -10,6 +10,8 @@ often only a few pixels wide there.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from itertools import pairwise
 
 import timm
 from timm.models.vision_transformer import Block
@@ -129,8 +131,7 @@ class Tiny(SegmentationModel):
             for i, w in enumerate(widths)
         )
         self.reduce = nn.ModuleList(
-            nn.Conv2d(coarse, fine, 1)
-            for fine, coarse in zip(widths[:-1], widths[1:], strict=True)
+            nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(widths)
         )
         self.head = nn.Conv2d(widths[0], 1, 1)
 
