@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
-import pooch  # type: ignore[import-untyped]
+import pooch
 
 from napari_segnext.weights.catalogue import CATALOGUE, Entry
 from napari_segnext.weights.errors import DownloadError, WeightsError
