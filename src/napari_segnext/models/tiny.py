@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
-from itertools import pairwise
 
 import timm
 from timm.models.vision_transformer import Block
