@@ -68,7 +68,7 @@ class ObjectBook:
 
     @property
     def objects(self) -> Mapping[int, SegmentedObject]:
-        """All objects by id, in the order in which they were made."""
+        """All objects by id, in ascending order."""
         return MappingProxyType(self._objects)
 
     def count(self, object_id: int) -> Counts:
@@ -228,6 +228,7 @@ class ObjectBook:
 
     def _tell(self, name: str, delta: Delta, diff: Diff) -> None:
         for recorder in self.recorders:
-            recorder(Record(name, delta, diff))
+            # The step that a delta belongs to may still change.
+            recorder(Record(name, delta.copy(), diff))
         for listener in self.listeners:
             listener()

@@ -46,11 +46,27 @@ class Insertion:
 
 
 class History:
-    """Steps that are done, and steps that were undone and can be redone."""
+    """Steps that are done, and steps that were undone and can be redone.
+
+    Attributes
+    ----------
+    ground
+        How many of those done, from the first, cannot be undone.
+    """
 
     def __init__(self) -> None:
         self.done: list[Step] = []
         self.undone: list[Step] = []
+        self.ground = 0
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back."""
+        return len(self.done) > self.ground
+
+    def begin(self, step: Step) -> None:
+        """Start anew from a step that cannot be undone."""
+        self.done, self.undone, self.ground = [step], [], 1
 
     def push(self, step: Step) -> None:
         """Add a step; what was undone can no longer be redone."""

@@ -65,6 +65,26 @@ class Painter:
         values: Values = self.labels.read(plane)[self.grid.pixels(plane, voxels)]
         return values
 
+    def setting(self, voxels: Voxels, new: NDArray[np.integer[Any]]) -> Diff:
+        """Return the change of sorted voxels from what they are."""
+        old = np.zeros(len(voxels), self.dtype)
+        slices = voxels // self.grid.area
+        for at in np.unique(slices).tolist():
+            here = slices == at
+            old[here] = self.values(self.grid.slice_plane(at), voxels[here])
+        return Diff.of(voxels, old, new.astype(self.dtype))
+
+    def pages(self) -> Iterator[Diff]:
+        """Yield all that is in the labels, as changes from nothing."""
+        used = {at for counts in self._counts.values() for at in counts if counts[at]}
+        for at in sorted(used):
+            plane = self.grid.slice_plane(at)
+            page = self.labels.read(plane)
+            rows, columns = np.nonzero(page)
+            new = page[rows, columns]
+            voxels = self.grid.voxels(plane, rows, columns)
+            yield Diff(voxels, np.zeros_like(new), new)
+
     def relabel(self, number: int, voxels: Voxels, new: NDArray[np.int64]) -> Diff:
         """Return the change of voxels of an id to others."""
         old = np.full(len(voxels), number, self.dtype)

@@ -6,7 +6,7 @@ what is known goes to `Session.recorders` besides, from which a journal is made.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,6 +24,7 @@ from napari_segnext.session.state import (
     Probability,
     Result,
     Step,
+    everything,
     prompts_of,
     result_of,
 )
@@ -291,7 +292,7 @@ class Session(ObjectBook):
     @property
     def can_undo(self) -> bool:
         """Whether there is a step to take back."""
-        return bool(self._history.done)
+        return self._history.can_undo
 
     @property
     def can_redo(self) -> bool:
@@ -300,7 +301,7 @@ class Session(ObjectBook):
 
     def undo(self) -> Undone | None:
         """Take back the last step, prompts and mask together; None without one."""
-        if not self._history.done:
+        if not self._history.can_undo:
             return None
         step = self._history.done[-1]
         changes = self._painter.write(step.diff.inverse, step.plane)
@@ -333,7 +334,39 @@ class Session(ObjectBook):
             request = self.request(number, plane)
         return Undone(step.name, number, plane, prompts, changes, request)
 
-    def replay(self, record: Record) -> None:
-        """Repeat a change that a journal has kept; not a step."""
-        self._painter.write(record.diff, None)
-        self._apply(record.delta)
+    # To and from a journal
+
+    def records(self) -> Iterator[Record]:
+        """Yield all that there is, as changes from nothing."""
+        yield Record("all", everything(self._objects, self.current), Diff())
+        for diff in self._painter.pages():
+            yield Record("labels", Delta(), diff)
+
+    def restore(self, records: Iterable[Record]) -> list[Request]:
+        """Become what records tell; that cannot be undone.
+
+        Parameters
+        ----------
+        records
+            As `records` yields them or `recorders` got them, in their order. What
+            the diffs say about earlier labels does not matter.
+
+        Returns
+        -------
+        What is still to be decoded.
+        """
+        for record in records:
+            diff = self._painter.setting(record.diff.voxels, record.diff.new)
+            self._painter.write(diff, None)
+            self._apply(record.delta)
+        step = self._step("restored", self.current, None, Delta())
+        step.asks = frozenset(
+            (number, plane)
+            for number, each in self._objects.items()
+            for plane, prompts in each.prompts.items()
+            if plane not in each.results or each.results[plane].prompts != prompts
+        )
+        self._history.begin(step)
+        for listener in self.listeners:
+            listener()
+        return self.requests()

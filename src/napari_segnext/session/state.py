@@ -185,6 +185,16 @@ class Delta:
             if number in objects:
                 _set(objects[number].results, plane, result)
 
+    def copy(self) -> Delta:
+        """Return one that does not change with this one."""
+        return Delta(
+            self.current,
+            dict(self.objects),
+            dict(self.prompts),
+            dict(self.edits),
+            dict(self.results),
+        )
+
     def keep(self, known: Mapping[int, SegmentedObject], current: int) -> Delta:
         """Return what is known now of all that this delta changes."""
         before = Delta(current)
@@ -242,6 +252,17 @@ class Step:
         if key[0] in self.removes or key in self.settles:
             return True
         return self.plane is None and key in self.asks
+
+
+def everything(objects: Mapping[int, SegmentedObject], current: int) -> Delta:
+    """Return all that is known, as a change from nothing."""
+    delta = Delta(current)
+    for number, each in objects.items():
+        delta.objects[number] = each.info
+        delta.prompts.update({(number, p): v for p, v in each.prompts.items()})
+        delta.edits.update({(number, p): v for p, v in each.edits.items()})
+        delta.results.update({(number, p): v for p, v in each.results.items()})
+    return delta
 
 
 def prompts_of(objects: Mapping[int, SegmentedObject], key: Key) -> Prompts:
