@@ -26,9 +26,10 @@ if TYPE_CHECKING:
 # of them and on the tissue beside them.
 VENTRICLES = Plane(0, 18)
 VENTRICLE_CLICKS = (
-    Click((45.0, 61.0)),
-    Click((54.0, 70.0)),
-    Click((36.0, 63.0), positive=False),
+    Click((46.0, 61.0)),
+    Click((37.0, 56.0)),
+    Click((37.0, 70.0)),
+    Click((46.0, 75.0), positive=False),
 )
 # How often the robot may click on an object whose truth is known.
 _ROBOT_CLICKS = 5
