@@ -61,8 +61,9 @@ _ENTRIES = (
         "tiny",
         "Small convolutional encoder, for a laptop without a GPU",
         "tiny.safetensors",
-        size=25_000_000,
+        size=5_585_244,
         licence="BSD-3-Clause",
+        caveat="trained on data sets that ask for attribution (CC BY): see its card",
     ),
     Entry(
         "vitb-sa1",
