@@ -21,11 +21,12 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # What a module may import from the package lies in its own layer or a lower one.
 LAYERS = (
     ("resample", "frame", "drawing", "prompts"),
-    ("window",),
+    ("window", "shapes", "appearance"),
     ("models", "layout", "io"),
     ("tiles", "embeddings", "weights"),
     ("predictor",),
     ("volume", "session"),
+    ("propagation", "whole_object", "precompute"),
     ("headless", "picture", "evaluation", "training", "plugin"),
     ("demo",),
     ("cli",),
@@ -37,6 +38,8 @@ WITHOUT_TORCH = (
     "drawing",
     "prompts",
     "window",
+    "shapes",
+    "appearance",
     "session",
     "io",
     "layout",
