@@ -226,7 +226,17 @@ def test_what_differs_from_both_sides_is_less_certain() -> None:
     doubtful = {r.plane: r for r in propagate(predictor(odd), annotated)}
     plane = Plane(0, 12)
     assert doubtful[plane].confidence < sure[plane].confidence - 0.1
-    assert to_check(doubtful.values(), below=1.0)[0] == plane
+    assert to_check(doubtful.values())[0] == plane
+
+
+def test_planes_to_check_are_the_unusually_doubtful_ones_worst_first() -> None:
+    values = [0.6, 0.4, 0.62, 0.1, 0.58, 0.59]
+    results = [
+        PlaneResult(Plane(0, index), EMPTY.astype(np.float32), confidence)
+        for index, confidence in enumerate(values)
+    ]
+    assert [plane.index for plane in to_check(results)] == [3, 1]
+    assert to_check([]) == []
 
 
 def test_certainty_is_the_overlap_that_the_probability_promises() -> None:

@@ -219,10 +219,17 @@ def propagate(
     progress(done, total)
 
 
-def to_check(results: Iterable[PlaneResult], below: float = 0.7) -> list[Plane]:
-    """Return the planes that are worth a look, the least confident first."""
-    doubtful = [result for result in results if result.confidence < below]
-    return [each.plane for each in sorted(doubtful, key=lambda r: r.confidence)]
+def to_check(results: Iterable[PlaneResult], share: float = 0.8) -> list[Plane]:
+    """Return the planes that are worth a look, the least confident first.
+
+    How confident a good result is depends on model and image, so these are the planes
+    whose confidence is below a share of the median one.
+    """
+    ordered = sorted(results, key=lambda result: result.confidence)
+    if not ordered:
+        return []
+    least = share * ordered[len(ordered) // 2].confidence
+    return [result.plane for result in ordered if result.confidence < least]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -82,30 +82,32 @@ def complete(
     cancelled: Callable[[], bool] = lambda: False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[PlaneResult]:
-    """Find the whole of an object, at each time point that has prompts for it.
+    """Find the whole of an object, at each time point at which it is known.
 
     Parameters
     ----------
     axis
-        To go along; default: the one with most planes that have prompts.
+        To go along; default: the one with most planes that are decided.
 
     Raises
     ------
     ValueError, napari_segnext.models.Cancelled
         As `propagate`; nothing is written then.
     """
-    planes = list(session.objects[object_id].prompts)
+    known = session.objects[object_id]
+    planes = [*known.prompts, *known.edits]
     if axis is None:
         along = [plane.axis for plane in planes]
         axis = max(sorted(set(along)), key=along.count, default=0)
+    places = {plane.fixed for plane in planes if plane.axis == axis} or {()}
     found: list[PlaneResult] = []
-    for fixed in sorted({plane.fixed for plane in planes if plane.axis == axis}):
+    for fixed in sorted(places):
         decided = decided_planes(session, object_id, axis, fixed)
         found += propagate(
             predictor, decided, axis, cancelled=cancelled, progress=progress
         )
     depth = predictor.volume.shape[axis] if len(predictor.volume.shape) == 3 else 1
-    every = {Plane(axis, i, p.fixed) for p in planes for i in range(depth)}
+    every = {Plane(axis, index, at) for at in places for index in range(depth)}
     commit(session, object_id, found, every)
     return found
 

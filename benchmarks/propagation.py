@@ -1,0 +1,151 @@
+"""A whole 3-D object from prompts on at most three slices.
+
+The click robot of the papers' protocol works as a user would: it clicks in the slice
+with the largest section of the object until that is right or enough clicks are given,
+lets the object be propagated, and then does the same in the slice with most wrong
+pixels, each time propagating only between the slices it has been in. Compared are the
+3-D Dice of the slices with prompts alone, of shapes interpolated between them, and of
+propagation.
+
+    python benchmarks/propagation.py IMAGE.nii.gz TRUTH.nii.gz --json RESULT.json
+"""
+
+from __future__ import annotations
+
+import json as json_format
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+from napari_segnext.evaluation.clicker import ClickRobot
+from napari_segnext.evaluation.metrics import iou
+from napari_segnext.headless import answer
+from napari_segnext.io import read_image, write_labels
+from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.propagation import to_check
+from napari_segnext.session import ArrayLabels, Session
+from napari_segnext.shapes import between
+from napari_segnext.volume import Volume, VolumePredictor
+from napari_segnext.weights import load_model
+from napari_segnext.whole_object import complete
+
+
+def dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
+    both = int(np.count_nonzero(found & truth))
+    return 2 * both / (int(np.count_nonzero(found)) + int(np.count_nonzero(truth)))
+
+
+def click(
+    session: Session,
+    predictor: VolumePredictor,
+    plane: Plane,
+    truth: NDArray[np.bool_],
+    most: int,
+    enough: float,
+) -> int:
+    """Click in a plane until its IoU is enough; return how often."""
+    robot, target = ClickRobot(truth.astype(np.int8)), truth.astype(np.int8)
+    prompts = session.objects[1].prompts.get(plane, Prompts())
+    for given in range(most):
+        mask = session.labels.read(plane) == 1
+        if iou(target, mask) >= enough:
+            return given
+        next_one = robot.next_click(mask)
+        prompts = prompts.click(next_one.y, next_one.x, next_one.positive)
+        request = session.set_prompts(plane, prompts, 1)
+        assert request is not None
+        answer(session, predictor, request)
+    return most
+
+
+def interpolated(
+    labels: NDArray[np.int32], planes: list[Plane], axis: int
+) -> NDArray[np.bool_]:
+    """Fill the planes between those with prompts by their shapes alone."""
+    found = np.zeros(labels.shape, bool)
+    source, target = np.moveaxis(labels == 1, axis, 0), np.moveaxis(found, axis, 0)
+    indices = sorted(p.index for p in planes if source[p.index].any())
+    for index in indices:
+        target[index] = source[index]
+    for low, high in pairwise(indices):
+        for index in range(low + 1, high):
+            weight = (index - low) / (high - low)
+            target[index] = between(source[low], source[high], weight) > 0
+    return found
+
+
+def main(
+    image: Path,
+    truth: Annotated[Path, typer.Argument(help="Labels; all but 0 is the object.")],
+    json: Annotated[Path | None, typer.Option(help="Where the numbers go.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Where the labels go.")] = None,
+    model: Annotated[str, typer.Option(help="Name or file.")] = "tiny",
+    axis: Annotated[int, typer.Option(min=0, max=2)] = 0,
+    slices: Annotated[int, typer.Option(help="With prompts, at most.")] = 3,
+    clicks: Annotated[int, typer.Option(help="In a slice, at most.")] = 5,
+    enough: Annotated[float, typer.Option(help="IoU at which clicking ends.")] = 0.9,
+    device: Annotated[str, typer.Option(help="For the model.")] = "auto",
+) -> None:
+    file = read_image(image)
+    goal = np.asarray(read_image(truth).data) > 0
+    planes_of_goal = np.moveaxis(goal, axis, 0)
+    volume = Volume(file.data, spatial=file.spatial, channel=file.channel)
+    predictor = VolumePredictor(load_model(model, device), volume)
+    labels = np.zeros(goal.shape, np.int32)
+    session = Session(ArrayLabels(labels), blank=True)
+    session.new_object()
+    rows, given, asked = [], 0, list[Plane]()
+    worst = int(planes_of_goal.sum((1, 2)).argmax())
+    for _ in range(slices):
+        plane = Plane(axis, worst)
+        asked.append(plane)
+        given += click(session, predictor, plane, planes_of_goal[worst], clicks, enough)
+        started = time.perf_counter()
+        results = complete(session, predictor, 1, axis)
+        seconds = time.perf_counter() - started
+        alone = np.zeros_like(goal)
+        for each in asked:
+            np.moveaxis(alone, axis, 0)[each.index] = session.labels.read(each) == 1
+        found = labels == 1
+        rows.append(
+            {
+                "slices": [each.index for each in asked],
+                "prompts": given,
+                "dice_slices_alone": dice(alone, goal),
+                "dice_interpolated": dice(interpolated(labels, asked, axis), goal),
+                "dice_propagated": dice(found, goal),
+                "planes_propagated": len(results),
+                "planes_of_object": int(planes_of_goal.any((1, 2)).sum()),
+                "to_check": [each.index for each in to_check(results)],
+                "seconds": seconds,
+            }
+        )
+        wrong = np.moveaxis(found ^ goal, axis, 0).sum((1, 2))
+        wrong[[each.index for each in asked]] = 0
+        worst = int(wrong.argmax())
+    table = Table("Slices", "Prompts", "Alone", "Interpolated", "Propagated", "s")
+    for row in rows:
+        table.add_row(
+            ", ".join(map(str, row["slices"])),
+            str(row["prompts"]),
+            *(f"{row[f'dice_{k}']:.3f}" for k in ("slices_alone", "interpolated")),
+            f"{row['dice_propagated']:.3f}",
+            f"{row['seconds']:.1f}",
+        )
+    Console().print(table)
+    if out is not None:
+        write_labels(out, labels, file.geometry)
+    if json is not None:
+        text = {"image": image.name, "model": model, "rows": rows}
+        json.write_text(json_format.dumps(text, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)

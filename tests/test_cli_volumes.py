@@ -1,0 +1,142 @@
+"""The commands for volumes, with a model that tests can reason about."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nibabel
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from napari_segnext import headless, precompute
+from napari_segnext.cli import app
+from tests.doubles import WHOLE
+from tests.test_propagation import Forgetful
+
+AFFINE = np.array([[-1.5, 0, 0, 9], [0, -1.5, 0, 7], [0, 0, 3, -20], [0, 0, 0, 1.0]])
+
+
+@pytest.fixture
+def model(monkeypatch: pytest.MonkeyPatch):
+    precompute._predictor.cache_clear()
+    double = Forgetful(WHOLE)
+    for module in (headless, precompute):
+        monkeypatch.setattr(module, "load_model", lambda name, device: double)
+    yield double
+    precompute._predictor.cache_clear()
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    """Write a NIfTI with two blocks, one brighter, on dark ground."""
+    voxels = np.full((64, 60, 14), 40, np.uint8)
+    voxels[20:40, 25:45, 3:11] = 200
+    voxels[50:58, 5:15, 6:9] = 120
+    path = tmp_path / "scan.nii.gz"
+    nibabel.save(nibabel.Nifti1Image(voxels, AFFINE), path)
+    return path
+
+
+def prompts_file(folder: Path, *objects: list[dict]) -> Path:
+    path = folder / "prompts.json"
+    listed = [
+        {"id": 5 + n, "name": f"block {n}", "planes": planes}
+        for n, planes in enumerate(objects)
+    ]
+    path.write_text(json.dumps({"version": 1, "objects": listed}))
+    return path
+
+
+def click(index: int, y: int, x: int, positive: bool = True, axis: int = 0) -> dict:
+    prompt = {"type": "click", "positive": positive, "at": [y, x]}
+    return {"axis": axis, "index": index, "prompts": [prompt]}
+
+
+def run(*words: object):
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+def test_whole_objects_are_written_on_the_grid_of_the_image(
+    model, scan: Path, tmp_path: Path
+) -> None:
+    prompts = prompts_file(tmp_path, [click(6, 35, 30)], [click(7, 10, 54)])
+    out = tmp_path / "labels.nii.gz"
+    answer = run("propagate", scan, "--prompts", prompts, "--out", out)
+    assert answer.exit_code == 0, answer.output
+    source, written = nibabel.load(scan), nibabel.load(out)
+    np.testing.assert_allclose(written.affine, source.affine)
+    labels, image = np.asarray(written.dataobj), np.asarray(source.dataobj)
+    assert np.array_equal(labels > 0, image > 60)
+    assert set(np.unique(labels[:45])) == {0, 5}
+    assert set(np.unique(labels[45:])) == {0, 6}
+
+
+def test_a_negative_click_alone_ends_an_object(model, scan, tmp_path) -> None:
+    prompts = prompts_file(tmp_path, [click(6, 35, 30), click(9, 35, 30, False)])
+    out = tmp_path / "labels.npy"
+    answer = run("propagate", scan, "--prompts", prompts, "--out", out)
+    assert answer.exit_code == 0, answer.output
+    assert np.flatnonzero(np.load(out).any((1, 2))).tolist() == [3, 4, 5, 6, 7, 8]
+
+
+def test_the_axis_can_be_chosen(model, scan, tmp_path) -> None:
+    planes = [click(6, 35, 30), click(30, 7, 30, axis=1)]
+    prompts, out = prompts_file(tmp_path, planes), tmp_path / "labels.npy"
+    answer = run("propagate", scan, "--prompts", prompts, "--out", out, "--axis", 1)
+    assert answer.exit_code == 0, answer.output
+    assert np.flatnonzero(np.load(out).any((0, 2))).tolist() == list(range(25, 45))
+    answer = run("propagate", scan, "--prompts", prompts, "--out", out, "--axis", 2)
+    assert isinstance(answer.exception, FileExistsError)
+    more = ("--axis", 2, "--overwrite")
+    answer = run("propagate", scan, "--prompts", prompts, "--out", out, *more)
+    assert "no plane along axis 2 shows the object" in str(answer.exception)
+
+
+def test_doubtful_slices_are_named(model, scan, tmp_path) -> None:
+    source = nibabel.load(scan)
+    voxels = np.asarray(source.dataobj).copy()
+    voxels[20:40, 25:45, 7] = 40
+    nibabel.save(nibabel.Nifti1Image(voxels, AFFINE), scan)
+    prompts = prompts_file(tmp_path, [click(4, 35, 30), click(10, 35, 30)])
+    out = tmp_path / "labels.npy"
+    answer = run("propagate", scan, "--prompts", prompts, "--out", out)
+    assert "block 0: check slices 7 (the least certain first)" in answer.output
+
+
+def test_embeddings_are_made_once(model, scan, tmp_path) -> None:
+    store = tmp_path / "store"
+    for _ in range(2):
+        answer = run("embed", scan, "--model", "tiny", "--axis", 0, "--store", store)
+        assert answer.exit_code == 0, answer.output
+        assert "holds the embeddings of 14 slices" in answer.output
+        assert model.encoded == 14
+        precompute._predictor.cache_clear()
+
+
+def test_embedding_that_is_stopped_says_how_to_go_on(
+    model, scan, tmp_path, monkeypatch
+) -> None:
+    whole = precompute.embed_plane
+
+    def stopped(job, plane):
+        if plane.index == 5:
+            raise KeyboardInterrupt
+        return whole(job, plane)
+
+    monkeypatch.setattr(precompute, "embed_plane", stopped)
+    words = ("embed", scan, "--store", tmp_path / "store")
+    answer = run(*words)
+    assert answer.exit_code == 130
+    assert "the same command goes on" in answer.output
+    monkeypatch.setattr(precompute, "embed_plane", whole)
+    assert run(*words).exit_code == 0
+    assert model.encoded == 14
+
+
+@pytest.mark.parametrize("name", ["propagate", "embed"])
+def test_commands_explain_themselves(name: str) -> None:
+    answer = run(name, "--help")
+    assert answer.exit_code == 0
+    assert "--axis" in answer.output
