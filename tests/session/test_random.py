@@ -9,90 +9,12 @@ from napari_segnext.prompts import Prompts
 from napari_segnext.session import Record
 from tests.session.doubles import (
     SHAPE,
-    X6,
-    Y5,
-    Z1,
-    Z2,
     Picture,
-    decoded,
-    page_shape,
     paint,
     started,
 )
 from tests.session.model import Model
-
-PLANES = [Z1, Z2, Y5, X6]
-
-
-class Player:
-    """Draws actions at random and does them."""
-
-    def __init__(self, seed: int) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.session, self.labels = started()
-
-    def open_object(self) -> int | None:
-        ids = [n for n, each in self.session.objects.items() if not each.finished]
-        return int(self.rng.choice(ids)) if ids else None
-
-    def plane(self):
-        return PLANES[self.rng.integers(len(PLANES))]
-
-    def pixels(self, plane, count: int) -> list[tuple[int, int]]:
-        height, width = page_shape(plane)
-        flat = self.rng.choice(height * width, count, replace=False)
-        return [(int(at // width), int(at % width)) for at in flat]
-
-    def new_prompts(self, number: int, plane) -> Prompts:
-        """One more, one moved, one less, or none."""
-        items = list(self.session.objects[number].prompts.get(plane, Prompts()))
-        (at,) = self.pixels(plane, 1)
-        fresh = Prompts().click(*at, positive=bool(self.rng.random() < 0.7)).items[0]
-        draw = self.rng.random()
-        if not items or draw < 0.6:
-            items.append(fresh)
-        elif draw < 0.75:
-            items[self.rng.integers(len(items))] = fresh
-        elif draw < 0.9:
-            del items[self.rng.integers(len(items))]
-        else:
-            items.clear()
-        return Prompts(tuple(items))
-
-    def answer(self, request):
-        probability = decoded(request.prompts, page_shape(request.plane))
-        return self.session.commit(request, probability), probability
-
-    def operate(self, model: Model | None = None) -> None:
-        """Do something to objects."""
-        session, rng = self.session, self.rng
-        ids = list(session.objects)
-        number = int(rng.choice(ids))
-        what = rng.choice(
-            ["accept", "reopen", "discard", "delete", "merge", "new", "name"]
-        )
-        if what == "new":
-            made = session.new_object()
-            if model:
-                model.step()
-                model.names[made] = f"Object {made}"
-        elif what == "name":
-            session.rename(number, str(rng.random()))
-            if model:
-                model.step()
-                model.names[number] = session.objects[number].name
-        elif len(ids) > 1 or what in ("accept", "reopen"):
-            others = [n for n in ids if n != number]
-            pair = [number, int(rng.choice(others))] if what == "merge" else [number]
-            getattr(session, what)(*pair)
-            if model:
-                model.step()
-                if what == "accept":
-                    model.finished.add(number)
-                elif what == "reopen":
-                    model.finished.discard(number)
-                else:
-                    getattr(model, what)(*pair)
+from tests.session.random_player import Player
 
 
 def turn(session, model: Model, which: str) -> bool:
@@ -113,7 +35,7 @@ def answered_next(session) -> bool:
 
 @pytest.mark.parametrize("seed", range(12))
 def test_session_does_what_the_plain_model_does(seed):
-    player, model = Player(seed), Model(SHAPE)
+    player, model = Player(seed, *started()), Model(SHAPE)
     session, rng = player.session, player.rng
     records: list[Record] = []
     session.recorders.append(records.append)
@@ -171,7 +93,7 @@ def test_session_does_what_the_plain_model_does(seed):
 
 @pytest.mark.parametrize("seed", range(20))
 def test_all_undone_is_the_start_and_all_redone_the_end(seed):
-    player = Player(100 + seed)
+    player = Player(100 + seed, *started())
     session, rng = player.session, player.rng
     start, waiting = Picture.of(session, player.labels), []
     for _ in range(80):

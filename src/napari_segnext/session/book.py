@@ -55,8 +55,8 @@ class ObjectBook:
         self._history = History()
         self._tickets = 0
         self.current = 0
-        self.listeners: list[Callable[[], None]] = []
-        self.recorders: list[Callable[[Record], None]] = []
+        self.listeners: list[Callable[[], object]] = []
+        self.recorders: list[Callable[[Record], object]] = []
         for number in self._painter.ids:
             self._objects[number] = SegmentedObject(number, Info(f"Object {number}"))
             self.current = number

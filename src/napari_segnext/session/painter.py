@@ -66,7 +66,19 @@ class Painter:
         return values
 
     def setting(self, voxels: Voxels, new: NDArray[np.integer[Any]]) -> Diff:
-        """Return the change of sorted voxels from what they are."""
+        """Return the change of sorted voxels from what they are.
+
+        Raises
+        ------
+        ValueError
+            If the labels' type does not hold an id.
+        """
+        limit = np.iinfo(self.dtype).max
+        if len(new) and new.max() > limit:
+            raise ValueError(
+                f"object {new.max()} needs labels of a wider type: {self.dtype} ends "
+                f"at {limit}"
+            )
         old = np.zeros(len(voxels), self.dtype)
         slices = voxels // self.grid.area
         for at in np.unique(slices).tolist():

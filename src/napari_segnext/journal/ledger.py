@@ -1,0 +1,44 @@
+"""All that a journal tells, summed up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from napari_segnext.journal.runs import Runs, fold
+from napari_segnext.session import Record, SegmentedObject
+from napari_segnext.session.sparse import Diff
+from napari_segnext.session.state import Delta, everything
+
+
+class Ledger:
+    """What a session knows, kept from its records apart from the session itself.
+
+    It is small, so it can be kept in memory: labels as runs, the rest shared with
+    the session.
+
+    Attributes
+    ----------
+    objects, current
+        As in the session.
+    """
+
+    def __init__(self) -> None:
+        self.objects: dict[int, SegmentedObject] = {}
+        self.current = 0
+        self._labels: list[Runs] = []
+
+    def add(self, record: Record) -> None:
+        """Take in a change."""
+        record.delta.apply(self.objects)
+        if record.delta.current is not None:
+            self.current = record.delta.current
+        if len(record.diff):
+            self._labels.append(Runs.of(record.diff.voxels, record.diff.new))
+
+    def records(self) -> Iterator[Record]:
+        """Yield the sum, as changes from nothing."""
+        yield Record("all", everything(self.objects, self.current), Diff())
+        self._labels = list(fold(self._labels))
+        for runs in self._labels:
+            voxels, values = runs.expand()
+            yield Record("labels", Delta(), Diff(voxels, values * 0, values))

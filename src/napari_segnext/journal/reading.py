@@ -1,0 +1,113 @@
+"""What a journal holds after the program has ended, whichever way."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from napari_segnext.journal.coding import decode, from_line
+from napari_segnext.journal.ledger import Ledger
+from napari_segnext.session import Labels, Session
+
+VERSION = 1
+
+
+class DamagedJournalError(ValueError):
+    """A file that is no journal, or whose very first line is damaged."""
+
+
+@dataclass(slots=True)
+class Saved:
+    """What was read from a journal.
+
+    Attributes
+    ----------
+    shape
+        Of the labels that it is about.
+    ledger
+        All that it tells.
+    number
+        Of the last change that it tells.
+    size
+        How many bytes are whole.
+    lost
+        How many bytes after them are not, and were left out.
+    time
+        When it was written last.
+    """
+
+    shape: tuple[int, ...]
+    number: int
+    size: int
+    time: datetime
+    lost: int = 0
+    ledger: Ledger = field(default_factory=Ledger)
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to resume: no prompt, no edit, no mask."""
+        objects = self.ledger.objects.values()
+        return not any(each.planes or each.finished for each in objects)
+
+    def resume(self, labels: Labels) -> Session:
+        """Return the session as it was; `requests` has what is still to be decoded.
+
+        Parameters
+        ----------
+        labels
+            Empty ones, into which the masks are written.
+
+        Raises
+        ------
+        ValueError
+            If their shape is another, or their type too narrow.
+        """
+        if tuple(labels.shape) != self.shape:
+            raise ValueError(
+                f"the journal is about an image of shape {self.shape}, not "
+                f"{tuple(labels.shape)}"
+            )
+        session = Session(labels, blank=True)
+        session.restore(self.ledger.records())
+        return session
+
+
+def read_journal(path: Path) -> Saved:
+    """Read a journal up to the first line that is damaged.
+
+    Raises
+    ------
+    DamagedJournalError
+        If not even its first line can be read.
+    OSError
+        If the file cannot be read.
+    """
+    with path.open("rb") as file:
+        line = file.readline()
+        try:
+            header = from_line(line)
+            if header["journal"] != VERSION:
+                raise ValueError(f"version {header['journal']} is not known")
+            shape, number = tuple(map(int, header["shape"])), int(header["number"])
+        except (ValueError, KeyError, TypeError) as error:
+            raise DamagedJournalError(f"{path} is not a journal: {error}") from error
+        time = datetime.fromtimestamp(path.stat().st_mtime)
+        saved = Saved(shape, number, len(line), time)
+        for line in file:
+            try:
+                _take(saved, from_line(line))
+            except (ValueError, KeyError, TypeError, zlib.error):
+                break
+            saved.size += len(line)
+        saved.lost = path.stat().st_size - saved.size
+    return saved
+
+
+def _take(saved: Saved, entry: dict[str, Any]) -> None:
+    if entry["number"] not in (saved.number, saved.number + 1):
+        raise ValueError("a line is missing")
+    saved.ledger.add(decode(entry, saved.ledger.objects))
+    saved.number = entry["number"]

@@ -1,0 +1,307 @@
+"""The thread that brings a session's changes to disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+
+from filelock import FileLock, Timeout
+
+from napari_segnext.journal.coding import encode, to_line
+from napari_segnext.journal.ledger import Ledger
+from napari_segnext.journal.reading import VERSION, Saved
+from napari_segnext.session import Record, Session
+
+# A journal is written anew when it is this large and has grown this much.
+_COMPACT_AT = 16 << 20
+_GROWTH = 4
+_RETRY_S = 2.0
+
+
+class JournalBusyError(OSError):
+    """Another viewer has the journal open."""
+
+
+def open_file(path: Path, mode: str) -> BinaryIO:
+    """Open a file whose writes go straight to the system."""
+    return open(path, mode, buffering=0)  # type: ignore[return-value]
+
+
+class Journal:
+    """An append-only file of a session's changes, written by a thread of its own.
+
+    A change is *saved* once its line has been synced to disk. What cannot be
+    written stays in memory and is tried again, until there is room or the drive is
+    back; `problem` says so meanwhile.
+
+    Parameters
+    ----------
+    path
+        From `find_journal`. A file that is there and not continued is set aside
+        under another name.
+    shape
+        Of the labels.
+    saved
+        What was read from the file, to go on from there.
+    compact_at
+        Size in bytes from which the file is written anew when it has grown
+        fourfold.
+    retry_s
+        Seconds between attempts when it cannot be written.
+    opener
+        Opens the files that are written.
+
+    Attributes
+    ----------
+    problem
+        Why changes are not saved, None if they are.
+    watchers
+        Called without arguments, from the journal's thread, when something was
+        saved or `problem` has changed.
+
+    Raises
+    ------
+    JournalBusyError
+        If another viewer has it open.
+    OSError
+        If nothing can be written there.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        shape: tuple[int, ...],
+        saved: Saved | None = None,
+        *,
+        compact_at: int = _COMPACT_AT,
+        retry_s: float = _RETRY_S,
+        opener: Callable[[Path, str], BinaryIO] = open_file,
+    ) -> None:
+        self.path = path
+        self.problem: str | None = None
+        self.watchers: list[Callable[[], None]] = []
+        self._shape, self._opener = shape, opener
+        self._compact_at, self._retry_s = compact_at, retry_s
+        lock = path.with_name(path.name + ".lock")
+        self._lock = FileLock(lock, thread_local=False)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout as error:
+            raise JournalBusyError(
+                f"{path.name} is in use: the image is open in another viewer. Close "
+                "it there, or go on here without a journal"
+            ) from error
+        self._ledger = saved.ledger if saved else Ledger()
+        self._continued = saved is not None
+        self._number = self._told = self._saved = saved.number if saved else 0
+        self._size = self._compact_size = saved.size if saved else 0
+        self._file: BinaryIO | None = None
+        self._queue: list[tuple[int, Record]] = []
+        self._closing = False
+        self._sessions: list[Session] = []
+        self._changed = threading.Condition()
+        if saved is None:
+            _set_aside(path)
+        self._thread = threading.Thread(
+            target=self._work, name="segnext-journal", daemon=True
+        )
+        self._thread.start()
+
+    # Any thread
+
+    def follow(self, session: Session) -> None:
+        """Record a session from now on, and first what it knows already.
+
+        The latter not if the session was resumed from this journal.
+        """
+        if not self._continued:
+            for record in session.records():
+                self.append(record)
+        session.recorders.append(self.append)
+        self._sessions.append(session)
+
+    def append(self, record: Record) -> int:
+        """Take a change to be saved; return its number. Waits for nothing."""
+        with self._changed:
+            if self._closing:
+                raise ValueError("the journal is closed")
+            self._number += 1
+            self._queue.append((self._number, record))
+            self._changed.notify_all()
+            return self._number
+
+    @property
+    def number(self) -> int:
+        """Number of the last change that was taken."""
+        return self._number
+
+    @property
+    def saved(self) -> int:
+        """Number of the last change that is on disk."""
+        return self._saved
+
+    def wait(self, number: int | None = None, timeout: float | None = None) -> bool:
+        """Wait until a change is saved, by default the last; tell whether it is."""
+        with self._changed:
+            wanted = self._number if number is None else number
+            return self._changed.wait_for(lambda: self._saved >= wanted, timeout)
+
+    def close(self, timeout: float = 10) -> bool:
+        """Follow no session any more, save what is left if that can be done, and end.
+
+        Returns
+        -------
+        Whether all is saved. If not, `problem` says why.
+        """
+        for session in self._sessions:
+            session.recorders.remove(self.append)
+        self._sessions.clear()
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        self._thread.join(timeout)
+        self._lock.release()
+        return self._saved == self._number
+
+    # The journal's thread
+
+    def _work(self) -> None:
+        try:
+            self._run()
+        except Exception as error:
+            self._tell(self._saved, f"Not saved any more: {error!r}")
+            raise
+        finally:
+            self._drop_file()
+
+    def _run(self) -> None:
+        lines: list[bytes] = []
+        while True:
+            last, ending = self._take(lines)
+            try:
+                if lines:
+                    self._write(b"".join(lines))
+                    lines.clear()
+            except OSError as error:
+                self._drop_file()
+                self._tell(self._saved, f"Not saved: {error}. It is tried again")
+                if ending:
+                    return
+                with self._changed:
+                    self._changed.wait_for(lambda: self._closing, self._retry_s)
+                continue
+            self._tell(last, None)
+            if ending:
+                return
+            if self._size > max(self._compact_at, _GROWTH * self._compact_size):
+                self._compact()
+
+    def _take(self, lines: list[bytes]) -> tuple[int, bool]:
+        """Turn what has come into lines; wait for something if there are none."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or lines or self._closing)
+            taken, self._queue = self._queue, []
+            last, ending = self._number, self._closing
+        for number, record in taken:
+            entry = encode(record, self._ledger.objects)
+            lines.append(to_line({"number": number, **entry}))
+            self._ledger.add(record)
+        self._told = last
+        return last, ending
+
+    def _tell(self, saved: int, problem: str | None) -> None:
+        with self._changed:
+            new = (saved, problem) != (self._saved, self.problem)
+            self._saved, self.problem = saved, problem
+            self._changed.notify_all()
+        if new:
+            for watcher in self.watchers:
+                watcher()
+
+    def _write(self, lines: bytes) -> None:
+        """Append lines; all are on disk afterwards, or none counts."""
+        if self._file is not None and os.fstat(self._file.fileno()).st_nlink == 0:
+            # It was deleted; what is written to it now nobody would find.
+            self._drop_file()
+        if self._file is None and self._size:
+            if not self.path.exists() or self.path.stat().st_size < self._size:
+                # It was lost with its drive. The ledger has all, these lines too.
+                self._write_anew()
+                return
+            self._file = self._opener(self.path, "r+b")
+        elif self._file is None:
+            self._file = self._opener(self.path, "w+b")
+            lines = self._header(0) + lines
+        # What follows the last whole line is left from an attempt that failed.
+        self._file.seek(self._size)
+        self._file.truncate()
+        _write_all(self._file, lines)
+        os.fsync(self._file.fileno())
+        if not self._size:
+            _sync_folder(self.path.parent)
+        self._size += len(lines)
+
+    def _header(self, number: int) -> bytes:
+        return to_line({"journal": VERSION, "shape": self._shape, "number": number})
+
+    def _compact(self) -> None:
+        with contextlib.suppress(OSError):
+            self._write_anew()
+        # Also when there was no room for it: what there is stays good.
+        self._compact_size = self._size
+
+    def _write_anew(self) -> None:
+        """Replace the file, in one go, by one that holds the sum of all changes."""
+        part = self.path.with_name(self.path.name + ".new")
+        size = 0
+        try:
+            with self._opener(part, "w+b") as file:
+                size += _write_all(file, self._header(self._told))
+                for record in self._ledger.records():
+                    line = to_line({"number": self._told, **encode(record, {})})
+                    size += _write_all(file, line)
+                os.fsync(file.fileno())
+            self._drop_file()
+            os.replace(part, self.path)
+        except OSError:
+            with contextlib.suppress(OSError):
+                part.unlink(missing_ok=True)
+            raise
+        _sync_folder(self.path.parent)
+        self._size = self._compact_size = size
+
+    def _drop_file(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            # A drive that is gone lets no file be closed in peace.
+            with contextlib.suppress(OSError):
+                file.close()
+
+
+def _write_all(file: BinaryIO, content: bytes) -> int:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[file.write(rest) :]
+    return len(content)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Bring a new or renamed file's name to disk, where the system lets one."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    # Some network drives cannot do it.
+    with contextlib.suppress(OSError):
+        os.fsync(handle)
+    os.close(handle)
+
+
+def _set_aside(path: Path) -> None:
+    if path.exists():
+        written = datetime.fromtimestamp(path.stat().st_mtime)
+        path.rename(path.with_name(f"{path.name}.{written:%Y%m%d-%H%M%S-%f}"))

@@ -1,0 +1,83 @@
+"""One who does things at random."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_segnext.prompts import Prompts
+from napari_segnext.session import Session
+from tests.session.doubles import X6, Y5, Z1, Z2, decoded, page_shape
+from tests.session.model import Model
+
+PLANES = [Z1, Z2, Y5, X6]
+
+
+class Player:
+    """Draws actions at random and does them."""
+
+    def __init__(self, seed: int, session: Session, labels: np.ndarray) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.session, self.labels = session, labels
+
+    def open_object(self) -> int | None:
+        ids = [n for n, each in self.session.objects.items() if not each.finished]
+        return int(self.rng.choice(ids)) if ids else None
+
+    def plane(self):
+        return PLANES[self.rng.integers(len(PLANES))]
+
+    def pixels(self, plane, count: int) -> list[tuple[int, int]]:
+        height, width = page_shape(plane)
+        flat = self.rng.choice(height * width, count, replace=False)
+        return [(int(at // width), int(at % width)) for at in flat]
+
+    def new_prompts(self, number: int, plane) -> Prompts:
+        """One more, one moved, one less, or none."""
+        items = list(self.session.objects[number].prompts.get(plane, Prompts()))
+        (at,) = self.pixels(plane, 1)
+        fresh = Prompts().click(*at, positive=bool(self.rng.random() < 0.7)).items[0]
+        draw = self.rng.random()
+        if not items or draw < 0.6:
+            items.append(fresh)
+        elif draw < 0.75:
+            items[self.rng.integers(len(items))] = fresh
+        elif draw < 0.9:
+            del items[self.rng.integers(len(items))]
+        else:
+            items.clear()
+        return Prompts(tuple(items))
+
+    def answer(self, request):
+        probability = decoded(request.prompts, page_shape(request.plane))
+        return self.session.commit(request, probability), probability
+
+    def operate(self, model: Model | None = None) -> None:
+        """Do something to objects."""
+        session, rng = self.session, self.rng
+        ids = list(session.objects)
+        number = int(rng.choice(ids))
+        what = rng.choice(
+            ["accept", "reopen", "discard", "delete", "merge", "new", "name"]
+        )
+        if what == "new":
+            made = session.new_object()
+            if model:
+                model.step()
+                model.names[made] = f"Object {made}"
+        elif what == "name":
+            session.rename(number, str(rng.random()))
+            if model:
+                model.step()
+                model.names[number] = session.objects[number].name
+        elif len(ids) > 1 or what in ("accept", "reopen"):
+            others = [n for n in ids if n != number]
+            pair = [number, int(rng.choice(others))] if what == "merge" else [number]
+            getattr(session, what)(*pair)
+            if model:
+                model.step()
+                if what == "accept":
+                    model.finished.add(number)
+                elif what == "reopen":
+                    model.finished.discard(number)
+                else:
+                    getattr(model, what)(*pair)
