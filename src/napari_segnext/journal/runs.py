@@ -35,7 +35,8 @@ class Runs:
         """Gather sorted voxels, none twice."""
         numbers = values.astype(np.int64)
         breaks = (np.diff(voxels) != 1) | (np.diff(numbers) != 0)
-        first = np.flatnonzero(np.concatenate([np.ones(min(len(voxels), 1), bool), breaks]))
+        opening = np.ones(min(len(voxels), 1), bool)
+        first = np.flatnonzero(np.concatenate([opening, breaks]))
         length = np.diff(first, append=len(voxels))
         return cls(voxels[first], length, numbers[first])
 
