@@ -53,3 +53,9 @@ def test_the_embedding_does_not_depend_on_what_else_is_in_the_batch(
 def test_an_unknown_architecture_number_is_named() -> None:
     with pytest.raises(ValueError, match="depth_of_field"):
         build_model(ModelConfig("tiny", 64, arch={"depth_of_field": 3}))
+
+
+@pytest.mark.parametrize("name", ["hf-hub:someone/network", "no_such_network"])
+def test_an_encoder_that_timm_would_have_to_fetch_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="timm has no network"):
+        build_model(ModelConfig("tiny", 64, arch={"encoder": name}))

@@ -112,6 +112,9 @@ class Tiny(SegmentationModel):
         fusion_heads: int = 4,
     ) -> None:
         super().__init__(config)
+        # The name comes from a file: it must not make timm fetch anything.
+        if not timm.is_model(encoder):
+            raise ValueError(f"timm has no network called {encoder!r}")
         self.encoder = timm.create_model(
             encoder, features_only=True, out_indices=(0, 1, 2, 3)
         )
