@@ -63,5 +63,5 @@ $(VENV)/.app: pyproject.toml | system-demo
 $(VENV)/.dev: pyproject.toml | system-test
 	@test -x $(UV) || $(MAKE) --no-print-directory $(UV)
 	@echo "installing dependencies into $(VENV); the first time this takes minutes"
-	$(INSTALL) --editable '.[app,eval,mrc,train]' --group dev
+	$(INSTALL) --editable '.[app,cluster,eval,mrc,train]' --group dev
 	@touch $@ $(VENV)/.app
