@@ -9,15 +9,12 @@ pytest.importorskip("cv2", reason="training needs the extra `train`")
 from napari_segnext.prompts import Box, Click, Polygon, PromptStyle, Scribble
 from napari_segnext.training.simulate import (
     MAX_FIRST_CLICKS,
-    add_click,
     correction,
     depth,
     first_prompts,
     identity_frame,
     point_inside,
 )
-
-STYLE = PromptStyle(radius=2)
 
 
 def blob(size: int = 96) -> np.ndarray:
@@ -64,7 +61,7 @@ def test_boxes_and_polygons_follow_the_object() -> None:
     for seed in range(200):
         prompts = first_prompts(mask, np.random.default_rng(seed))
         if isinstance(prompts.items[0], (Box, Polygon)):
-            drawn = prompts.to_dense(identity_frame(96), STYLE)[0] > 0.5
+            drawn = prompts.to_dense(identity_frame(96), PromptStyle(2))[0] > 0.5
             overlaps.append((drawn & mask).sum() / (drawn | mask).sum())
     assert len(overlaps) > 10
     assert np.mean(overlaps) > 0.65
@@ -94,13 +91,3 @@ def test_a_correction_goes_into_the_larger_error() -> None:
 
 def test_nothing_is_corrected_when_all_is_right() -> None:
     assert correction(blob(), blob(), np.random.default_rng(0)) is None
-
-
-def test_a_click_is_added_to_its_channel_alone() -> None:
-    dense = np.zeros((3, 96, 96), np.float32)
-    dense[0] = 0.3
-    add_click(dense, 10, 20, False, STYLE)
-    assert dense[2, 10, 20] == 1
-    assert dense[2].sum() == 13
-    assert not dense[1].any()
-    assert (dense[0] == np.float32(0.3)).all()

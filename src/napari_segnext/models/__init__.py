@@ -12,6 +12,7 @@ from napari_segnext.models.base import (
     State,
 )
 from napari_segnext.models.config import ModelConfig, Tiling
+from napari_segnext.models.prompt_batch import PromptBatch
 
 __all__ = [
     "ARCHITECTURES",
@@ -19,6 +20,7 @@ __all__ = [
     "Decoded",
     "Embedding",
     "ModelConfig",
+    "PromptBatch",
     "SegmentationModel",
     "State",
     "Tiling",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_segnext.models.config import ModelConfig
+from napari_segnext.models.prompt_batch import PromptBatch
 from napari_segnext.prompts import ModelPrompts
 from napari_segnext.resample import FloatArray
 
@@ -67,8 +68,9 @@ class Decoded:
 class SegmentationModel(nn.Module):
     """Base of all models: two verbs over two batched tensor functions.
 
-    A subclass writes `image_features` and `mask_logits`; those are also what the
-    training calls.
+    A subclass writes `image_features` and `mask_logits`, or in place of the latter,
+    if the dense map is not all that it reads of the prompts, `prompted_logits`.
+    Those are also what the training calls.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -103,11 +105,14 @@ class SegmentationModel(nn.Module):
             Called between blocks; it may raise `Cancelled`.
         """
 
-    @abstractmethod
     def mask_logits(self, features: Features, dense: Tensor) -> Tensor:
         """Fuse features with the (B, 3, S, S) dense map: (B, 1, S, S) logits."""
+        raise NotImplementedError(f"{type(self).__name__} reads more than a dense map")
 
-    @torch.inference_mode()
+    def prompted_logits(self, features: Features, prompts: PromptBatch) -> Tensor:
+        """Fuse features with prompts in any of their forms: (B, 1, S, S) logits."""
+        return self.mask_logits(features, prompts.dense)
+
     def encode(
         self, image: FloatArray, cancelled: Callable[[], bool] = lambda: False
     ) -> Embedding:
@@ -126,14 +131,31 @@ class SegmentationModel(nn.Module):
             If `cancelled` said so.
         """
 
+        return self.encode_batch([image], cancelled)[0]
+
+    @torch.inference_mode()
+    def encode_batch(
+        self,
+        images: Sequence[FloatArray],
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> list[Embedding]:
+        """Embed several images at once, which is what a GPU is good at.
+
+        Parameters and errors are those of `encode`.
+        """
+
         def check() -> None:
             if cancelled():
                 raise Cancelled
 
-        pixels = torch.from_numpy(np.ascontiguousarray(image)).to(self.device)
-        normalised = (pixels.permute(2, 0, 1) - self.mean) / self.std
-        features = self.image_features(normalised[None], check)
-        return Embedding({name: t[0] for name, t in features.items()})
+        pixels = torch.from_numpy(np.stack(images)).to(self.device)
+        normalised = (pixels.permute(0, 3, 1, 2) - self.mean) / self.std
+        features = self.image_features(normalised, check)
+        return [
+            # Each owns its values, so that it can be forgotten alone.
+            Embedding({n: t[i].clone() for n, t in features.items()})
+            for i in range(len(images))
+        ]
 
     @torch.inference_mode()
     def decode(
@@ -141,5 +163,5 @@ class SegmentationModel(nn.Module):
     ) -> Decoded:
         """Turn prompts into mask logits."""
         features = {name: t[None] for name, t in embedding.tensors.items()}
-        dense = torch.from_numpy(prompts.dense).to(self.device)[None]
-        return Decoded(self.mask_logits(features, dense)[0, 0].float())
+        batch = PromptBatch.of([prompts], self.device)
+        return Decoded(self.prompted_logits(features, batch)[0, 0].float())

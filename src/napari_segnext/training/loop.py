@@ -21,12 +21,12 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from napari_segnext.models import SegmentationModel
+from napari_segnext.models import PromptBatch, SegmentationModel
 from napari_segnext.prompts import BoolArray
-from napari_segnext.training.data import Mixture, Sample, Source
+from napari_segnext.training.crops import around_object
+from napari_segnext.training.data import Crop, Mixture, Sample, Source
 from napari_segnext.training.losses import dice_loss, normalised_focal_loss
 from napari_segnext.training.simulate import (
-    add_click,
     correction,
     first_prompts,
     identity_frame,
@@ -49,6 +49,8 @@ class Options:
         Most corrective clicks before the one that is learned from.
     rate, encoder_rate
         Learning rates (AdamW) of the whole and of a pretrained encoder.
+    dice
+        Weight of the Dice loss beside the focal loss.
     weight_decay, warmup, decay
         Decay of weights; steps of warm-up; last share of the steps with a falling
         rate.
@@ -69,6 +71,7 @@ class Options:
     corrections: int = 4
     rate: float = 2e-3
     encoder_rate: float = 4e-4
+    dice: float = 1.0
     weight_decay: float = 1e-3
     warmup: int = 100
     decay: float = 0.4
@@ -89,19 +92,19 @@ class _Pass(nn.Module):
         self,
         images: Tensor,
         objects: int,
-        simulate: Callable[[Mapping[str, Tensor]], Tensor],
+        simulate: Callable[[Mapping[str, Tensor]], PromptBatch],
     ) -> Tensor:
         """Embed (B, 3, S, S) images once and decode `objects` of each.
 
-        `simulate` turns features into the (B x objects, 3, S, S) dense map.
+        `simulate` turns features into the prompts of the B x objects decodes.
         """
         normalised = (images - self.model.mean) / self.model.std
         features = {
             name: tensor.repeat_interleave(objects, 0)
             for name, tensor in self.model.image_features(normalised).items()
         }
-        dense = simulate({name: t.detach() for name, t in features.items()})
-        return self.model.mask_logits(features, dense).float()
+        prompts = simulate({name: t.detach() for name, t in features.items()})
+        return self.model.prompted_logits(features, prompts).float()
 
 
 class Trainer:
@@ -117,6 +120,8 @@ class Trainer:
         Gets ``checkpoint.pt`` (all that is needed to go on) and ``metrics.csv``.
     options
         How to train.
+    crop
+        How samples are cut out of images.
     """
 
     def __init__(
@@ -125,9 +130,10 @@ class Trainer:
         sources: Mapping[str, tuple[Source, float]],
         folder: Path,
         options: Options,
+        crop: Crop = around_object,
     ) -> None:
         self.model, self.sources = model, sources
-        self.folder, self.options = folder, options
+        self.folder, self.options, self.crop = folder, options, crop
         self.step = 0
         encoder = getattr(model, "encoder", None)
         self._encoder = encoder if isinstance(encoder, nn.Module) else None
@@ -235,6 +241,7 @@ class Trainer:
         options, processes = self.options, self.accelerator.num_processes
         data = Mixture(
             self.sources,
+            self.crop,
             options.size,
             options.objects,
             options.seed,
@@ -265,7 +272,7 @@ class Trainer:
         focal = normalised_focal_loss(logits, target)
         dice = dice_loss(logits, target)
         self.optimizer.zero_grad()
-        self.accelerator.backward(focal + dice)
+        self.accelerator.backward(focal + options.dice * dice)
         self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.schedule.step()
@@ -283,26 +290,26 @@ class Trainer:
         features: Mapping[str, Tensor],
         masks: BoolArray,
         rng: np.random.Generator,
-    ) -> Tensor:
-        """Return the dense maps after the first prompts and some corrections."""
+    ) -> PromptBatch:
+        """Return the prompts after the first ones and some corrections."""
         device = self.accelerator.device
         style = self.model.config.style
         frame = identity_frame(self.options.size)
-        dense = np.stack(
-            [first_prompts(mask, rng).to_dense(frame, style) for mask in masks]
-        )
+        prompts = [first_prompts(mask, rng) for mask in masks]
+        given = [p.to_model(frame, style) for p in prompts]
         rounds = int(rng.integers(self.options.corrections + 1))
         for _ in range(rounds):
-            logits = self.model.mask_logits(
-                dict(features), torch.from_numpy(dense).to(device)
+            logits = self.model.prompted_logits(
+                dict(features), PromptBatch.of(given, device)
             )
             probability = logits.float().sigmoid().cpu().numpy()[:, 0]
-            dense[:, 0] = probability
-            for map_, predicted, mask in zip(dense, probability, masks, strict=True):
+            for n, (predicted, mask) in enumerate(zip(probability, masks, strict=True)):
+                answered = len(prompts[n])
                 click = correction(predicted > 0.5, mask, rng)
                 if click is not None:
-                    add_click(map_, *click, style)
-        return torch.from_numpy(dense).to(device)
+                    prompts[n] = prompts[n].click(*click)
+                given[n] = prompts[n].to_model(frame, style, predicted, answered)
+        return PromptBatch.of(given, device)
 
     def _log(self, row: Mapping[str, float]) -> None:
         path = self.folder / "metrics.csv"

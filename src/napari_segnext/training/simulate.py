@@ -9,7 +9,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from napari_segnext.prompts import BoolArray, FloatArray, Frame, Prompts, PromptStyle
+from napari_segnext.prompts import BoolArray, FloatArray, Frame, Prompts
 
 # Share of each kind of first prompt.
 FIRST_PROMPTS = {
@@ -85,15 +85,6 @@ def correction(
     if distance.max() == 0:
         return None
     return (*point_inside(distance > 0, rng, distance), positive)
-
-
-def add_click(
-    dense: FloatArray, y: int, x: int, positive: bool, style: PromptStyle
-) -> None:
-    """Draw one more click into a (3, S, S) dense map."""
-    frame = identity_frame(dense.shape[1])
-    drawn = Prompts().click(y, x, positive).to_dense(frame, style)
-    np.maximum(dense[1:], drawn[1:], out=dense[1:])
 
 
 def identity_frame(size: int) -> Frame:
