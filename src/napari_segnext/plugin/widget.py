@@ -13,10 +13,12 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFileDialog,
     QFormLayout,
+    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QScrollArea,
     QSizePolicy,
     QVBoxLayout,
     QWidget,
@@ -27,6 +29,7 @@ from napari_segnext.plugin.annotator import Annotator
 from napari_segnext.plugin.keys import ACTIONS
 from napari_segnext.plugin.layers import COLOURS
 from napari_segnext.plugin.object_list import ObjectList
+from napari_segnext.plugin.section import Section
 from napari_segnext.plugin.tools import TOOLS
 from napari_segnext.plugin.worker import Worker
 from napari_segnext.weights.catalogue import CATALOGUE
@@ -83,6 +86,7 @@ class SegNextWidget(QWidget):
         self.annotator.changed.connect(self._show_state)
         self.annotator.engine.connect(self._device.setText)
         self.annotator.ended.connect(self._ended)
+        self._choices.collapse()
         self._load_model()
         self._show_state()
 
@@ -116,13 +120,34 @@ class SegNextWidget(QWidget):
             self.worker.close()
             self.worker = None
 
+    def add_section(self, title: str, content: QWidget) -> Section:
+        """Put a part of the panel that belongs to a session under a title, folded."""
+        section = Section(title, content)
+        self._sections.addWidget(section)
+        return section
+
     def _build(self) -> None:
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
-        layout.setSpacing(8)
-        layout.addLayout(self._build_choices())
-        self._running = QWidget()
-        running = QVBoxLayout(self._running)
+        layout.setSpacing(6)
+        choices = QWidget()
+        choices.setLayout(self._build_choices())
+        self._choices = Section("Image and model", choices, unfolded=True)
+        self.start_button = _button("Start", "Make the prompt layers and begin")
+        self.start_button.clicked.connect(self._start_or_stop)
+        self._status = QElidingLabel("")
+        self._status.setElideMode(Qt.TextElideMode.ElideRight)
+        self._status.setWordWrap(True)
+        layout.addWidget(self._choices)
+        layout.addWidget(self.start_button)
+        layout.addWidget(self._build_running(), 1)
+        layout.addWidget(self._status)
+        layout.addStretch(0)
+
+    def _build_running(self) -> QScrollArea:
+        """Build what belongs to a session; it scrolls where the window is low."""
+        content = QWidget()
+        running = QVBoxLayout(content)
         running.setContentsMargins(0, 0, 0, 0)
         running.setSpacing(6)
         running.addLayout(self._build_tools())
@@ -133,12 +158,17 @@ class SegNextWidget(QWidget):
         self.objects.renamed.connect(lambda i, name: self._do("rename", i, name))
         running.addWidget(self.objects, 1)
         running.addLayout(self._build_actions())
-        layout.addWidget(self._running, 1)
-        self._status = QElidingLabel("")
-        self._status.setElideMode(Qt.TextElideMode.ElideRight)
-        self._status.setWordWrap(True)
-        layout.addWidget(self._status)
-        layout.addStretch(0)
+        self._sections = QVBoxLayout()
+        self._sections.setSpacing(2)
+        running.addLayout(self._sections)
+        self._running = QScrollArea()
+        self._running.setWidget(content)
+        self._running.setWidgetResizable(True)
+        self._running.setFrameShape(QFrame.Shape.NoFrame)
+        self._running.setHorizontalScrollBarPolicy(
+            Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        )
+        return self._running
 
     def _build_choices(self) -> QFormLayout:
         form = QFormLayout()
@@ -159,13 +189,10 @@ class SegNextWidget(QWidget):
             "as they are when the session starts, instead of its own choice"
         )
         self._device = QLabel("—")
-        self.start_button = _button("Start", "Make the prompt layers and begin")
-        self.start_button.clicked.connect(self._start_or_stop)
         form.addRow("Image", self.image_choice)
         form.addRow("Model", self.model_choice)
         form.addRow("Device", self._device)
         form.addRow(self._limits)
-        form.addRow(self.start_button)
         return form
 
     def _build_tools(self) -> QHBoxLayout:
@@ -277,6 +304,7 @@ class SegNextWidget(QWidget):
     def _ended(self, why: str) -> None:
         self.annotator = None
         self._device.setText("—")
+        self._choices.expand()
         self.say(why)
         self._show_state()
 
