@@ -130,7 +130,6 @@ class SegmentationModel(nn.Module):
         Cancelled
             If `cancelled` said so.
         """
-
         return self.encode_batch([image], cancelled)[0]
 
     @torch.inference_mode()
