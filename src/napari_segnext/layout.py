@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+# A plane longer than this is sampled, and averaged, in pieces.
+LARGE = 2048
+_PIECE = 512
 
 
 class ArrayLike(Protocol):
@@ -51,6 +55,38 @@ def file_identity(path: str | Path) -> str:
         status = file.stat()
         digest.update(f"{file.name} {status.st_size} {status.st_mtime_ns}".encode())
     return digest.hexdigest()
+
+
+def channel_names(
+    identity: str | Sequence[str], channels: Sequence[int], modalities: int, axis: bool
+) -> list[str]:
+    """Name the content of each channel that is read.
+
+    A channel has one name, whether it is read from an array of several or as one of
+    several arrays, so that what is kept of it is found both ways.
+
+    Parameters
+    ----------
+    identity
+        Of the image; or of each modality.
+    channels
+        Those read.
+    modalities
+        How many there are.
+    axis
+        Whether the arrays have an axis of channels.
+
+    Raises
+    ------
+    ValueError
+        If there is not one name for each modality.
+    """
+    given = [identity] if isinstance(identity, str) else list(identity)
+    if len(given) == 1 and (axis or modalities > 1):
+        return [f"{given[0]} {channel}" for channel in channels]
+    if len(given) != modalities:
+        raise ValueError(f"{len(given)} names are given for {modalities} modalities")
+    return [given[channel] for channel in channels]
 
 
 def check_axis(axis: int, ndim: int, what: str) -> int:
@@ -122,3 +158,15 @@ def pool(image: NDArray[Any], step: int) -> NDArray[np.float32]:
             sums = np.add.reduceat(pooled, starts, axis, dtype=np.float32)
             pooled = sums / sizes.reshape(shape)
     return pooled.astype(np.float32, copy=False)
+
+
+def pieces(height: int, width: int) -> Iterator[tuple[slice, slice]]:
+    """Yield parts of a plane that tell its intensities: all of it, or nine samples."""
+    if max(height, width) <= LARGE:
+        yield slice(None), slice(None)
+        return
+    for row in (0, 1, 2):
+        for column in (0, 1, 2):
+            top = max(0, height - _PIECE) * row // 2
+            left = max(0, width - _PIECE) * column // 2
+            yield slice(top, top + _PIECE), slice(left, left + _PIECE)
