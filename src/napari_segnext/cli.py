@@ -235,24 +235,73 @@ def evaluate(
 @app.command()
 def train(
     out: Annotated[Path, typer.Option(help="Folder; a training in it is resumed.")],
+    model: Annotated[
+        str, typer.Option(help="tiny, small, vitb-sa1 or vitb-sa2.")
+    ] = "tiny",
     data: Annotated[
-        Path | None, typer.Option(help="Folder of .npz files; else generated alone.")
+        Path | None, typer.Option(help="Folder; else generated images alone.")
     ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")] = 5000,
+    dataset: Annotated[
+        str,
+        typer.Option(help="bundled (.npz files), COCOLVIS, HQSeg44K or pairs."),
+    ] = "bundled",
+    start: Annotated[
+        Path | None, typer.Option(help="Weights to start from: a model's, or MAE's.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Optimiser steps in all.")
+    ] = None,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Images per step and process.")
+    ] = None,
+    rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
     seed: int = 0,
     workers: Annotated[int, typer.Option(min=0, help="Loader processes.")] = 1,
 ) -> None:
-    """Train the small model; needs the extra train."""
-    from napari_segnext.training.loop import Options
+    """Train a model by its recipe; needs the extra train."""
+    from napari_segnext.training.train import options_of
     from napari_segnext.training.train import train as run
 
-    options = Options(steps=steps, seed=seed, workers=workers)
+    options = options_of(
+        model, steps=steps, images=images, rate=rate, seed=seed, workers=workers
+    )
     console = Console()
+    path = run(
+        model, out, data, options, layout=dataset, start=start, report=console.print
+    )
+    console.print(f"wrote {path}")
 
-    def report(row: object) -> None:
-        console.print(row)
 
-    console.print(f"wrote {run(out, data, options, report)}")
+@app.command()
+def finetune(
+    data: Annotated[
+        Path, typer.Option(help="Folder with image/ and annotation/, same names.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder; a training in it is resumed.")],
+    model: Annotated[str, typer.Option(help="Name or file to start from.")] = "tiny",
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 300,
+    seed: int = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Loader processes.")] = 1,
+) -> None:
+    """Teach a model your own labelled images; needs the extra train."""
+    from rich.table import Table
+
+    from napari_segnext.training.finetune import finetune as run
+
+    console = Console()
+    result = run(
+        model, data, out, steps=steps, seed=seed, workers=workers, report=console.print
+    )
+    table = Table("mean IoU after click", "before", "after", box=None, pad_edge=False)
+    for click, pair in enumerate(zip(result.before, result.after, strict=True), 1):
+        table.add_row(str(click), *(f"{value:.3f}" for value in pair))
+    console.print(table)
+    console.print(f"on {result.objects} objects that were held out")
+    if not result.better:
+        console.print(
+            "The new model is not better there: keep the old one, or label more planes."
+        )
+    console.print(f"wrote {result.path}")
 
 
 @models.command("list")

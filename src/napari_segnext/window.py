@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.resample import FloatArray
 
+# See `napari_segnext.models.ModelConfig.window`.
+WindowRule: TypeAlias = Literal["uint8", "percentile"]
 # Shares of the pixels left out below and above by a robust window.
 PERCENTILES = (0.5, 99.5)
 _SAMPLES = 1_000_000
@@ -82,9 +84,7 @@ def channels_last(image: NDArray[np.generic]) -> NDArray[np.generic]:
     return array[..., :3]
 
 
-def robust_window(
-    image: NDArray[np.generic], rule: Literal["uint8", "percentile"]
-) -> Window:
+def robust_window(image: NDArray[np.generic], rule: WindowRule) -> Window:
     """Choose the window of an image, or of samples of a volume, by a model's rule.
 
     Parameters

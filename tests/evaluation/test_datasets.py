@@ -13,6 +13,7 @@ from PIL import Image
 
 from napari_segnext.evaluation.datasets import (
     HQSEG_FOLDERS,
+    Split,
     load_dataset,
     object_truth,
     select_objects,
@@ -94,14 +95,25 @@ def test_davis_object_is_any_channel(tmp_path: Path) -> None:
     assert sample.image().shape == (48, 40, 3)
 
 
-def test_hqseg_lists_its_four_validation_folders(tmp_path: Path) -> None:
-    for number, (images, masks) in enumerate(HQSEG_FOLDERS):
-        save(tmp_path / images / f"{number}.jpg", GREY)
+@pytest.mark.parametrize(("split", "count"), [("val", 4), ("train", 7)])
+def test_hqseg_lists_the_folders_of_its_splits(
+    tmp_path: Path, split: Split, count: int
+) -> None:
+    for number, (images, masks) in enumerate(HQSEG_FOLDERS[split]):
+        save(tmp_path / images / f"{number}.jpg", np.dstack([GREY] * 3))
         save(tmp_path / masks / f"{number}.png", GREY)
-    assert len(load_dataset("HQSeg44K", tmp_path)) == 4
+    samples = load_dataset("HQSeg44K", tmp_path, split)
+    assert len(samples) == count
+    # Also where both lie in one folder.
+    assert all(s.image().ndim == 3 and s.labels().ndim == 2 for s in samples)
 
 
-def cocolvis(root: Path, evil: object = None) -> None:
+def test_an_evaluation_set_is_not_trained_on(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="ssTEM is for evaluation alone"):
+        load_dataset("ssTEM", tmp_path, "train")
+
+
+def cocolvis(root: Path, evil: object = None, split: str = "val") -> None:
     layers = [np.zeros((48, 40), np.uint8), np.zeros((48, 40), np.uint8)]
     layers[0][:10, :10] = 5
     layers[0][20:22] = 6
@@ -111,18 +123,21 @@ def cocolvis(root: Path, evil: object = None) -> None:
         buffer = io.BytesIO()
         Image.fromarray(layer).save(buffer, "png")
         encoded.append(np.frombuffer(buffer.getvalue(), np.uint8))
-    save(root / "val" / "images" / "77.jpg", np.dstack([GREY] * 3))
-    (root / "val" / "masks").mkdir()
+    save(root / split / "images" / "77.jpg", np.dstack([GREY] * 3))
+    (root / split / "masks").mkdir()
     mapping = [(0, 5), (1, 1), (0, 6)]
     content = evil if evil else (encoded, mapping)
-    (root / "val" / "masks" / "77.pickle").write_bytes(pickle.dumps(content))
+    (root / split / "masks" / "77.pickle").write_bytes(pickle.dumps(content))
     entries = {"77": {"num_instance_masks": 2, "hierarchy": {0: None, 1: None}}}
-    (root / "val" / "hannotation.pickle").write_bytes(pickle.dumps(entries))
+    (root / split / "hannotation.pickle").write_bytes(pickle.dumps(entries))
 
 
-def test_cocolvis_objects_are_things_and_may_overlap(tmp_path: Path) -> None:
-    cocolvis(tmp_path)
-    (sample,) = load_dataset("COCOLVIS", tmp_path)
+@pytest.mark.parametrize("split", ["val", "train"])
+def test_cocolvis_objects_are_things_and_may_overlap(
+    tmp_path: Path, split: Split
+) -> None:
+    cocolvis(tmp_path, split=split)
+    (sample,) = load_dataset("COCOLVIS", tmp_path, split)
     areas = [object_truth(sample.labels(), i).sum() for i in sample.objects]
     assert areas == [100, 16]
 

@@ -6,16 +6,11 @@ import numpy as np
 import pytest
 from skimage.draw import disk
 
+from napari_segnext import evaluation
 from napari_segnext.training.augment import change_intensity, turn
-from napari_segnext.training.data import (
-    MIN_PIXELS,
-    ImageFile,
-    LabelledImage,
-    Mixture,
-    crop_around,
-    repeated,
-    superpixels,
-)
+from napari_segnext.training.crops import MIN_PIXELS, around_object, whole_image
+from napari_segnext.training.data import Crop, LabelledImage, Mixture
+from napari_segnext.training.sources import Archive, DataSet, repeated, superpixels
 
 
 def cells(
@@ -30,12 +25,13 @@ def cells(
     return LabelledImage.of(image, [labels])
 
 
+@pytest.mark.parametrize("crop", [around_object, whole_image])
 @pytest.mark.parametrize("seed", range(15))
-def test_masks_lie_on_their_objects(seed: int) -> None:
+def test_masks_lie_on_their_objects(seed: int, crop: Crop) -> None:
     rng = np.random.default_rng(seed)
     sample = None
     while sample is None:
-        sample = crop_around(cells(rng), rng, 64, 3)
+        sample = crop(cells(rng), rng, 64, 3)
     assert sample.image.shape == (64, 64, 3)
     assert sample.masks.shape == (3, 64, 64)
     for mask in sample.masks:
@@ -45,19 +41,43 @@ def test_masks_lie_on_their_objects(seed: int) -> None:
         assert np.ptp(np.median(sample.image[mask], axis=0)) < 1e-6
 
 
+def test_a_whole_image_fills_the_input() -> None:
+    image = np.zeros((40, 100), np.uint8)
+    labels = np.zeros((40, 100), np.int32)
+    labels[:, 50:], image[:, 50:] = 1, 200
+    picture = LabelledImage.of(image, [labels])
+    sample = whole_image(picture, np.random.default_rng(0), 64, 1)
+    assert sample is not None
+    np.testing.assert_array_equal(sample.masks[0, :, 32:], True)
+    assert not sample.masks[0, :, :32].any()
+
+
+def test_a_window_follows_the_rule_of_the_model() -> None:
+    image = np.linspace(50, 100, 64 * 64).reshape(64, 64).astype(np.uint8)
+    labels = (image > 75).astype(np.int32)
+    rng = np.random.default_rng(0)
+    drawn = {
+        rule: whole_image(LabelledImage.of(image, [labels], rule), rng, 64, 1)
+        for rule in ("uint8", "percentile")
+    }
+    brightest = {rule: sample.image.max() for rule, sample in drawn.items() if sample}
+    assert brightest["uint8"] == pytest.approx(100 / 255, abs=0.01)
+    assert brightest["percentile"] == pytest.approx(1)
+
+
 def test_objects_come_in_many_sizes() -> None:
-    mixture = Mixture({"cells": (cells, 1.0)}, 64, 1, seed=0)
+    mixture = Mixture({"cells": (cells, 1.0)}, around_object, 64, 1, seed=0)
     shares = [mixture.sample(i).masks.mean() for i in range(60)]
     assert min(shares) < 0.03
     assert max(shares) > 0.25
 
 
 def test_sample_number_i_is_always_the_same() -> None:
-    first = Mixture({"cells": (cells, 1.0)}, 48, 2, seed=4)
-    later = Mixture({"cells": (cells, 1.0)}, 48, 2, seed=4, start=3)
+    first = Mixture({"cells": (cells, 1.0)}, around_object, 48, 2, seed=4)
+    later = Mixture({"cells": (cells, 1.0)}, around_object, 48, 2, seed=4, start=3)
     np.testing.assert_array_equal(first.sample(3).image, next(iter(later)).image)
     assert not np.array_equal(first.sample(3).image, first.sample(4).image)
-    other = Mixture({"cells": (cells, 1.0)}, 48, 2, seed=5)
+    other = Mixture({"cells": (cells, 1.0)}, around_object, 48, 2, seed=5)
     assert not np.array_equal(first.sample(3).image, other.sample(3).image)
 
 
@@ -71,9 +91,8 @@ def test_sources_are_drawn_by_their_weights() -> None:
 
         return source
 
-    mixture = Mixture(
-        {"a": (counting("a"), 3.0), "b": (counting("b"), 1.0)}, 32, 1, seed=0
-    )
+    sources = {"a": (counting("a"), 3.0), "b": (counting("b"), 1.0)}
+    mixture = Mixture(sources, around_object, 32, 1, seed=0)
     for i in range(80):
         mixture.sample(i)
     assert 0.55 < drawn["a"] / sum(drawn.values()) < 0.92
@@ -89,12 +108,28 @@ def test_an_archive_is_read_and_unlabelled_images_are_left_out(tmp_path: Path) -
         image_0001=picture.image,
         mask_0001=np.zeros_like(picture.labels[0]),
     )
-    source = ImageFile(path)
+    source = Archive(path)
     for seed in range(5):
         assert source(np.random.default_rng(seed)).labels[0].any()
     np.savez(path, other=np.zeros(3))
     with pytest.raises(ValueError, match="image_NNNN"):
-        ImageFile(path)
+        Archive(path)
+
+
+def test_a_data_set_is_read_with_overlapping_layers_and_without_what_is_ignored() -> (
+    None
+):
+    labels = np.zeros((30, 40, 2), np.int64)
+    labels[:10, :, 0] = 70_000
+    labels[5:20, :, 1] = 3
+    labels[25:, :, 1] = -1
+    image = np.arange(30 * 40, dtype=np.uint16).reshape(30, 40)
+    sample = evaluation.Sample("one", lambda: image, lambda: labels, (3, 70_000))
+    picture = DataSet([sample], "percentile")(np.random.default_rng(0))
+    first, second = picture.labels
+    np.testing.assert_array_equal(first == 1, labels[..., 0] == 70_000)
+    np.testing.assert_array_equal(second == 1, labels[..., 1] == 3)
+    assert first.max() == second.max() == 1
 
 
 def test_superpixels_follow_the_image() -> None:

@@ -1,10 +1,10 @@
-"""The COCO+LVIS validation split in the packing of RITM and SegNext.
+"""COCO+LVIS in the packing of RITM and SegNext.
 
-``val/images/ID.jpg``, ``val/masks/ID.pickle`` (PNG-encoded layers of instance
-ids, and for each instance its layer and value) and ``val/hannotation.pickle``
-(per image the number of instances that are things, not stuff). Only things are
-evaluated. The pickles are read without running code of theirs: arrays, numbers
-and containers are accepted, anything else is refused.
+``SPLIT/images/ID.jpg``, ``SPLIT/masks/ID.pickle`` (PNG-encoded layers of instance
+ids, and for each instance its layer and value) and ``SPLIT/hannotation.pickle``
+(per image the number of instances that are things, not stuff), SPLIT being ``val`` or
+``train``. Only things are listed. The pickles are read without running code of
+theirs: arrays, numbers and containers are accepted, anything else is refused.
 """
 
 from __future__ import annotations
@@ -64,9 +64,9 @@ def _labels(path: Path, object_count: int) -> NDArray[np.int32]:
     return labels
 
 
-def load_cocolvis(data: Path) -> list[Sample]:
-    """List the images of the validation split below a folder."""
-    root = data / "val"
+def load_cocolvis(data: Path, split: str = "val") -> list[Sample]:
+    """List the images of a split below a folder."""
+    root = data / split
     annotation = root / "hannotation.pickle"
     if not annotation.is_file():
         raise FileNotFoundError(

@@ -11,7 +11,7 @@ ssTEM     raw/*.tif,                   8-connected components of the nonzero
 BraTS     image/*.png,                 one an image: nonzero blue
           annotation/*.png
 DAVIS     img/*, gt/*                  one an image: nonzero in any channel
-HQSeg44K  the four validation folders  one an image: nonzero in any channel
+HQSeg44K  the folders of the data set  one an image: nonzero in any channel
 COCOLVIS  val/ as packed by RITM       see `napari_segnext.evaluation.cocolvis`
 pairs     image/*, annotation/*, or    one for each value of the labels but 0 (and
           an .npz of image_NNNN and    -1, which is ignored)
@@ -27,7 +27,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,16 +37,27 @@ from napari_segnext.evaluation.clicker import IGNORE
 from napari_segnext.evaluation.images import read_pixels
 
 Array = NDArray[Any]
+Split: TypeAlias = Literal["val", "train"]
 
-HQSEG_FOLDERS = (
-    ("DIS5K/DIS-VD/im", "DIS5K/DIS-VD/gt"),
-    (
-        "thin_object_detection/ThinObject5K/images_test",
-        "thin_object_detection/ThinObject5K/masks_test",
+TRAINABLE = ("HQSeg44K", "COCOLVIS", "pairs")
+_THIN = "thin_object_detection"
+HQSEG_FOLDERS = {
+    "val": (
+        ("DIS5K/DIS-VD/im", "DIS5K/DIS-VD/gt"),
+        (f"{_THIN}/ThinObject5K/images_test", f"{_THIN}/ThinObject5K/masks_test"),
+        (f"{_THIN}/COIFT/images", f"{_THIN}/COIFT/masks"),
+        (f"{_THIN}/HRSOD/images", f"{_THIN}/HRSOD/masks_max255"),
     ),
-    ("thin_object_detection/COIFT/images", "thin_object_detection/COIFT/masks"),
-    ("thin_object_detection/HRSOD/images", "thin_object_detection/HRSOD/masks_max255"),
-)
+    "train": (
+        ("DIS5K/DIS-TR/im", "DIS5K/DIS-TR/gt"),
+        (f"{_THIN}/ThinObject5K/images_train", f"{_THIN}/ThinObject5K/masks_train"),
+        # In these, NAME.png is the mask of NAME.jpg.
+        *(
+            (f"cascade_psp/{name}", f"cascade_psp/{name}")
+            for name in ("fss_all", "DUTS-TR", "DUTS-TE", "ecssd", "MSRA_10K")
+        ),
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -81,7 +92,7 @@ def object_truth(labels: Array, object_id: int) -> NDArray[np.int8]:
     return truth
 
 
-def load_dataset(name: str, data: Path) -> list[Sample]:
+def load_dataset(name: str, data: Path, split: Split = "val") -> list[Sample]:
     """List the images of a set, sorted by name.
 
     Parameters
@@ -90,20 +101,27 @@ def load_dataset(name: str, data: Path) -> list[Sample]:
         One of `DATASETS`.
     data
         Folder of the layout above, or the .npz of a "pairs" set.
+    split
+        ``"train"`` lists the training images of HQSeg44K or COCOLVIS; of the others
+        only pairs, which have one list, may be trained on.
 
     Raises
     ------
     ValueError
-        If the set is unknown, or an image has no mask.
+        If the set is unknown, is for evaluation alone, or an image has no mask.
     OSError
         If nothing is found.
     """
     if name not in DATASETS:
         raise ValueError(f"unknown dataset {name!r}; known: {', '.join(DATASETS)}")
+    if split == "train" and name not in TRAINABLE:
+        raise ValueError(
+            f"{name} is for evaluation alone; trained on can be {', '.join(TRAINABLE)}"
+        )
     data = Path(data)
     if not data.exists():
         raise FileNotFoundError(f"{data} does not exist; give the data folder")
-    samples = DATASETS[name](data)
+    samples = DATASETS[name](data, split)
     if not samples:
         raise FileNotFoundError(f"no images of the layout {name} in {data}")
     return samples
@@ -193,14 +211,14 @@ def _folders(
     return samples
 
 
-def _sstem(data: Path) -> list[Sample]:
+def _sstem(data: Path, split: Split) -> list[Sample]:
     def convert(mask: Array) -> Array:
         return components(_blue(mask))
 
     return _folders(data, "raw", "mitochondria", convert, pattern="*.tif")
 
 
-def _brats(data: Path) -> list[Sample]:
+def _brats(data: Path, split: Split) -> list[Sample]:
     def convert(mask: Array) -> Array:
         return np.asarray(_blue(mask) != 0, np.int32)
 
@@ -215,26 +233,26 @@ def _one_object(mask: Array) -> Array:
     return np.asarray(channels != 0, np.int32)
 
 
-def _davis(data: Path) -> list[Sample]:
+def _davis(data: Path, split: Split) -> list[Sample]:
     return _folders(data, "img", "gt", _one_object, one_object=True)
 
 
-def _hqseg(data: Path) -> list[Sample]:
+def _hqseg(data: Path, split: Split) -> list[Sample]:
     samples = []
-    for images, masks in HQSEG_FOLDERS:
+    for images, masks in HQSEG_FOLDERS[split]:
         samples += _folders(
             data, images, masks, _one_object, pattern="*.jpg", one_object=True
         )
     return samples
 
 
-def _cocolvis(data: Path) -> list[Sample]:
+def _cocolvis(data: Path, split: Split) -> list[Sample]:
     from napari_segnext.evaluation.cocolvis import load_cocolvis
 
-    return load_cocolvis(data)
+    return load_cocolvis(data, split)
 
 
-def _pairs(data: Path) -> list[Sample]:
+def _pairs(data: Path, split: Split) -> list[Sample]:
     if data.is_dir():
         return _folders(data, "image", "annotation", _label_ids)
     archive = np.load(data, allow_pickle=False)
@@ -255,7 +273,7 @@ def _archived(
     return convert(archive[name])
 
 
-DATASETS: dict[str, Callable[[Path], list[Sample]]] = {
+DATASETS: dict[str, Callable[[Path, Split], list[Sample]]] = {
     "ssTEM": _sstem,
     "BraTS": _brats,
     "DAVIS": _davis,

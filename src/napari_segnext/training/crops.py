@@ -1,0 +1,123 @@
+"""Cutting training crops out of labelled images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from napari_segnext.prompts import Frame
+from napari_segnext.training.data import LabelledImage, Labels, Sample
+
+# An object's long side over the crop's: small objects to crop-filling ones.
+RELATIVE_SIZE = (0.1, 0.9)
+# Model pixels per image pixel, at most.
+MAX_ZOOM = 3.0
+# A training object's pixels: at least so many, and its least and largest share of a
+# crop. The papers' least area is the same share of their input.
+MIN_PIXELS = 24
+SHARE = (0.001, 0.8)
+
+
+def around_object(
+    picture: LabelledImage, rng: np.random.Generator, size: int, objects: int
+) -> Sample | None:
+    """Crop around a random object, and gather others that lie in the crop.
+
+    The object has a random share of the crop, for models that see tiles.
+
+    Parameters
+    ----------
+    size
+        Side of the crop, in model pixels.
+    objects
+        Objects in the sample; repeated if there are fewer.
+
+    Returns
+    -------
+    Sample or None
+        None if the object drawn is too small to be seen, or nothing is labelled.
+    """
+
+    def frame(labels: Labels, box: tuple[slice, slice]) -> Frame:
+        return _frame_around(box, labels.shape, rng, size)
+
+    return _cut(picture, rng, objects, frame)
+
+
+def whole_image(
+    picture: LabelledImage, rng: np.random.Generator, size: int, objects: int
+) -> Sample | None:
+    """Bring the whole image to the model's input, as SegNext sees it.
+
+    Parameters and result are those of `around_object`. The sides are scaled each on
+    its own, as the published models are used; they were trained on padded images.
+    """
+
+    def frame(labels: Labels, box: tuple[slice, slice]) -> Frame:
+        height, width = labels.shape
+        return Frame(0, 0, height, width, size, resize="square")
+
+    return _cut(picture, rng, objects, frame)
+
+
+def _cut(
+    picture: LabelledImage,
+    rng: np.random.Generator,
+    objects: int,
+    choose: Callable[[Labels, tuple[slice, slice]], Frame],
+) -> Sample | None:
+    """Draw an object and cut out the frame chosen for its label map and its box."""
+    if not picture.labels:
+        return None
+    layer = int(rng.integers(len(picture.labels)))
+    labels, boxes = picture.labels[layer], picture.boxes[layer]
+    chosen = int(rng.choice(list(boxes)))
+    frame = choose(labels, boxes[chosen])
+    window = (
+        slice(frame.top, frame.top + frame.height),
+        slice(frame.left, frame.left + frame.width),
+    )
+    moved = replace(frame, top=0, left=0)
+    image = moved.crop(picture.window.apply(picture.image[window]), antialias=True)
+    small = _nearest(labels[window], frame)
+    present, counts = np.unique(small, return_counts=True)
+    least, most = np.array(SHARE) * frame.size**2
+    enough = (counts >= max(MIN_PIXELS, least)) & (counts <= most) & (present > 0)
+    usable = present[enough]
+    if chosen not in usable:
+        return None
+    others = rng.permutation(usable[usable != chosen])[: objects - 1]
+    wanted = [chosen, *others]
+    wanted += [wanted[i % len(wanted)] for i in range(objects - len(wanted))]
+    return Sample(image, np.stack([small == i for i in wanted]))
+
+
+def _frame_around(
+    box: tuple[slice, slice],
+    shape: tuple[int, ...],
+    rng: np.random.Generator,
+    size: int,
+) -> Frame:
+    """Choose a crop in which the object has a random relative size and place."""
+    extent = np.array([s.stop - s.start for s in box])
+    relative = np.exp(rng.uniform(*np.log(RELATIVE_SIZE)))
+    side = max(extent.max() / relative, size / MAX_ZOOM, 16)
+    lengths = np.minimum(round(side), shape).astype(int)
+    middle = np.array([(s.start + s.stop) / 2 for s in box])
+    # The centre of the object may lie anywhere in the middle two thirds.
+    start = middle - lengths * rng.uniform(0.17, 0.83, 2)
+    top, left = np.clip(np.round(start), 0, np.array(shape) - lengths).astype(int)
+    return Frame(
+        int(top), int(left), int(lengths[0]), int(lengths[1]), size, resize="pad"
+    )
+
+
+def _nearest(labels: Labels, frame: Frame) -> Labels:
+    rows, columns = frame.content
+    y = ((np.arange(rows) + 0.5) * frame.height / rows).astype(int)
+    x = ((np.arange(columns) + 0.5) * frame.width / columns).astype(int)
+    padded = np.zeros((frame.size, frame.size), np.int32)
+    padded[:rows, :columns] = labels[y[:, None], x]
+    return padded

