@@ -57,7 +57,16 @@ class Player:
         ids = list(session.objects)
         number = int(rng.choice(ids))
         what = rng.choice(
-            ["accept", "reopen", "discard", "delete", "merge", "new", "name"]
+            [
+                "accept",
+                "accept_and_begin",
+                "reopen",
+                "discard",
+                "delete",
+                "merge",
+                "new",
+                "name",
+            ]
         )
         if what == "new":
             made = session.new_object()
@@ -69,6 +78,12 @@ class Player:
             if model:
                 model.step()
                 model.names[number] = session.objects[number].name
+        elif what == "accept_and_begin":
+            made = session.accept_and_begin(number)
+            if model:
+                model.step()
+                model.finished.add(number)
+                model.names[made] = f"Object {made}"
         elif len(ids) > 1 or what in ("accept", "reopen"):
             others = [n for n in ids if n != number]
             pair = [number, int(rng.choice(others))] if what == "merge" else [number]

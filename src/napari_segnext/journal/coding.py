@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segnext.categories import Category
 from napari_segnext.io.prompts_file import prompt_from_json, prompt_to_json
 from napari_segnext.journal.runs import Runs
 from napari_segnext.prompts import Plane, Prompts, Region
@@ -117,13 +118,17 @@ def _keyed(entry: Mapping[str, Any], name: str) -> Iterable[tuple[Key, Any]]:
 def _info(info: Info | None) -> Entry | None:
     if info is None:
         return None
-    return Entry(name=info.name, finished=info.finished, colour=info.colour)
+    entry = Entry(name=info.name, finished=info.finished, colour=info.colour)
+    if info.category is not None:
+        entry["class"] = [info.category.value, info.category.name]
+    return entry
 
 
 def _to_info(values: Mapping[str, Any]) -> Info:
     colour = values["colour"]
     colour = None if colour is None else tuple(map(float, colour))
-    return Info(values["name"], values["finished"], colour)
+    category = Category(*values["class"]) if "class" in values else None
+    return Info(values["name"], values["finished"], colour, category)
 
 
 def _prompts(prompts: Prompts, before: Prompts) -> list[Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
 
+from napari_segnext.categories import Category
 from napari_segnext.prompts import Plane
 from napari_segnext.session import operations
 from napari_segnext.session.grid import Labels
@@ -78,7 +79,7 @@ class ObjectBook:
         return Counts(sum(map(len, prompts.values())), len(prompts), voxels)
 
     def new_object(self, name: str | None = None) -> int:
-        """Make an object and go to it; return its id.
+        """Make an object, of the current one's class, and go to it; return its id.
 
         It is a step, except for the first of a session: what would undo go back to?
 
@@ -88,7 +89,7 @@ class ObjectBook:
             If the labels' type holds no further id.
         """
         number = self._next_id()
-        delta = Delta(number, {number: Info(name or f"Object {number}")})
+        delta = Delta(number, {number: self._fresh(number, name)})
         if self._objects:
             self._take(self._step("new object", number, None, delta))
             return number
@@ -108,6 +109,14 @@ class ObjectBook:
         info = self._known(object_id).info
         self._describe("accept", object_id, replace(info, finished=True))
 
+    def accept_and_begin(self, object_id: int) -> int:
+        """Finish an object and go to a new one, in one step; return the new id."""
+        info, number = self._known(object_id).info, self._next_id()
+        delta = Delta(number, {object_id: replace(info, finished=True)})
+        delta.objects[number] = self._fresh(number)
+        self._take(self._step("accept", object_id, None, delta))
+        return number
+
     def reopen(self, object_id: int) -> None:
         """Make a finished object one that can be changed."""
         info = self._known(object_id).info
@@ -122,6 +131,52 @@ class ObjectBook:
         """Give an object a colour of its own: red, green, blue from 0 to 1."""
         info = self._known(object_id).info
         self._describe("recolour", object_id, replace(info, colour=colour))
+
+    @property
+    def categories(self) -> list[Category]:
+        """The classes of all objects, by value."""
+        return sorted({c for each in self._objects.values() if (c := each.category)})
+
+    def categorise(self, object_ids: Iterable[int], category: Category | None) -> None:
+        """Make objects members of a class, or of none: one step.
+
+        Raises
+        ------
+        ValueError
+            As `check_category`.
+        """
+        chosen = {n: self._known(n).info for n in object_ids}
+        if category is not None:
+            self.check_category(category, chosen)
+        infos = {n: replace(info, category=category) for n, info in chosen.items()}
+        if infos and infos != chosen:
+            delta = Delta(objects=dict(infos))
+            self._take(self._step("class", next(iter(infos)), None, delta))
+
+    def check_category(self, category: Category, besides: Container[int] = ()) -> None:
+        """Check that a class is not mistaken for one that objects have already.
+
+        Parameters
+        ----------
+        besides
+            Objects whose class does not matter.
+
+        Raises
+        ------
+        ValueError
+            If another class has its value or its name, but not both.
+        """
+        others = [
+            each.category
+            for number, each in self._objects.items()
+            if each.category is not None and number not in besides
+        ]
+        for other in others:
+            if (other.value == category.value) != (other.name == category.name):
+                raise ValueError(
+                    f"{category.value} {category.name} would be mistaken for the class "
+                    f"{other.value} {other.name}: a class has one value and one name"
+                )
 
     def discard(self, object_id: int) -> None:
         """Take away an object's pixels, prompts and edits; it stays, empty.
@@ -141,7 +196,7 @@ class ObjectBook:
         ids = list(self._objects)
         if len(ids) == 1:
             number = self._next_id()
-            delta.objects[number] = Info(f"Object {number}")
+            delta.objects[number] = self._fresh(number)
             delta.current = number
         elif self.current == object_id:
             at = ids.index(object_id)
@@ -167,7 +222,73 @@ class ObjectBook:
         step.diff = self._painter.relabel(other, voxels, new)
         self._take(step)
 
+    def free_ids(self, wanted: Iterable[int]) -> dict[int, int]:
+        """Return ids under which other objects can be taken in; they stay if they can.
+
+        Raises
+        ------
+        ValueError
+            If the labels' type does not hold so many.
+        """
+        wanted = list(wanted)
+        limit = np.iinfo(self._painter.dtype).max
+        following = max(self._next_id(), *(n + 1 for n in wanted if n <= limit), 1)
+        ids = {}
+        for number in wanted:
+            taken = number in self._objects and not self._is_fresh(number)
+            ids[number] = following if taken or number > limit else number
+            following += ids[number] != number
+        if max(ids.values(), default=0) > limit:
+            raise ValueError(
+                f"labels of this type end at {limit}; convert them to a wider one"
+            )
+        return ids
+
+    def adopt(self, other: ObjectBook, ids: Mapping[int, int]) -> None:
+        """Take in the objects of another session of the same image: one step.
+
+        They get the voxels that nothing has; what is there stays as it is.
+
+        Parameters
+        ----------
+        ids
+            From `free_ids`, of all objects of the other session.
+
+        Raises
+        ------
+        ValueError
+            As `check_category`. Nothing has changed then.
+        """
+        for category in other.categories:
+            self.check_category(category)
+        new_ids = np.zeros(max(ids) + 1, np.int64)
+        new_ids[list(ids)] = list(ids.values())
+        delta = operations.adopted(other.objects, new_ids)
+        if self.current not in delta.objects and self._is_fresh(self.current):
+            delta.objects[self.current] = None
+        delta.current = next(iter(ids.values()))
+        # It is not about one object; a late mask of any takes what would be its.
+        step = self._step("import", 0, None, delta)
+        step.settles = set(delta.prompts)
+        diffs = [
+            self._painter.setting(page.voxels, new_ids[page.new])
+            for page in other._painter.pages()
+        ]
+        step.diff = Diff.joined(diff.select(diff.old == 0) for diff in diffs)
+        self._take(step)
+
     # Within
+
+    def _fresh(self, number: int, name: str | None = None) -> Info:
+        known = self._objects.get(self.current)
+        category = None if known is None else known.category
+        return Info(name or f"Object {number}", category=category)
+
+    def _is_fresh(self, object_id: int) -> bool:
+        """Tell whether nothing has been done with an object since it was made."""
+        each = self._objects[object_id]
+        named = each.finished or each.name != f"Object {object_id}"
+        return not (named or each.planes or self._painter.count(object_id))
 
     def _known(self, object_id: int) -> SegmentedObject:
         if object_id not in self._objects:

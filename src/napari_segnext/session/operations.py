@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_segnext.prompts import Plane, Prompts, Region
 from napari_segnext.session.painter import Painter
@@ -94,6 +95,26 @@ def merged(
         answered = Prompts() if plane in unanswered else Prompts(items)
         results = into.results.get(plane), other.results.get(plane)
         delta.results[key] = _joined(*results, answered, other.id)
+    return delta
+
+
+def adopted(objects: Mapping[int, SegmentedObject], ids: NDArray[np.int64]) -> Delta:
+    """Return what makes objects of another session known under new ids.
+
+    Parameters
+    ----------
+    ids
+        The new id at the place of each former one, 0 for 0.
+    """
+    delta = Delta()
+    for number, each in objects.items():
+        new = int(ids[number])
+        delta.objects[new] = replace(each.info, finished=False)
+        delta.prompts.update({(new, p): prompts for p, prompts in each.prompts.items()})
+        delta.edits.update({(new, p): edits for p, edits in each.edits.items()})
+        for plane, result in each.results.items():
+            base = Sparse(result.base.voxels, ids[result.base.values])
+            delta.results[new, plane] = replace(result, base=base)
     return delta
 
 

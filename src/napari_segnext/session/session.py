@@ -207,11 +207,7 @@ class Session(ObjectBook):
             return
         step = self._step(name, object_id, None, after)
         step.settles = set(after.results)
-        step.diff = Diff.of(
-            np.concatenate([diff.voxels for diff in diffs]),
-            np.concatenate([diff.old for diff in diffs]),
-            np.concatenate([diff.new for diff in diffs]),
-        )
+        step.diff = Diff.joined(diffs)
         self._take(step)
 
     def _check_probability(self, plane: Plane, probability: FloatArray) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -101,6 +102,18 @@ class Diff:
         order = np.argsort(voxels)
         order = order[old[order] != new[order]]
         return cls(voxels[order], old[order], new[order])
+
+    @classmethod
+    def joined(cls, diffs: Iterable[Diff]) -> Diff:
+        """Put diffs that have no voxel in common into one."""
+        parts = [diff for diff in diffs if len(diff)]
+        if not parts:
+            return cls()
+        return cls.of(
+            np.concatenate([diff.voxels for diff in parts]),
+            np.concatenate([diff.old for diff in parts]),
+            np.concatenate([diff.new for diff in parts]),
+        )
 
     def __len__(self) -> int:
         return len(self.voxels)

@@ -9,6 +9,7 @@ from typing import TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segnext.categories import Category
 from napari_segnext.prompts import BoolArray, Plane, Prompts, Region
 from napari_segnext.resample import FloatArray
 from napari_segnext.session.sparse import Diff, Sparse
@@ -97,11 +98,12 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What an object is called, and whether it is protected."""
+    """What an object is called, its class, and whether it is protected."""
 
     name: str
     finished: bool = False
     colour: Colour | None = None
+    category: Category | None = None
 
 
 @dataclass(slots=True)
@@ -143,6 +145,11 @@ class SegmentedObject:
     def colour(self) -> Colour | None:
         """Red, green and blue from 0 to 1; None as the labels are shown."""
         return self.info.colour
+
+    @property
+    def category(self) -> Category | None:
+        """Its class, if it has one."""
+        return self.info.category
 
     @property
     def planes(self) -> list[Plane]:
