@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # What a module may import from the package lies in its own layer or a lower one.
 LAYERS = (
-    ("resample", "frame", "drawing", "prompts"),
+    ("categories", "resample", "frame", "patch", "drawing", "prompts"),
     ("window", "shapes", "appearance"),
     ("models", "layout", "io"),
     ("tiles", "embeddings", "weights"),
@@ -33,8 +33,10 @@ LAYERS = (
     ("__main__",),
 )
 WITHOUT_TORCH = (
+    "categories",
     "resample",
     "frame",
+    "patch",
     "drawing",
     "prompts",
     "window",

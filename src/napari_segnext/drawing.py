@@ -7,7 +7,7 @@ down gives the pixel.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Literal, TypeAlias
 
@@ -85,9 +85,7 @@ def draw_painted(channel: FloatArray, painted: Region, frame: Frame) -> None:
 
 def coverage(region: Region, frame: Frame) -> FloatArray:
     """Return how much of each model pixel a region covers: (S, S), 0 to 1."""
-    origin = (region.offset[0] - frame.top, region.offset[1] - frame.left)
-    local = Region(origin, region.pixels).paste((frame.height, frame.width))
-    return replace(frame, top=0, left=0).crop(local, antialias=True)
+    return frame.crop_part(region.pixels, region.offset, antialias=True)
 
 
 def draw_outlined(

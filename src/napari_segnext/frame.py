@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_segnext.resample import FloatArray, resize
+from napari_segnext.resample import FloatArray, resize, resize_part, resized_part
 
 BoolArray = NDArray[np.bool_]
 Point: TypeAlias = tuple[float, float]
@@ -86,17 +86,55 @@ class Frame:
         cut = image[
             self.top : self.top + self.height, self.left : self.left + self.width
         ]
-        inner = resize(cut, self.content, antialias)
+        return self._padded(resize(cut, self.content, antialias))
+
+    def crop_part(
+        self,
+        part: NDArray[np.generic],
+        offset: tuple[int, int],
+        antialias: bool = False,
+    ) -> FloatArray:
+        """Do what `crop` does with an image that is zero outside of a part.
+
+        Parameters
+        ----------
+        part
+            (h, w) in image pixels.
+        offset
+            (row, column) of the part's first pixel in the image.
+        """
+        top, left = offset[0] - self.top, offset[1] - self.left
+        cut = part[
+            max(0, -top) : max(0, self.height - top),
+            max(0, -left) : max(0, self.width - left),
+        ]
+        whole = self.height, self.width
+        at = (max(0, top), max(0, left))
+        return self._padded(resize_part(cut, at, whole, self.content, antialias))
+
+    def restore(
+        self, model_map: FloatArray, part: tuple[int, int, int, int] | None = None
+    ) -> FloatArray:
+        """Bring an (S, S) map back to the region's (height, width).
+
+        Parameters
+        ----------
+        part
+            (top, left, bottom, right) of what is wanted of the region.
+        """
+        rows, columns = self.content
+        inner, whole = model_map[:rows, :columns], (self.height, self.width)
+        if part is None or part == (0, 0, *whole):
+            return resize(inner, whole)
+        top, left, bottom, right = part
+        return resized_part(inner, whole, slice(top, bottom), slice(left, right))
+
+    def _padded(self, inner: FloatArray) -> FloatArray:
         if inner.shape[:2] == (self.size, self.size):
             return inner
         padded = np.zeros((self.size, self.size, *inner.shape[2:]), np.float32)
         padded[: inner.shape[0], : inner.shape[1]] = inner
         return padded
-
-    def restore(self, model_map: FloatArray) -> FloatArray:
-        """Bring an (S, S) map back to the region's (height, width)."""
-        rows, columns = self.content
-        return resize(model_map[:rows, :columns], (self.height, self.width))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

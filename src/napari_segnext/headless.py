@@ -15,6 +15,7 @@ from napari_segnext.io import (
     read_prompts,
     write_labels,
 )
+from napari_segnext.patch import Patch
 from napari_segnext.predictor import Prediction
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Request, Session
@@ -42,7 +43,7 @@ def answer(
     if previous is None and not any(prompt.positive for prompt in request.prompts):
         # There is nothing yet that negative prompts could take away.
         shape = predictor.volume.plane_shape(request.plane)
-        prediction = Prediction(np.zeros(shape, np.float32), request.prompts)
+        prediction = Prediction(Patch.nothing(shape), request.prompts)
     else:
         prediction = predictor.predict(request.plane, request.prompts, previous)
     session.commit(request, prediction.probability)

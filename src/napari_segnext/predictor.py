@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
+from math import ceil
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -16,8 +18,17 @@ from napari_segnext.embeddings import (
     embedding_key,
     model_fingerprint,
 )
+from napari_segnext.layout import pool
 from napari_segnext.models import Embedding, SegmentationModel, State
-from napari_segnext.prompts import BoolArray, FloatArray, Point, Prompts, extent
+from napari_segnext.patch import Extent, Patch
+from napari_segnext.prompts import (
+    BoolArray,
+    FloatArray,
+    Frame,
+    Point,
+    Prompts,
+    extent,
+)
 from napari_segnext.tiles import Bounds, Tile, TilePyramid
 from napari_segnext.window import Window, channels_last, robust_window
 
@@ -25,6 +36,22 @@ from napari_segnext.window import Window, channels_last, robust_window
 _MOVES = 3
 # Tiles that `embed` prepares at the level of a first click.
 _AHEAD = 9
+# Model pixels around a mask that are kept of a tile that is read shrunk.
+_MARGIN = 2
+
+
+class LazyImage(Protocol):
+    """An image (H, W) or (H, W, C) of which parts are read."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of every axis."""
+
+    def __getitem__(self, region: tuple[slice, slice], /) -> NDArray[np.generic]:
+        """Return a region at full resolution."""
+
+    def shrunk(self, region: tuple[slice, slice], step: int) -> NDArray[np.generic]:
+        """Return a region with squares of `step` pixels averaged."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,8 +60,9 @@ class Prediction:
 
     Attributes
     ----------
-    probability
-        (H, W) float32 in image pixels.
+    patch
+        The probability in image pixels where it was computed; 0 elsewhere. In a
+        plane of any size that is the object and its neighbourhood.
     prompts
         The prompts that it answers.
     state
@@ -46,12 +74,17 @@ class Prediction:
         everything else.
     """
 
-    probability: FloatArray
+    patch: Patch
     prompts: Prompts = field(default_factory=Prompts)
     state: State | None = None
     tile: Tile | None = None
     embed_ms: float = 0.0
     decode_ms: float = 0.0
+
+    @property
+    def probability(self) -> FloatArray:
+        """(H, W) float32: the probability in all of the image."""
+        return self.patch.expand()
 
     @property
     def mask(self) -> BoolArray:
@@ -63,8 +96,8 @@ class Prediction:
         cls, probability: ArrayLike, prompts: Prompts | None = None
     ) -> Prediction:
         """Start a refinement from a (H, W) mask or probability made elsewhere."""
-        array = np.asarray(probability, np.float32)
-        return cls(array, Prompts() if prompts is None else prompts)
+        patch = Patch.of(np.asarray(probability, np.float32))
+        return cls(patch, Prompts() if prompts is None else prompts)
 
 
 class Predictor:
@@ -89,7 +122,7 @@ class Predictor:
     ) -> None:
         self.model = model
         self.store = EmbeddingStore() if store is None else store
-        self._image: NDArray[np.generic] | None = None
+        self._image: NDArray[np.generic] | LazyImage | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -99,7 +132,7 @@ class Predictor:
 
     def set_image(
         self,
-        image: NDArray[np.generic],
+        image: NDArray[np.generic] | LazyImage,
         window: Window | None = None,
         key: str | None = None,
     ) -> None:
@@ -110,8 +143,8 @@ class Predictor:
         Parameters
         ----------
         image
-            (H, W) or (H, W, C), any real dtype. Only the regions of tiles in use
-            are read from an array that is lazy.
+            (H, W) or (H, W, C), any real dtype. Of one that is lazy only the regions
+            of tiles in use are read; `window` and `key` must be given then.
         window
             Intensities that become the model's input; by default chosen from the
             image by the model's rule.
@@ -124,10 +157,10 @@ class Predictor:
             If the array is not an image.
         """
         if window is None or key is None:
-            image = channels_last(image)
-        self._window = window or robust_window(image, self.model.config.window)
-        self._key = key or content_key(image)
-        self._image = image
+            image = pixels = channels_last(np.asarray(image))
+            window = window or robust_window(pixels, self.model.config.window)
+            key = key or content_key(pixels)
+        self._window, self._key, self._image = window, key, image
         height, width = image.shape[:2]
         self.pyramid = TilePyramid((height, width), self.model.config)
 
@@ -150,7 +183,7 @@ class Predictor:
         napari_segnext.models.Cancelled
             If `cancelled` said so. What was embedded until then is kept.
         """
-        for tile in self._first_tiles(at):
+        for tile in self.first_tiles(at):
             self._embedding(tile, cancelled)
 
     def embed_all(self, cancelled: Callable[[], bool] = lambda: False) -> None:
@@ -160,12 +193,12 @@ class Predictor:
         """
         for level in range(self.pyramid.levels):
             for tile in self.pyramid.tiles(level):
-                if self._tile_key(tile) not in self.store:
+                if self.tile_key(tile) not in self.store:
                     self._embedding(tile, cancelled)
 
     def is_embedded(self, at: Point | None = None) -> bool:
         """Tell whether `embed` has nothing to do."""
-        return all(self._tile_key(t) in self.store for t in self._first_tiles(at))
+        return all(self.tile_key(t) in self.store for t in self.first_tiles(at))
 
     def predict(
         self,
@@ -195,12 +228,12 @@ class Predictor:
         if not len(prompts):
             raise ValueError("give at least one prompt")
         prompts.check_inside(shape)
-        if previous is not None and previous.probability.shape != shape:
+        if previous is not None and previous.patch.shape != shape:
             raise ValueError(
-                f"the previous prediction is of shape {previous.probability.shape}, "
+                f"the previous prediction is of shape {previous.patch.shape}, "
                 f"the image of shape {shape}"
             )
-        result, tile = previous, self._tile_for(prompts, previous)
+        result, tile = previous, self.tile_for(prompts, previous)
         embed_ms = decode_ms = 0.0
         visited: set[Tile] = set()
         # A decode may show that the object does not fit; a finer tile than the one
@@ -214,7 +247,7 @@ class Predictor:
             result = self._decode(tile, embedding, prompts, previous)
             decode_ms += 1e3 * (time.perf_counter() - embedded)
             embed_ms += 1e3 * (embedded - started)
-            tile = self._tile_for(prompts, result)
+            tile = self.tile_for(prompts, result)
         assert result is not None
         return replace(result, embed_ms=embed_ms, decode_ms=decode_ms)
 
@@ -226,24 +259,26 @@ class Predictor:
         previous: Prediction | None,
     ) -> Prediction:
         frame = self.pyramid.frame(tile)
-        probability = None if previous is None else previous.probability
+        known = None if previous is None else previous.patch
         model_prompts = prompts.to_model(
-            frame, self.model.config.style, probability, _answered(prompts, previous)
+            frame, self.model.config.style, known, _answered(prompts, previous)
         )
         state = None
         if previous is not None and previous.tile == tile:
             state = previous.state
         decoded = self.model.decode(embedding, model_prompts, state)
-        logits = frame.restore(decoded.logits.cpu().numpy())
-        whole = np.zeros(self.shape, np.float32)
-        if probability is not None:
-            whole[:] = probability
-        rows = slice(frame.top, frame.top + frame.height)
-        columns = slice(frame.left, frame.left + frame.width)
-        whole[rows, columns] = 1 / (1 + np.exp(-logits))
-        return Prediction(whole, prompts, decoded.state, tile)
+        logits = decoded.logits.cpu().numpy()
+        part = Extent(0, 0, frame.height, frame.width)
+        if self.pyramid.step(tile.level) > 1:
+            part = _around_mask(logits, frame)
+        offset = (frame.top + part.top, frame.left + part.left)
+        patch = Patch(self.shape, offset, _probability(frame.restore(logits, part)))
+        if known is not None:
+            covered = Extent.at((frame.top, frame.left), (frame.height, frame.width))
+            patch = known.replaced(covered, patch)
+        return Prediction(patch, prompts, decoded.state, tile)
 
-    def _tile_for(self, prompts: Prompts, result: Prediction | None) -> Tile:
+    def tile_for(self, prompts: Prompts, result: Prediction | None) -> Tile:
         """Choose the tile for all positive prompts, the newest one and the mask."""
         items = [p for p in prompts if p.positive] or list(prompts)
         points = [point for p in [*items, prompts.items[-1]] for point in extent(p)]
@@ -254,44 +289,82 @@ class Predictor:
             return self.pyramid.choose(bounds, level)
         if self.pyramid.levels == 1:
             return Tile(0, 0, 0)
-        mask = result.mask
-        rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-        if len(rows):
-            corners = [(rows[0], columns[0]), (rows[-1], columns[-1])]
+        mask = result.patch.above(0.5)
+        if not mask.empty:
+            corners = [mask[:2], (mask.bottom - 1, mask.right - 1)]
             bounds = _bounds([*points, *corners], self.shape)
         return self.pyramid.choose(bounds)
 
-    def _first_tiles(self, at: Point | None) -> list[Tile]:
+    def first_tiles(self, at: Point | None = None) -> list[Tile]:
+        """Return the tiles that a first click near a point needs, the nearest first."""
         height, width = self.shape
         point = (height / 2, width / 2) if at is None else at
         return self.pyramid.nearest(point, self.pyramid.first_level(), _AHEAD)
 
-    def _tile_key(self, tile: Tile) -> str:
+    def tile_key(self, tile: Tile) -> str:
+        """Name a tile's embedding; see `embedding_key`."""
         fingerprint = model_fingerprint(self.model)
         return embedding_key(self._key, tile, self._window, fingerprint)
 
     def _embedding(self, tile: Tile, cancelled: Callable[[], bool]) -> Embedding:
-        key = self._tile_key(tile)
+        key = self.tile_key(tile)
         known = self.store.get(key, self.model.device)
         if known is not None:
             return known
-        frame = self.pyramid.frame(tile)
-        cut = self._require_image()[
-            frame.top : frame.top + frame.height,
-            frame.left : frame.left + frame.width,
-        ]
-        pixels = self._window.apply(np.asarray(cut))
-        # The published models were trained on images shrunk without a filter.
-        antialias = self.model.config.tiling is not None
-        local = replace(frame, top=0, left=0)
-        embedding = self.model.encode(local.crop(pixels, antialias), cancelled)
+        embedding = self.model.encode(self.model_input(tile), cancelled)
         self.store.put(key, embedding)
         return embedding
 
-    def _require_image(self) -> NDArray[np.generic]:
+    def model_input(self, tile: Tile) -> FloatArray:
+        """Read a tile as `SegmentationModel.encode` wants it: (S, S, 3)."""
+        frame = self.pyramid.frame(tile)
+        pixels = self._pixels(frame, self.pyramid.step(tile.level))
+        # The published models were trained on images shrunk without a filter.
+        antialias = self.model.config.tiling is not None
+        local = replace(
+            frame, top=0, left=0, height=pixels.shape[0], width=pixels.shape[1]
+        )
+        return local.crop(pixels, antialias)
+
+    def _pixels(self, frame: Frame, step: int) -> FloatArray:
+        """Return what a frame shows, as the model wants its values: (h, w, 3).
+
+        Squares of `step` pixels are averaged.
+        """
+        image = self._require_image()
+        extent = Extent.at((frame.top, frame.left), (frame.height, frame.width))
+        if step == 1:
+            return self._window.apply(np.asarray(image[extent.slices]))
+        if isinstance(image, np.ndarray):
+            return self._window.apply(pool(channels_last(image[extent.slices]), step))
+        return self._window.apply(image.shrunk(extent.slices, step))
+
+    def _require_image(self) -> NDArray[np.generic] | LazyImage:
         if self._image is None:
             raise ValueError("call set_image before predict")
         return self._image
+
+
+def _probability(logits: FloatArray) -> FloatArray:
+    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
+
+
+def _around_mask(logits: FloatArray, frame: Frame) -> Extent:
+    """Return the part of a region in which a mask lies, with a margin.
+
+    At full resolution all of it would be gigabytes.
+    """
+    rows, columns = frame.content
+    mask = Extent.of(logits[:rows, :columns] > 0)
+    if mask.empty:
+        return mask
+    down, across = frame.height / rows, frame.width / columns
+    return Extent(
+        max(0, int((mask.top - _MARGIN) * down)),
+        max(0, int((mask.left - _MARGIN) * across)),
+        min(frame.height, ceil((mask.bottom + _MARGIN) * down)),
+        min(frame.width, ceil((mask.right + _MARGIN) * across)),
+    )
 
 
 def _answered(prompts: Prompts, previous: Prediction | None) -> int:

@@ -29,6 +29,7 @@ from napari_segnext.drawing import (
     draw_stroke,
 )
 from napari_segnext.frame import BoolArray, Frame, Point, Region
+from napari_segnext.patch import Patch
 from napari_segnext.resample import FloatArray
 
 __all__ = [
@@ -253,7 +254,7 @@ class Prompts:
         self,
         frame: Frame,
         style: PromptStyle,
-        previous: FloatArray | None = None,
+        previous: FloatArray | Patch | None = None,
         answered: int = 0,
     ) -> FloatArray:
         """Draw all prompts into the dense map.
@@ -261,7 +262,7 @@ class Prompts:
         Parameters
         ----------
         previous
-            (H, W) probability of the last prediction, in image pixels.
+            Probability of the last prediction in image pixels, (H, W) or a part.
         answered
             How many of the prompts, from the first, `previous` already answers.
             Masks, boxes and polygons among them are not drawn over it again: a
@@ -274,7 +275,9 @@ class Prompts:
             pixelwise maximum when positive and zero when negative.
         """
         dense = np.zeros((3, frame.size, frame.size), np.float32)
-        if previous is not None:
+        if isinstance(previous, Patch):
+            dense[0] = frame.crop_part(previous.values, previous.offset)
+        elif previous is not None:
             dense[0] = frame.crop(previous)
         for number, prompt in enumerate(self.items):
             channel = 1 if prompt.positive else 2
@@ -298,7 +301,7 @@ class Prompts:
         self,
         frame: Frame,
         style: PromptStyle,
-        previous: FloatArray | None = None,
+        previous: FloatArray | Patch | None = None,
         answered: int = 0,
         text: str | None = None,
     ) -> ModelPrompts:

@@ -75,3 +75,46 @@ def resize(
             plane = (_weights(width, shape[1], antialias) @ plane.T.copy()).T
         planes.append(plane)
     return np.stack(planes, -1).reshape(*shape, *array.shape[2:])
+
+
+def resize_part(
+    part: NDArray[np.generic],
+    offset: tuple[int, int],
+    source: tuple[int, int],
+    target: tuple[int, int],
+    antialias: bool = False,
+) -> FloatArray:
+    """Resize an image that is zero outside of a part, without holding the whole.
+
+    Parameters
+    ----------
+    part
+        (h, w), any real dtype.
+    offset
+        (row, column) of the part's first pixel in the image.
+    source, target
+        (H, W) of the image, and of what it becomes.
+
+    Returns
+    -------
+    (height, width) float32, what `resize` makes of the whole image
+    """
+    (top, left), (height, width) = offset, part.shape
+    rows = _weights(source[0], target[0], antialias)[:, top : top + height]
+    columns = _weights(source[1], target[1], antialias)[:, left : left + width]
+    narrow = rows @ np.ascontiguousarray(part, np.float32)
+    return np.ascontiguousarray((columns @ narrow.T.copy()).T)
+
+
+def resized_part(
+    image: FloatArray, target: tuple[int, int], rows: slice, columns: slice
+) -> FloatArray:
+    """Return rows and columns of an (H, W) image that is resized, and no others.
+
+    Returns
+    -------
+    (h, w) float32, what these slices cut from `resize` of the image
+    """
+    down = _weights(image.shape[0], target[0], False)[rows]
+    across = _weights(image.shape[1], target[1], False)[columns]
+    return np.ascontiguousarray((across @ (down @ image).T.copy()).T)

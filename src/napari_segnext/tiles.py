@@ -9,12 +9,15 @@ after it doubles the scale.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import ceil, log2
+from math import ceil, floor, log2
 
 import numpy as np
 
 from napari_segnext.models.config import ModelConfig
 from napari_segnext.prompts import Frame
+
+# A region longer than this is read shrunk.
+_LARGE = 4096
 
 # (y0, x0, y1, x1) in image pixels; the ends are exclusive.
 Bounds = tuple[float, float, float, float]
@@ -75,6 +78,17 @@ class TilePyramid:
         top, left = rows[tile.row], columns[tile.column]
         return Frame(top, left, height, width, config.size, config.resize)
 
+    def step(self, level: int) -> int:
+        """Return how far the tiles of a level can be shrunk when they are read.
+
+        A power of two that leaves the model at least twice the pixels that it sees;
+        1 up to 4,096 pixels a side.
+        """
+        side = max(self._side(level))
+        if side <= _LARGE:
+            return 1
+        return int(2 ** max(0, floor(log2(side / (2 * self.config.size)))))
+
     def first_level(self) -> int:
         """Return the level at which an object of unknown size is looked at."""
         if self.config.tiling is None:
@@ -119,12 +133,13 @@ class TilePyramid:
 
     def _grid(self, level: int) -> tuple[list[int], list[int]]:
         overlap = self.config.tiling.overlap if self.config.tiling else 0.0
-        starts = []
+        starts, step = [], self.step(level)
         for length, side in zip(self.shape, self._side(level), strict=True):
             count = ceil((length - side) / (side * (1 - overlap))) + 1
-            starts.append(
-                np.linspace(0, length - side, count).round().astype(int).tolist()
-            )
+            even = np.linspace(0, length - side, count)
+            # On pixels of a pyramid's levels; the last tile ends with the slice.
+            even[:-1] = step * np.round(even[:-1] / step)
+            starts.append(even.round().astype(int).tolist())
         return starts[0], starts[1]
 
     def _nearest(self, bounds: Bounds, level: int) -> Tile:
