@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from torch import Tensor
 from napari_segnext.embeddings import (
     EmbeddingStore,
     content_key,
+    default_folder,
     embedding_key,
     model_fingerprint,
 )
@@ -97,6 +99,52 @@ def test_what_memory_forgets_comes_back_from_disk_in_half_precision(tmp_path: Pa
 def test_another_store_on_the_folder_finds_the_entries(tmp_path: Path):
     EmbeddingStore(folder=tmp_path).put("a", embedding(3))
     assert value_of(EmbeddingStore(folder=tmp_path).get("a")) == 3
+
+
+def test_a_store_that_does_not_write_finds_what_is_there_and_adds_nothing(tmp_path):
+    EmbeddingStore(folder=tmp_path / "store").put("a", embedding(3))
+    store = EmbeddingStore(folder=tmp_path / "store", writing=False)
+    store.put("b", embedding(2))
+    assert value_of(store.get("a")) == 3 and value_of(store.get("b")) == 2
+    assert "b" not in EmbeddingStore(folder=tmp_path / "store")
+    EmbeddingStore(folder=tmp_path / "none", writing=False).put("c", embedding())
+    assert not (tmp_path / "none").exists()
+
+
+def test_the_last_of_a_disk_is_left_free(tmp_path: Path, monkeypatch):
+    store = EmbeddingStore(folder=tmp_path)
+    usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000_000)
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: usage)
+    with pytest.warns(UserWarning, match="less than 1 GB would be left"):
+        store.put("a", embedding())
+    assert value_of(store.get("a")) == 1
+    assert "a" not in EmbeddingStore(folder=tmp_path)
+
+
+def test_what_is_on_disk_is_known_without_a_look_at_it(tmp_path: Path, monkeypatch):
+    EmbeddingStore(folder=tmp_path).put("a", embedding())
+    store = EmbeddingStore(folder=tmp_path)
+    monkeypatch.setattr(Path, "stat", lambda *_, **__: pytest.fail("looked"))
+    assert "a" in store and "b" not in store
+
+
+def test_a_drive_that_is_gone_is_as_if_nothing_were_kept(tmp_path, monkeypatch):
+    EmbeddingStore(folder=tmp_path).put("a", embedding())
+    store = EmbeddingStore(folder=tmp_path)
+
+    def gone(*_: object, **__: object) -> None:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(Path, "stat", gone)
+    assert store.get("a") is None
+
+
+def test_the_folder_is_the_cache_or_what_the_environment_names(tmp_path, monkeypatch):
+    monkeypatch.setenv("NAPARI_SEGNEXT_CACHE", str(tmp_path))
+    monkeypatch.delenv("NAPARI_SEGNEXT_EMBEDDINGS", raising=False)
+    assert default_folder() == tmp_path / "embeddings"
+    monkeypatch.setenv("NAPARI_SEGNEXT_EMBEDDINGS", str(tmp_path / "mine"))
+    assert default_folder() == tmp_path / "mine"
 
 
 def _cut(entry: Path) -> None:

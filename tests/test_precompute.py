@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from napari_segnext import precompute
 from napari_segnext.embeddings import EmbeddingStore
-from napari_segnext.prompts import Plane
+from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.volume import VolumePredictor
 from tests.doubles import TILED, WHOLE, IntensityModel
 
@@ -68,10 +69,54 @@ def test_all_tiles_of_a_large_plane_are_embedded(monkeypatch, model, job) -> Non
     precompute.embed(job)
     predictor = precompute._predictor(job)
     predictor.embed(Plane(0, 0))
-    pyramid = predictor._at(Plane(0, 0)).pyramid
+    pyramid = predictor.at(Plane(0, 0)).pyramid
     assert pyramid.levels > 1
     everything = [t for n in range(pyramid.levels) for t in pyramid.tiles(n)]
     assert tiled.encoded == len(everything)
+
+
+def test_tiles_are_embedded_together_across_planes_where_that_is_quicker(
+    model, job, monkeypatch
+) -> None:
+    calls: list[int] = []
+    encode = model.encode_batch
+
+    def counted(images, cancelled):
+        calls.append(len(images))
+        return encode(images, cancelled)
+
+    monkeypatch.setattr(model, "encode_batch", counted)
+    monkeypatch.setattr(precompute, "together", lambda model: 3)
+    together = VolumePredictor(model, job.volume())
+    one_by_one = VolumePredictor(model, job.volume())
+    wanted = precompute.planes(job.volume(), 0)
+    precompute.embed_planes(together, wanted)
+    assert calls == [3, 1]
+    for plane in wanted:
+        one_by_one.embed(plane)
+        clicked = Prompts().click(5, 5)
+        np.testing.assert_array_equal(
+            together.predict(plane, clicked).probability,
+            one_by_one.predict(plane, clicked).probability,
+        )
+    assert calls == [3, 1, 1, 1, 1, 1]
+
+
+def test_what_is_too_much_at_once_is_embedded_one_by_one(
+    model, job, monkeypatch
+) -> None:
+    encode = model.encode_batch
+
+    def small(images, cancelled):
+        if len(images) > 1:
+            raise torch.cuda.OutOfMemoryError
+        return encode(images, cancelled)
+
+    monkeypatch.setattr(model, "encode_batch", small)
+    monkeypatch.setattr(precompute, "together", lambda model: 4)
+    predictor = VolumePredictor(model, job.volume())
+    precompute.embed_planes(predictor, precompute.planes(job.volume(), 0))
+    assert model.encoded == 4 and len(predictor.store) == 4
 
 
 def test_a_store_that_cannot_be_written_is_told(model, job, monkeypatch) -> None:

@@ -178,7 +178,7 @@ def block_means(image: np.ndarray, step: int) -> np.ndarray:
 
 @pytest.mark.parametrize("step", [2, 3, 4, 7, 64])
 def test_a_coarse_read_averages_squares(step, monkeypatch):
-    monkeypatch.setattr("napari_segnext.volume._LARGE", 8)  # several bands
+    monkeypatch.setattr("napari_segnext.volume.LARGE", 8)  # several bands
     image = rng.integers(0, 60000, (37, 50), dtype=np.uint16)
     coarse = Volume(image).read(Plane(), step=step)
     assert coarse.dtype == np.float32
@@ -272,6 +272,23 @@ def test_a_plane_is_named_by_volume_layout_and_place():
         Volume(TCZYX, channel=1).plane_key(plane),
     }
     assert len(names) == 7
+
+
+def test_a_channel_has_one_name_whether_among_others_or_in_an_array_of_its_own():
+    plane = Plane(0, 1, (1,))
+    among = Volume(TCZYX, channel=1, channels=(0, 2), identity="mine")
+    alone = [TCZYX[:, 0], TCZYX[:, 2]]
+    apart = Volume(alone, spatial=(1, 2, 3), identity=["mine 0", "mine 2"])
+    assert among.plane_key(plane) == apart.plane_key(plane)
+    with pytest.raises(ValueError, match="3 names are given for 2 modalities"):
+        Volume(alone, spatial=(1, 2, 3), identity=["a", "b", "c"])
+
+
+def test_what_was_changed_in_memory_has_another_name():
+    data = bright_square()
+    before = Volume(data, identity="mri").plane_key(Plane())
+    data += 1
+    assert Volume(data, identity="mri").plane_key(Plane()) != before
 
 
 def test_a_changed_file_is_another(tmp_path: Path):

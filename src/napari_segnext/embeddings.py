@@ -6,8 +6,10 @@ depends on, so an entry is never wrong: it is there or it is missing.
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
+import os
 import shutil
 import threading
 import time
@@ -25,6 +27,7 @@ from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
 
 from napari_segnext.models.base import Embedding, SegmentationModel
+from napari_segnext.weights.cache import cache_folder
 from napari_segnext.window import Window
 
 if TYPE_CHECKING:
@@ -33,8 +36,21 @@ if TYPE_CHECKING:
 # Raised whenever code between the image and the embedding changes its result.
 ENCODING_VERSION = 1
 
+FOLDER_VARIABLE = "NAPARI_SEGNEXT_EMBEDDINGS"
 _PART = ".part-"
 _ABANDONED_S = 24 * 3600
+# Left free on a disk for what cannot be computed again.
+_SPARE = 1_000_000_000
+
+
+def default_folder() -> Path:
+    """Return the folder in which embeddings are kept unless another one is named.
+
+    ``embeddings`` in the user's cache folder, or what the environment variable
+    ``NAPARI_SEGNEXT_EMBEDDINGS`` names. One folder serves all images and models.
+    """
+    default = cache_folder() / "embeddings"
+    return Path(os.environ.get(FOLDER_VARIABLE) or default).expanduser()
 
 
 def content_key(image: NDArray[np.generic]) -> str:
@@ -116,28 +132,46 @@ class EmbeddingStore:
         Memory for embeddings, in GB (10^9 bytes), counted as they are held. The
         least recently used go first; the newest one always stays.
     folder
-        A zarr v3 group with one subgroup per key, tensors in half precision. It
-        is made when missing. None: memory alone.
+        A zarr v3 group with one subgroup per key, tensors in half precision. None:
+        memory alone.
+    writing
+        Whether new embeddings are written to the folder, which is then made when
+        missing. Otherwise what is in it is read all the same.
 
     Attributes
     ----------
+    budget
+        In bytes; may be changed at any time.
+    writing
+        As given; may be changed for a folder that exists.
     disk_error
         Why the last write to the folder failed, or None. Embeddings stay in
-        memory then.
+        memory then. The last GB of a disk is never written.
     """
 
-    def __init__(self, budget_gb: float = 2.0, folder: str | Path | None = None):
+    def __init__(
+        self,
+        budget_gb: float = 2.0,
+        folder: str | Path | None = None,
+        writing: bool = True,
+    ):
         if not budget_gb > 0:
             raise ValueError(f"the memory budget must be positive, not {budget_gb} GB")
         self.budget = int(budget_gb * 1e9)
         self.folder = None if folder is None else Path(folder)
+        self.writing = writing
         self.disk_error: OSError | None = None
         self._held: OrderedDict[str, Embedding] = OrderedDict()
+        self._on_disk: set[str] = set()
         self._nbytes = 0
         self._lock = threading.Lock()
-        if self.folder is not None:
+        if self.folder is None:
+            return
+        if writing:
             zarr.open_group(self.folder, mode="a", zarr_format=3)
             _remove_abandoned(self.folder)
+        if self.folder.is_dir():
+            self._on_disk.update(e.name for e in self.folder.iterdir() if e.is_dir())
 
     @property
     def nbytes(self) -> int:
@@ -149,10 +183,11 @@ class EmbeddingStore:
         return len(self._held)
 
     def __contains__(self, key: str) -> bool:
-        """Return whether `get` will very likely find the key; cheap."""
-        if key in self._held:
-            return True
-        return self.folder is not None and (self.folder / key / "zarr.json").exists()
+        """Tell whether `get` will very likely find the key, without a look at the disk.
+
+        What other processes have written since the store was opened is not known.
+        """
+        return key in self._held or key in self._on_disk
 
     def get(self, key: str, device: torch.device | None = None) -> Embedding | None:
         """Return an embedding, or None if it is missing.
@@ -180,10 +215,11 @@ class EmbeddingStore:
         `disk_error`; the embedding is kept in memory all the same.
         """
         self._hold(key, embedding)
-        if self.folder is None or (self.folder / key / "zarr.json").exists():
+        if self.folder is None or not self.writing or key in self._on_disk:
             return
         try:
-            self._write(self.folder, key, embedding)
+            if not (self.folder / key / "zarr.json").exists():
+                self._write(self.folder, key, embedding)
             self.disk_error = None
         except OSError as error:
             if self.disk_error is None:
@@ -214,6 +250,9 @@ class EmbeddingStore:
         if not all(np.isfinite(a).all() for a in arrays.values()):
             # Values beyond half precision: on disk they would be another embedding.
             return
+        size = sum(array.nbytes for array in arrays.values())
+        if shutil.disk_usage(folder).free < _SPARE + size:
+            raise OSError(errno.ENOSPC, "less than 1 GB would be left on the disk")
         part = folder / f"{_PART}{uuid.uuid4().hex}"
         try:
             group = zarr.open_group(part, mode="w", zarr_format=3)
@@ -233,13 +272,17 @@ class EmbeddingStore:
                 if not (folder / key).exists():
                     raise
                 # Another process wrote the same key meanwhile.
+            self._on_disk.add(key)
         finally:
             shutil.rmtree(part, ignore_errors=True)
 
     def _read(self, key: str) -> dict[str, NDArray[Any]] | None:
-        if self.folder is None or not (self.folder / key).exists():
+        if self.folder is None:
             return None
         try:
+            if not (self.folder / key).exists():
+                self._on_disk.discard(key)
+                return None
             group = zarr.open_group(self.folder / key, mode="r")
             names = cast("list[str]", group.attrs["tensors"])
             arrays = {
@@ -259,6 +302,7 @@ class EmbeddingStore:
 
     def _discard(self, folder: Path, key: str) -> None:
         """Remove a damaged entry, so that it can be written again."""
+        self._on_disk.discard(key)
         part = folder / f"{_PART}{uuid.uuid4().hex}"
         try:
             (folder / key).rename(part)

@@ -7,22 +7,28 @@ write to it safely, and what is in it is not computed again.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from itertools import product
+from itertools import chain, islice, product
 from pathlib import Path
+
+import torch
 
 from napari_segnext.embeddings import EmbeddingStore
 from napari_segnext.io import read_image
 from napari_segnext.layout import file_identity
+from napari_segnext.models import SegmentationModel
 from napari_segnext.prompts import Plane
+from napari_segnext.tiles import Tile
 from napari_segnext.volume import Volume, VolumePredictor
 from napari_segnext.weights import load_model
 
 # Embeddings go to disk; memory need not hold more than a few planes of them.
 _MEMORY_GB = 0.25
+# Tiles in one call of a model on a GPU.
+_ON_GPU = 4
 _one_at_a_time = threading.Lock()
 
 
@@ -61,6 +67,81 @@ def planes(volume: Volume, axis: int) -> list[Plane]:
     fixed = product(*(range(n) for n in volume.fixed_shape))
     depth = volume.shape[axis] if deep else 1
     return [Plane(axis, index, at) for at in fixed for index in range(depth)]
+
+
+def missing(
+    predictor: VolumePredictor, wanted: Iterable[Plane]
+) -> Iterator[tuple[Plane, Tile]]:
+    """Yield all tiles of planes that the store has not got, coarse to fine."""
+    for plane in wanted:
+        pyramid = predictor.at(plane).pyramid
+        for tile in chain(*map(pyramid.tiles, range(pyramid.levels))):
+            if predictor.at(plane).tile_key(tile) not in predictor.store:
+                yield plane, tile
+
+
+def embed_tiles(
+    predictor: VolumePredictor,
+    places: Sequence[tuple[Plane, Tile]],
+    cancelled: Callable[[], bool] = lambda: False,
+) -> None:
+    """Embed tiles in one call of the model, or one by one if that is too much for it.
+
+    Parameters
+    ----------
+    cancelled
+        Asked between blocks of the encoder.
+
+    Raises
+    ------
+    napari_segnext.models.Cancelled
+        If `cancelled` said so.
+    """
+    keys, inputs = [], []
+    for plane, tile in places:
+        keys.append(predictor.at(plane).tile_key(tile))
+        inputs.append(predictor.at(plane).model_input(tile))
+    try:
+        embeddings = predictor.model.encode_batch(inputs, cancelled)
+    except torch.cuda.OutOfMemoryError:
+        if len(places) == 1:
+            raise
+        for place in places:
+            embed_tiles(predictor, [place], cancelled)
+        return
+    for key, embedding in zip(keys, embeddings, strict=True):
+        predictor.store.put(key, embedding)
+
+
+def embed_planes(
+    predictor: VolumePredictor,
+    wanted: Iterable[Plane],
+    cancelled: Callable[[], bool] = lambda: False,
+    works_on: Callable[[tuple[Plane, Tile]], None] = lambda place: None,
+) -> None:
+    """Embed all tiles of planes that the store has not got.
+
+    Parameters
+    ----------
+    cancelled
+        Asked between blocks of the encoder.
+    works_on
+        Told the first of the tiles that are embedded next.
+
+    Raises
+    ------
+    napari_segnext.models.Cancelled
+        If `cancelled` said so. What was embedded until then is kept.
+    """
+    places = missing(predictor, wanted)
+    while batch := list(islice(places, together(predictor.model))):
+        works_on(batch[0])
+        embed_tiles(predictor, batch, cancelled)
+
+
+def together(model: SegmentationModel) -> int:
+    """Return how many tiles are best embedded at once."""
+    return _ON_GPU if model.device.type == "cuda" else 1
 
 
 def embed(
@@ -110,7 +191,7 @@ def embed_plane(job: Job, plane: Plane) -> Plane:
     """
     with _one_at_a_time:
         predictor = _predictor(job)
-        predictor.embed_all(plane)
+        embed_planes(predictor, [plane])
         error = predictor.store.disk_error
     if error is not None:
         raise OSError(f"embeddings cannot be written to {job.store}: {error}")

@@ -8,17 +8,21 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, cast
+from itertools import islice
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.embeddings import EmbeddingStore
+from napari_segnext.embeddings import EmbeddingStore, content_key
 from napari_segnext.layout import (
+    LARGE,
     ArrayLike,
     Source,
+    channel_names,
     check_axis,
     modalities,
+    pieces,
     pool,
     spatial_axes,
 )
@@ -29,9 +33,6 @@ from napari_segnext.window import Window, robust_window
 
 _SAMPLED_PLANES = 5
 _MORE_SAMPLED_PLANES = 64
-# A plane longer than this is sampled, and averaged, in pieces.
-_LARGE = 2048
-_PIECE = 512
 
 
 class Volume:
@@ -52,8 +53,8 @@ class Volume:
         Up to three channels that the model sees, in order. Default: the first
         three. With several modalities they count these instead.
     identity
-        Names the image's content between sessions; see `file_identity`. Default:
-        a name that is never given twice.
+        Names the image's content between sessions; see `file_identity`. It may be
+        one name per modality. Default: a name that is never given twice.
 
     Attributes
     ----------
@@ -77,7 +78,7 @@ class Volume:
         spatial: Sequence[int] | None = None,
         channel: int | None = None,
         channels: Sequence[int] | None = None,
-        identity: str | None = None,
+        identity: str | Sequence[str] | None = None,
     ) -> None:
         self._modalities = modalities(data)
         first = self._modalities[0][0]
@@ -93,7 +94,7 @@ class Volume:
         if 0 in first.shape:
             raise ValueError(f"the image is empty: shape {tuple(first.shape)}")
         self.channels = self._choose(channels)
-        self.identity = identity or uuid.uuid4().hex
+        self._name = self._named(identity) if identity else uuid.uuid4().hex
 
     def _choose(self, channels: Sequence[int] | None) -> tuple[int, ...]:
         several = len(self._modalities)
@@ -123,9 +124,16 @@ class Volume:
 
     def plane_key(self, plane: Plane) -> str:
         """Name the content of a plane, without reading it."""
-        layout = f"{self._spatial} {self._channel} {self.channels}"
-        place = f"{plane.axis} {plane.index} {plane.fixed}"
-        return f"{self.identity} {layout} {place}"
+        return f"{self._name} {plane.axis} {plane.index} {plane.fixed}"
+
+    def _named(self, identity: str | Sequence[str]) -> str:
+        """Name the content; a sample of it tells it from what was changed in memory."""
+        at, several = self._channel, len(self._modalities)
+        names = channel_names(identity, self.channels, several, at is not None)
+        spatial = [a - (at is not None and a > at) for a in self._spatial]
+        (plane,) = self._sampled(1)
+        *_, piece = islice(pieces(*self.plane_shape(plane)), 5)
+        return f"{names} {spatial} {content_key(self.read(plane, piece))}"
 
     def check(self, plane: Plane) -> None:
         """Check that a plane lies in the volume.
@@ -199,12 +207,12 @@ class Volume:
         return window
 
     def _window(self, rule: Literal["uint8", "percentile"], planes: int) -> Window:
-        pieces = []
+        samples = []
         for plane in self._sampled(planes):
-            for region in _pieces(*self.plane_shape(plane)):
+            for region in pieces(*self.plane_shape(plane)):
                 image = self.read(plane, region)
-                pieces.append(image.reshape(-1, len(self.channels)))
-        return robust_window(np.concatenate(pieces)[None], rule)
+                samples.append(image.reshape(-1, len(self.channels)))
+        return robust_window(np.concatenate(samples)[None], rule)
 
     def _sampled(self, count: int) -> Iterator[Plane]:
         """Yield planes spread over the first axis, in the middle of the others."""
@@ -256,7 +264,7 @@ class Volume:
         rest = step // factor
         top, bottom = rows[0] // factor, -(-rows[1] // factor)
         sides = columns[0] // factor, -(-columns[1] // factor)
-        band = max(1, _LARGE // rest) * rest
+        band = max(1, LARGE // rest) * rest
         pooled = [
             pool(self._slab(plane, level, (at, min(at + band, bottom)), sides), rest)
             for at in range(top, bottom, band)
@@ -301,14 +309,19 @@ class PlaneImage:
         self._whole: NDArray[Any] | None = None
         many = len(volume.channels) > 1
         height, width = volume.plane_shape(plane)
+        self.shape: tuple[int, ...]
         self.shape = (height, width, len(volume.channels)) if many else (height, width)
 
     def __getitem__(self, region: tuple[slice, slice]) -> NDArray[Any]:
-        if max(self.shape) > _LARGE:
+        if max(self.shape) > LARGE:
             return self._volume.read(self._plane, region)
         if self._whole is None:
             self._whole = self._volume.read(self._plane)
         return self._whole[region]
+
+    def shrunk(self, region: tuple[slice, slice], step: int) -> NDArray[Any]:
+        """Read a region with squares of `step` pixels averaged."""
+        return self._volume.read(self._plane, region, step)
 
 
 class VolumePredictor:
@@ -352,7 +365,7 @@ class VolumePredictor:
         Parameters and errors are those of `Predictor.predict`; a plane outside the
         volume is a ValueError.
         """
-        return self._at(plane).predict(prompts, previous, cancelled)
+        return self.at(plane).predict(prompts, previous, cancelled)
 
     def embed(
         self,
@@ -361,19 +374,20 @@ class VolumePredictor:
         at: Point | None = None,
     ) -> None:
         """Embed what a first click in the plane needs; see `Predictor.embed`."""
-        self._at(plane).embed(cancelled, at)
+        self.at(plane).embed(cancelled, at)
 
     def embed_all(
         self, plane: Plane, cancelled: Callable[[], bool] = lambda: False
     ) -> None:
         """Embed all of a plane; see `Predictor.embed_all`."""
-        self._at(plane).embed_all(cancelled)
+        self.at(plane).embed_all(cancelled)
 
     def is_embedded(self, plane: Plane, at: Point | None = None) -> bool:
         """Tell whether `embed` has nothing to do; reads nothing, from any thread."""
         return self._prepared(Predictor(self.model, self.store), plane).is_embedded(at)
 
-    def _at(self, plane: Plane) -> Predictor:
+    def at(self, plane: Plane) -> Predictor:
+        """Return the predictor of a plane; it is that plane's until the next call."""
         if plane != self._plane:
             self._prepared(self._predictor, plane)
             self._plane = plane
@@ -381,19 +395,5 @@ class VolumePredictor:
 
     def _prepared(self, predictor: Predictor, plane: Plane) -> Predictor:
         image = PlaneImage(self.volume, plane)
-        predictor.set_image(
-            cast("Any", image), self.window, self.volume.plane_key(plane)
-        )
+        predictor.set_image(image, self.window, self.volume.plane_key(plane))
         return predictor
-
-
-def _pieces(height: int, width: int) -> Iterator[tuple[slice, slice]]:
-    """Yield the parts of a plane that its window is chosen from."""
-    if max(height, width) <= _LARGE:
-        yield slice(None), slice(None)
-        return
-    for row in (0, 1, 2):
-        for column in (0, 1, 2):
-            top = max(0, height - _PIECE) * row // 2
-            left = max(0, width - _PIECE) * column // 2
-            yield slice(top, top + _PIECE), slice(left, left + _PIECE)
