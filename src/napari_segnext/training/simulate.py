@@ -6,13 +6,16 @@ clicks into the largest error, as in the iterative training of RITM and SegNext.
 
 from __future__ import annotations
 
+from typing import Literal
+
 import cv2
 import numpy as np
 
+from napari_segnext.evaluation.simulate import FirstPrompt, first_prompt
 from napari_segnext.prompts import BoolArray, FloatArray, Frame, Prompts
 
-# Share of each kind of first prompt.
-FIRST_PROMPTS = {
+# Share of each kind of first prompt; several clicks are of both signs.
+FIRST_PROMPTS: dict[FirstPrompt | Literal["clicks"], float] = {
     "click": 0.55,
     "clicks": 0.15,
     "box": 0.12,
@@ -57,13 +60,10 @@ def point_inside(
 
 def first_prompts(mask: BoolArray, rng: np.random.Generator) -> Prompts:
     """Simulate what a user gives first for an object (S, S) that is not empty."""
-    kind = rng.choice(list(FIRST_PROMPTS), p=list(FIRST_PROMPTS.values()))
-    if kind == "box":
-        return _box(mask, rng)
-    if kind == "scribble":
-        return _scribble(mask, rng)
-    if kind == "polygon":
-        return _polygon(mask, rng)
+    drawn = rng.choice(len(FIRST_PROMPTS), p=list(FIRST_PROMPTS.values()))
+    kind = list(FIRST_PROMPTS)[drawn]
+    if kind != "click" and kind != "clicks":
+        return first_prompt(kind, mask, rng)
     prompts = Prompts().click(*point_inside(mask, rng))
     if kind == "clicks":
         around = ~mask & (depth(~mask) < 0.3 * mask.shape[0])
@@ -90,43 +90,3 @@ def correction(
 def identity_frame(size: int) -> Frame:
     """Return the frame in which image pixels are model pixels."""
     return Frame(0, 0, size, size, size)
-
-
-def _bounds(mask: BoolArray) -> tuple[int, int, int, int]:
-    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]), int(columns[-1])
-
-
-def _box(mask: BoolArray, rng: np.random.Generator) -> Prompts:
-    y0, x0, y1, x1 = _bounds(mask)
-    slack = 0.08 * max(y1 - y0, x1 - x0) + 1
-    corners = np.array([y0, x0, y1, x1]) + rng.normal(0, slack, 4)
-    corners = np.clip(corners, 0, mask.shape[0] - 1)
-    return Prompts().box(tuple(corners[:2]), tuple(corners[2:]))
-
-
-def _polygon(mask: BoolArray, rng: np.random.Generator) -> Prompts:
-    contours, _ = cv2.findContours(
-        mask.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
-    )
-    outline = max(contours, key=len)[:, 0, ::-1].astype(float)
-    count = min(len(outline), int(rng.integers(5, 16)))
-    if count < 3:
-        return _box(mask, rng)
-    chosen = np.linspace(0, len(outline), count, endpoint=False).astype(int)
-    slack = 0.03 * np.sqrt(mask.sum()) + 0.5
-    vertices = outline[chosen] + rng.normal(0, slack, (count, 2))
-    return Prompts().polygon(np.clip(vertices, 0, mask.shape[0] - 1))
-
-
-def _scribble(mask: BoolArray, rng: np.random.Generator) -> Prompts:
-    """Wander through the inside of the object, a stroke a user could draw."""
-    distance = depth(mask)
-    inner = np.flatnonzero(distance > 0.3 * distance.max())
-    anchors = rng.choice(inner, size=int(rng.integers(2, 5)))
-    points = np.stack(np.unravel_index(anchors, mask.shape), 1).astype(float)
-    # In order along their main direction, so that the stroke does not zigzag.
-    centred = points - points.mean(0)
-    direction = np.linalg.svd(centred, full_matrices=False)[2][0]
-    points = points[np.argsort(centred @ direction)]
-    return Prompts().scribble(points, width=float(rng.uniform(2, 8)))
