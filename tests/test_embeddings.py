@@ -16,7 +16,6 @@ from torch import Tensor
 from napari_segnext.embeddings import (
     EmbeddingStore,
     content_key,
-    default_folder,
     embedding_key,
     model_fingerprint,
 )
@@ -111,6 +110,30 @@ def test_a_store_that_does_not_write_finds_what_is_there_and_adds_nothing(tmp_pa
     assert not (tmp_path / "none").exists()
 
 
+def test_a_store_can_go_on_with_another_folder_and_save_what_it_holds(tmp_path):
+    EmbeddingStore(folder=tmp_path / "other").put("b", embedding(2))
+    store = EmbeddingStore()
+    store.put("a", embedding(1))
+    store.use_folder(tmp_path / "other")
+    assert value_of(store.get("a")) == 1 and value_of(store.get("b")) == 2
+    assert "a" not in EmbeddingStore(folder=tmp_path / "other")
+    store.save_held()
+    assert value_of(EmbeddingStore(folder=tmp_path / "other").get("a")) == 1
+
+
+@pytest.mark.parametrize("writing", [True, False])
+def test_a_folder_that_cannot_be_used_leaves_memory(tmp_path: Path, writing: bool):
+    (tmp_path / "file").write_text("no folder")
+    store = EmbeddingStore()
+    if writing:
+        with pytest.raises((OSError, ValueError)):
+            store.use_folder(tmp_path / "file", writing)
+    else:
+        store.use_folder(tmp_path / "file", writing)
+    store.put("a", embedding())
+    assert value_of(store.get("a")) == 1 and store.get("b") is None
+
+
 def test_the_last_of_a_disk_is_left_free(tmp_path: Path, monkeypatch):
     store = EmbeddingStore(folder=tmp_path)
     usage = shutil.disk_usage(tmp_path)._replace(free=1_000_000_000)
@@ -137,14 +160,6 @@ def test_a_drive_that_is_gone_is_as_if_nothing_were_kept(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "stat", gone)
     assert store.get("a") is None
-
-
-def test_the_folder_is_the_cache_or_what_the_environment_names(tmp_path, monkeypatch):
-    monkeypatch.setenv("NAPARI_SEGNEXT_CACHE", str(tmp_path))
-    monkeypatch.delenv("NAPARI_SEGNEXT_EMBEDDINGS", raising=False)
-    assert default_folder() == tmp_path / "embeddings"
-    monkeypatch.setenv("NAPARI_SEGNEXT_EMBEDDINGS", str(tmp_path / "mine"))
-    assert default_folder() == tmp_path / "mine"
 
 
 def _cut(entry: Path) -> None:

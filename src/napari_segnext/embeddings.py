@@ -9,13 +9,13 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-import os
 import shutil
 import threading
 import time
 import uuid
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
@@ -26,8 +26,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
 
-from napari_segnext.models.base import Embedding, SegmentationModel
-from napari_segnext.weights.cache import cache_folder
+from napari_segnext.models.base import Cancelled, Embedding, SegmentationModel
 from napari_segnext.window import Window
 
 if TYPE_CHECKING:
@@ -36,21 +35,10 @@ if TYPE_CHECKING:
 # Raised whenever code between the image and the embedding changes its result.
 ENCODING_VERSION = 1
 
-FOLDER_VARIABLE = "NAPARI_SEGNEXT_EMBEDDINGS"
 _PART = ".part-"
 _ABANDONED_S = 24 * 3600
 # Left free on a disk for what cannot be computed again.
 _SPARE = 1_000_000_000
-
-
-def default_folder() -> Path:
-    """Return the folder in which embeddings are kept unless another one is named.
-
-    ``embeddings`` in the user's cache folder, or what the environment variable
-    ``NAPARI_SEGNEXT_EMBEDDINGS`` names. One folder serves all images and models.
-    """
-    default = cache_folder() / "embeddings"
-    return Path(os.environ.get(FOLDER_VARIABLE) or default).expanduser()
 
 
 def content_key(image: NDArray[np.generic]) -> str:
@@ -101,7 +89,7 @@ _fingerprints: WeakKeyDictionary[
 
 
 def model_fingerprint(model: SegmentationModel) -> str:
-    """Name a model by its configuration and the values of its tensors.
+    """Name a model by its configuration, the values of its tensors and its arithmetic.
 
     The name is computed once and again only after the tensors have changed, as
     fine-tuning does.
@@ -111,7 +99,8 @@ def model_fingerprint(model: SegmentationModel) -> str:
     known = _fingerprints.get(model)
     if known and known[0] == state:
         return known[1]
-    digest = hashlib.blake2b(model.config.to_json().encode(), digest_size=16)
+    header = model.config.to_json() + model.numerics
+    digest = hashlib.blake2b(header.encode(), digest_size=16)
     for name, tensor in sorted(tensors.items()):
         values = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
@@ -142,8 +131,8 @@ class EmbeddingStore:
     ----------
     budget
         In bytes; may be changed at any time.
-    writing
-        As given; may be changed for a folder that exists.
+    folder, writing
+        As given; see `use_folder`.
     disk_error
         Why the last write to the folder failed, or None. Embeddings stay in
         memory then. The last GB of a disk is never written.
@@ -158,20 +147,47 @@ class EmbeddingStore:
         if not budget_gb > 0:
             raise ValueError(f"the memory budget must be positive, not {budget_gb} GB")
         self.budget = int(budget_gb * 1e9)
-        self.folder = None if folder is None else Path(folder)
-        self.writing = writing
+        self.folder: Path | None
         self.disk_error: OSError | None = None
         self._held: OrderedDict[str, Embedding] = OrderedDict()
-        self._on_disk: set[str] = set()
         self._nbytes = 0
         self._lock = threading.Lock()
-        if self.folder is None:
+        self.use_folder(folder, writing)
+
+    def use_folder(self, folder: str | Path | None, writing: bool = True) -> None:
+        """Go on with another folder; what memory holds stays.
+
+        Raises
+        ------
+        OSError, ValueError
+            If the folder cannot be made or listed, or holds something else. Nothing
+            is read or written on disk from then on.
+        """
+        self.folder, self.writing, self._on_disk = None, writing, set()
+        if folder is None:
             return
+        place = Path(folder)
         if writing:
-            zarr.open_group(self.folder, mode="a", zarr_format=3)
-            _remove_abandoned(self.folder)
-        if self.folder.is_dir():
-            self._on_disk.update(e.name for e in self.folder.iterdir() if e.is_dir())
+            zarr.open_group(place, mode="a", zarr_format=3)
+            _remove_abandoned(place)
+        if place.is_dir():
+            self._on_disk = {e.name for e in place.iterdir() if e.is_dir()}
+        self.folder, self.disk_error = place, None
+
+    def save_held(self, cancelled: Callable[[], bool] = lambda: False) -> None:
+        """Write what memory holds to the folder.
+
+        Raises
+        ------
+        napari_segnext.models.Cancelled
+            If `cancelled` said so. What was written until then is kept.
+        """
+        with self._lock:
+            held = list(self._held.items())
+        for key, embedding in held:
+            if cancelled():
+                raise Cancelled
+            self._save(key, embedding)
 
     @property
     def nbytes(self) -> int:
@@ -215,20 +231,7 @@ class EmbeddingStore:
         `disk_error`; the embedding is kept in memory all the same.
         """
         self._hold(key, embedding)
-        if self.folder is None or not self.writing or key in self._on_disk:
-            return
-        try:
-            if not (self.folder / key / "zarr.json").exists():
-                self._write(self.folder, key, embedding)
-            self.disk_error = None
-        except OSError as error:
-            if self.disk_error is None:
-                warnings.warn(
-                    f"embeddings cannot be written to {self.folder} ({error}); "
-                    "they are kept in memory only",
-                    stacklevel=2,
-                )
-            self.disk_error = error
+        self._save(key, embedding)
 
     def clear(self) -> None:
         """Forget what memory holds; the folder stays as it is."""
@@ -244,6 +247,22 @@ class EmbeddingStore:
             self._nbytes += embedding.nbytes
             while self._nbytes > self.budget and len(self._held) > 1:
                 self._nbytes -= self._held.popitem(last=False)[1].nbytes
+
+    def _save(self, key: str, embedding: Embedding) -> None:
+        if self.folder is None or not self.writing or key in self._on_disk:
+            return
+        try:
+            if not (self.folder / key / "zarr.json").exists():
+                self._write(self.folder, key, embedding)
+            self.disk_error = None
+        except OSError as error:
+            if self.disk_error is None:
+                warnings.warn(
+                    f"embeddings cannot be written to {self.folder} ({error}); "
+                    "they are kept in memory only",
+                    stacklevel=3,
+                )
+            self.disk_error = error
 
     def _write(self, folder: Path, key: str, embedding: Embedding) -> None:
         arrays = embedding.numpy()

@@ -8,7 +8,13 @@ import sys
 import pytest
 
 from napari_segnext.models.reference import reference_config
-from napari_segnext.weights import CATALOGUE, cache_folder, list_models, path_of
+from napari_segnext.weights import (
+    CATALOGUE,
+    cache_folder,
+    embeddings_folder,
+    list_models,
+    path_of,
+)
 from napari_segnext.weights.checkpoint import expected_shapes
 
 PUBLISHED = [entry for entry in CATALOGUE.values() if entry.reference]
@@ -61,3 +67,13 @@ def test_listing_models_does_not_import_torch():
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_embeddings_are_kept_in_the_cache_or_where_the_environment_says(
+    tmp_path, monkeypatch
+):
+    monkeypatch.setenv("NAPARI_SEGNEXT_CACHE", str(tmp_path))
+    monkeypatch.delenv("NAPARI_SEGNEXT_EMBEDDINGS", raising=False)
+    assert embeddings_folder() == tmp_path / "embeddings"
+    monkeypatch.setenv("NAPARI_SEGNEXT_EMBEDDINGS", str(tmp_path / "mine"))
+    assert embeddings_folder() == tmp_path / "mine"

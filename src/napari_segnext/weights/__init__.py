@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napari_segnext.weights.cache import (
     ModelStatus,
     cache_folder,
+    embeddings_folder,
     list_models,
     path_of,
 )
@@ -42,6 +43,7 @@ __all__ = [
     "choose_device",
     "convert",
     "download",
+    "embeddings_folder",
     "list_models",
     "load_model",
     "path_of",

@@ -13,6 +13,7 @@ from napari_segnext.weights.catalogue import CATALOGUE, Entry
 from napari_segnext.weights.errors import DownloadError, WeightsError
 
 CACHE_VARIABLE = "NAPARI_SEGNEXT_CACHE"
+EMBEDDINGS_VARIABLE = "NAPARI_SEGNEXT_EMBEDDINGS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,16 @@ def cache_folder() -> Path:
     """
     default = Path(pooch.os_cache("napari-segnext"))
     return Path(os.environ.get(CACHE_VARIABLE) or default).expanduser()
+
+
+def embeddings_folder() -> Path:
+    """Return the folder in which embeddings are kept unless another one is named.
+
+    ``embeddings`` in the folder of downloaded files, or what the environment variable
+    ``NAPARI_SEGNEXT_EMBEDDINGS`` names. One folder serves all images and models.
+    """
+    default = cache_folder() / "embeddings"
+    return Path(os.environ.get(EMBEDDINGS_VARIABLE) or default).expanduser()
 
 
 def make_cache_folder() -> None:
