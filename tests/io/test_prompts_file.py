@@ -7,6 +7,7 @@ import json
 import numpy as np
 import pytest
 
+from napari_segnext.categories import Category
 from napari_segnext.io import ObjectPrompts, read_prompts, write_prompts
 from napari_segnext.io.prompts_file import region_from_json, region_to_json
 from napari_segnext.prompts import Plane, Prompts, Region
@@ -35,7 +36,9 @@ def test_all_prompts_come_back_as_they_were(tmp_path):
             "tumour",
             {Plane(0, 74): every_kind(), Plane(2, 9): Prompts().click(1, 1)},
         ),
-        ObjectPrompts(7, "", {Plane(1, 3, (2,)): every_kind()}),
+        ObjectPrompts(
+            7, "", {Plane(1, 3, (2,)): every_kind()}, Category(4, "enhancing")
+        ),
     ]
     write_prompts(tmp_path / "prompts.json", objects)
     assert read_prompts(tmp_path / "prompts.json") == objects

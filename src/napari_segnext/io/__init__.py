@@ -7,6 +7,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from napari_segnext.categories import Legend
 from napari_segnext.io.image import Geometry, ImageFile
 from napari_segnext.io.prompts_file import ObjectPrompts, read_prompts, write_prompts
 
@@ -16,6 +17,7 @@ __all__ = [
     "Geometry",
     "ImageFile",
     "ObjectPrompts",
+    "check_writable",
     "is_readable",
     "read_image",
     "read_prompts",
@@ -47,7 +49,10 @@ WRITABLE = {
     ".tiff": ("tiff", "write_tiff"),
     ".zarr": ("ome_zarr", "write_zarr"),
     ".npy": ("plain", "write_npy"),
+    ".json": ("coco", "write_coco"),
 }
+# Formats with a place for what the values are called.
+_WITH_NAMES = ("coco", "ome_zarr")
 _DICOM = (".dcm", ".dicom", ".ima")
 _ZARR_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
@@ -102,8 +107,27 @@ def is_readable(path: str | Path) -> bool:
     return _reader(place) is not None or place.suffix.lower() in _DICOM
 
 
+def check_writable(path: str | Path) -> None:
+    """Check, by the name alone, that labels can be written to a file.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown.
+    """
+    place = Path(path)
+    if _by_suffix(place, WRITABLE) is None:
+        raise ValueError(
+            f"labels cannot be written as {place.name}; choose one of "
+            f"{', '.join(WRITABLE)}"
+        )
+
+
 def write_labels(
-    path: str | Path, labels: Any, geometry: Geometry | None = None
+    path: str | Path,
+    labels: Any,
+    geometry: Geometry | None = None,
+    legend: Legend | None = None,
 ) -> None:
     """Write labels so that they lie on the image that they belong to.
 
@@ -113,11 +137,14 @@ def write_labels(
     ----------
     path
         The end of the name chooses the format: ``.nii.gz``, ``.nii``, ``.tif``,
-        ``.ome.tif``, ``.zarr`` or ``.npy``.
+        ``.ome.tif``, ``.zarr``, ``.npy``, or ``.json`` for COCO annotations.
     labels
         Whole numbers, of the shape of the displayed image without channels.
     geometry
         Of that image, from `read_image`; without it, voxels of unit size.
+    legend
+        Names and classes by value, for the formats that have a place for them: zarr
+        and COCO.
 
     Raises
     ------
@@ -128,13 +155,11 @@ def write_labels(
         If the file cannot be written.
     """
     place = Path(path).expanduser()
+    check_writable(place)
     found = _by_suffix(place, WRITABLE)
-    if found is None:
-        known = ", ".join(WRITABLE)
-        raise ValueError(
-            f"labels cannot be written as {place.name}; choose one of {known}"
-        )
-    _load(found)(place, labels, geometry or Geometry.plain(labels.shape))
+    assert found is not None
+    names = [legend] if found[0] in _WITH_NAMES else []
+    _load(found)(place, labels, geometry or Geometry.plain(labels.shape), *names)
 
 
 def _load(found: tuple[str, str]) -> Callable[..., Any]:

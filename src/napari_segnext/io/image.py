@@ -179,16 +179,23 @@ def check_shape(path: Path, labels: NDArray[Any], geometry: Geometry) -> None:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a place to write to, which becomes `path` once all is written.
 
-    What was at `path` before stays until then.
+    What was at `path` before stays until then, and for good if writing fails.
     """
     # The name ends as the path does: writers choose the format by it.
     part = path.with_name(f".{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         yield part
+        if part.is_file():
+            with part.open("r+b") as file:
+                os.fsync(file.fileno())
         if path.is_dir() and part.exists():
             former = path.with_name(f".{uuid.uuid4().hex[:8]}-former")
             path.rename(former)
-            part.rename(path)
+            try:
+                part.rename(path)
+            except OSError:
+                former.rename(path)
+                raise
             shutil.rmtree(former)
         else:
             os.replace(part, path)

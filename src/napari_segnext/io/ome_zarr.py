@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import zarr
 
+from napari_segnext.categories import Legend
 from napari_segnext.io.image import (
     SPATIAL,
     Geometry,
@@ -59,8 +60,15 @@ def read_zarr(path: Path) -> ImageFile:
         raise ValueError(f"its arrays are {sorted(arrays)}: open one of them")
 
 
-def write_zarr(path: Path, labels: Any, geometry: Geometry) -> None:
+def write_zarr(
+    path: Path, labels: Any, geometry: Geometry, legend: Legend | None = None
+) -> None:
     """Write labels as OME-Zarr 0.5 with one level.
+
+    Parameters
+    ----------
+    legend
+        Names and classes by value.
 
     Raises
     ------
@@ -88,9 +96,18 @@ def write_zarr(path: Path, labels: Any, geometry: Geometry) -> None:
         group.create_array("0", data=array, chunks=chunks)
         group.attrs["ome"] = {
             "version": "0.5",
-            "image-label": {},
+            "image-label": _properties(legend or {}),
             "multiscales": [{"name": path.stem, "axes": axes, "datasets": [level]}],
         }
+
+
+def _properties(legend: Legend) -> dict[str, Any]:
+    properties = [
+        {"label-value": value, "name": named.name}
+        | ({"class": named.category.name} if named.category else {})
+        for value, named in sorted(legend.items())
+    ]
+    return {"properties": properties} if properties else {}
 
 
 def _ome(group: zarr.Group) -> Mapping[str, Any]:

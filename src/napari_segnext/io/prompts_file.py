@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segnext.categories import Category
 from napari_segnext.io.image import replacing
 from napari_segnext.prompts import (
     Box,
@@ -33,11 +34,12 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class ObjectPrompts:
-    """The prompts of one object, by plane."""
+    """The prompts of one object, by plane, and its class if it has one."""
 
     id: int
     name: str = ""
     planes: Mapping[Plane, Prompts] = field(default_factory=dict)
+    category: Category | None = None
 
 
 def write_prompts(path: str | Path, objects: Sequence[ObjectPrompts]) -> None:
@@ -173,7 +175,10 @@ def _object(item: ObjectPrompts) -> dict[str, Any]:
         | {"prompts": [prompt_to_json(p) for p in prompts]}
         for plane, prompts in sorted(item.planes.items())
     ]
-    return {"id": item.id, "name": item.name, "planes": planes}
+    entry: dict[str, Any] = {"id": item.id, "name": item.name}
+    if item.category is not None:
+        entry["class"] = {"value": item.category.value, "name": item.category.name}
+    return {**entry, "planes": planes}
 
 
 def _parse_object(values: Mapping[str, Any]) -> ObjectPrompts:
@@ -183,4 +188,8 @@ def _parse_object(values: Mapping[str, Any]) -> ObjectPrompts:
         plane = Plane(int(entry.get("axis", 0)), int(entry.get("index", 0)), fixed)
         prompts = tuple(prompt_from_json(p) for p in entry["prompts"])
         planes[plane] = Prompts(prompts)
-    return ObjectPrompts(int(values["id"]), str(values.get("name", "")), planes)
+    category = None
+    if "class" in values:
+        category = Category(int(values["class"]["value"]), str(values["class"]["name"]))
+    name = str(values.get("name", ""))
+    return ObjectPrompts(int(values["id"]), name, planes, category)
