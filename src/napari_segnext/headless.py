@@ -37,16 +37,16 @@ def answer(
         If the request's plane or one of its prompts lies outside the volume.
     """
     previous = None
-    if request.previous is not None:
+    if request.patch is not None:
         seen = Prompts(request.prompts.items[: request.answered])
-        previous = Prediction.from_probability(request.previous, seen)
+        previous = Prediction(request.patch, seen)
     if previous is None and not any(prompt.positive for prompt in request.prompts):
         # There is nothing yet that negative prompts could take away.
         shape = predictor.volume.plane_shape(request.plane)
         prediction = Prediction(Patch.nothing(shape), request.prompts)
     else:
         prediction = predictor.predict(request.plane, request.prompts, previous)
-    session.commit(request, prediction.probability)
+    session.commit(request, prediction.patch)
     return prediction
 
 

@@ -11,6 +11,7 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QApplication
 
+from napari_segnext.patch import Patch
 from napari_segnext.prompts import extent
 
 NO, CTRL = Qt.KeyboardModifier.NoModifier, Qt.KeyboardModifier.ControlModifier
@@ -26,6 +27,10 @@ class Answer:
     probability: np.ndarray
     embed_ms: float = 0.0
     decode_ms: float = 1.0
+
+    @property
+    def patch(self):
+        return Patch.of(self.probability)
 
 
 def expected(prompts, shape):

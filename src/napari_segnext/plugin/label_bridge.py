@@ -11,6 +11,7 @@ from napari.layers import Labels
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
+from napari_segnext.patch import Extent
 from napari_segnext.plugin.planes import Axes
 from napari_segnext.prompts import Plane
 
@@ -46,9 +47,10 @@ class LayerLabels:
         """Shape of the labels' data."""
         return self._axes.shape
 
-    def read(self, plane: Plane) -> Values:
-        """Return the labels of a plane: (H, W) integers."""
-        return np.array(self.layer.data[self._axes.index(plane)])
+    def read(self, plane: Plane, extent: Extent | None = None) -> Values:
+        """Return the labels of a plane, (H, W) integers, or of part of it."""
+        page = self.layer.data[self._axes.index(plane)]
+        return np.array(page if extent is None else page[extent.slices])
 
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Write pixels of a plane and show them."""

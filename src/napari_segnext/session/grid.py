@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_segnext.patch import Extent
 from napari_segnext.prompts import Plane
 
 Index = NDArray[np.intp]
@@ -28,8 +29,8 @@ class Labels(Protocol):
     def shape(self) -> tuple[int, ...]:
         """Shape of the whole array."""
 
-    def read(self, plane: Plane) -> Values:
-        """Return a plane, (H, W), in the array's own type; copy or view."""
+    def read(self, plane: Plane, extent: Extent | None = None) -> Values:
+        """Return a plane, (H, W), or part of it, in its own type; copy or view."""
 
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Write the given pixels of a plane and no others."""
@@ -71,10 +72,10 @@ class ArrayLabels:
         """Shape of the array."""
         return self.array.shape
 
-    def read(self, plane: Plane) -> Values:
-        """Return a view of a plane."""
+    def read(self, plane: Plane, extent: Extent | None = None) -> Values:
+        """Return a view of a plane, or of part of it."""
         page: Values = self.array[self._grid.index(plane)]
-        return page
+        return page if extent is None else page[extent.slices]
 
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Write pixels of a plane."""
@@ -132,6 +133,14 @@ class Grid:
             index[len(self.fixed) + plane.axis] = plane.index
         return tuple(index)
 
+    def extent(self, plane: Plane, voxels: Voxels) -> Extent:
+        """Return what holds those of some voxels that lie in a plane."""
+        rows, columns = self.pixels(plane, voxels[self.within(plane, voxels)])
+        if not len(rows):
+            return Extent(0, 0, 0, 0)
+        first, last = (rows.min(), columns.min()), (rows.max(), columns.max())
+        return Extent(*map(int, first), *(int(at) + 1 for at in last))
+
     def voxels(self, plane: Plane, rows: ArrayLike, columns: ArrayLike) -> Voxels:
         """Return the numbers of pixels of a plane: (N,), in the order given."""
         row_stride, column_stride = self._pixel_strides(plane)
@@ -183,12 +192,16 @@ class Grid:
         rows, columns = self._in_plane(plane)
         return self._strides[rows], self._strides[columns]
 
-    def _first(self, plane: Plane) -> int:
-        """Return the number of a plane's pixel (0, 0)."""
+    def frame(self, plane: Plane) -> int:
+        """Return the number of a plane's place along the axes before the spatial."""
         frame = 0
         for at, length in zip(plane.fixed, self.fixed, strict=True):
             frame = frame * length + at
-        first = frame * math.prod(self.spatial)
+        return frame
+
+    def _first(self, plane: Plane) -> int:
+        """Return the number of a plane's pixel (0, 0)."""
+        first = self.frame(plane) * math.prod(self.spatial)
         if len(self.spatial) == 3:
             first += plane.index * self._strides[plane.axis]
         return first

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_segnext.patch import Extent
 from napari_segnext.prompts import Plane
 from napari_segnext.session.grid import Grid, Values
 from napari_segnext.session.sparse import Diff, Sparse, find
@@ -92,20 +93,32 @@ class History:
                 return None
         return None
 
-    def page_at(self, place: int, plane: Plane, page: Values, grid: Grid) -> Values:
-        """Return a plane of the labels as it was right after a step.
+    def changed_after(self, place: int, plane: Plane, grid: Grid) -> Extent:
+        """Return the part of a plane that steps after one have changed."""
+        extent = Extent(0, 0, 0, 0)
+        for step in self.done[place + 1 :]:
+            extent = extent.joined(grid.extent(plane, step.diff.voxels))
+        return extent
+
+    def page_at(
+        self, place: int, plane: Plane, page: Values, grid: Grid, part: Extent
+    ) -> Values:
+        """Return a part of a plane of the labels as it was right after a step.
 
         Parameters
         ----------
         page
-            The plane as it is.
+            The part as it is.
         """
         later = [step.diff for step in self.done[place + 1 :] if len(step.diff)]
         if later:
             page = page.copy()
         for diff in reversed(later):
             inside = diff.select(grid.within(plane, diff.voxels))
-            page[grid.pixels(plane, inside.voxels)] = inside.old
+            rows, columns = grid.pixels(plane, inside.voxels)
+            met = (rows >= part.top) & (rows < part.bottom)
+            met &= (columns >= part.left) & (columns < part.right)
+            page[rows[met] - part.top, columns[met] - part.left] = inside.old[met]
         return page
 
     def edits_at(

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.prompts import BoolArray, Prompts, Region
-from napari_segnext.resample import FloatArray
+from napari_segnext.patch import Extent, Patch
+from napari_segnext.prompts import Plane, Prompts, Region
 from napari_segnext.session.grid import Values, Voxels
 from napari_segnext.session.painter import Painter
 from napari_segnext.session.sparse import Diff, Sparse, find
-from napari_segnext.session.state import Key, Result
+from napari_segnext.session.state import Key, Probability, Result
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -68,9 +68,18 @@ class View:
         return edits.select(self.painter.grid.within(key[1], edits.voxels))
 
 
+def concerned(view: View, key: Key, *extents: Extent) -> Extent:
+    """Return the part of a plane in which an object is, or was edited, and others."""
+    own = view.own(key).voxels
+    extent = view.painter.extent(*key)
+    for other in (view.painter.grid.extent(key[1], own), *extents):
+        extent = extent.joined(other)
+    return extent
+
+
 def previous_mask(
     view: View, key: Key, prompts: Prompts, result: Result | None
-) -> tuple[FloatArray | None, int]:
+) -> tuple[Patch | None, int]:
     """Return the probability that a decode starts from, and what it answers.
 
     The last prediction, if all prompts that it answers are still there; the
@@ -80,61 +89,80 @@ def previous_mask(
 
     Returns
     -------
-    (H, W) float32 or None, and how many of the prompts it answers
+    The map or None, and how many of the prompts it answers
     """
     number, plane = key
     grid = view.painter.grid
-    section = view.painter.labels.read(plane) == number
     own = view.own(key)
-    at = grid.pixels(plane, own.voxels)
+    extent = concerned(view, key)
+    if result is not None:
+        extent = extent.joined(grid.extent(plane, result.base.voxels))
+        extent = extent.joined(result.probability.extent)
+        extent = extent.joined(_extent(result.section))
+    section = view.painter.labels.read(plane, extent) == number
+    at = _pixels(view, plane, own.voxels, extent)
     answered = 0 if result is None else len(result.prompts)
     if result is not None and prompts.items[:answered] != result.prompts.items:
         answered = 0
-        section[grid.pixels(plane, result.base.voxels)] = result.base.values == number
+        covered = _pixels(view, plane, result.base.voxels, extent)
+        section[covered] = result.base.values == number
     section[at] = own.values
+    shape = grid.plane_shape(plane)
     if answered and result is not None:
-        shown = result.section.paste(section.shape)
+        shown = np.zeros(section.shape, bool)
+        shown[_extent(result.section).within(extent)] = result.section.pixels
         shown[at] = own.values
         if np.array_equal(shown, section):
-            previous = result.probability.expand()
+            previous = result.probability.patch.read(extent).copy()
             previous[at] = own.values
-            return previous, answered
-    return (section.astype(np.float32) if section.any() else None), answered
+            return Patch(shape, extent[:2], previous), answered
+    if not section.any():
+        return None, answered
+    return Patch(shape, extent[:2], section.astype(np.float32)), answered
 
 
 def repaint(
-    view: View, key: Key, page: Values, mask: BoolArray, base: Sparse
+    view: View, key: Key, page: Values, part: Extent, kept: Probability, base: Sparse
 ) -> tuple[Diff, Region]:
     """Return how a mask changes a plane, and the object's pixels after it.
 
     Parameters
     ----------
     page
-        The plane's (H, W) ids.
-    mask
-        As predicted; the object's manual edits are put into it.
+        (h, w) ids of a part of the plane.
+    part
+        Which part: all in which the object was or is.
+    kept
+        As predicted; the object's manual edits are put into its mask.
     base
         What the object's predictions have covered in the plane.
     """
     number, plane = key
     grid = view.painter.grid
-    own = view.own(key)
-    mask[grid.pixels(plane, own.voxels)] = own.values
+    own, mask = view.own(key), kept.mask(part)
+    mask[_pixels(view, plane, own.voxels, part)] = own.values
     section = page == number
-    # All else happens in the box that holds both; a plane can be large.
-    box = Region.of(mask | section)
-    (top, left), (height, width) = box.offset, box.pixels.shape
-    inside = slice(top, top + height), slice(left, left + width)
-    section, mask, page = section[inside], mask[inside], page[inside]
     rows, columns = np.nonzero(mask != section)
-    voxels = grid.voxels(plane, rows + top, columns + left)
+    voxels = grid.voxels(plane, rows + part.top, columns + part.left)
     old, take = page[rows, columns], mask[rows, columns]
-    kept = take & np.isin(old, list(view.finished - {number}))
-    kept |= take & find(view.painted_for_others(key), voxels)[0]
+    protected = take & np.isin(old, list(view.finished - {number}))
+    protected |= take & find(view.painted_for_others(key), voxels)[0]
     new = np.where(take, number, view.beneath(number, voxels, base))
-    section[rows[~kept], columns[~kept]] = take[~kept]
-    diff = Diff(voxels, old, new.astype(page.dtype)).select(~kept)
-    return diff, Region.of(section, box.offset)
+    section[rows[~protected], columns[~protected]] = take[~protected]
+    diff = Diff(voxels, old, new.astype(page.dtype)).select(~protected)
+    return diff, Region.of(section, part[:2])
+
+
+def _extent(region: Region) -> Extent:
+    return Extent.at(region.offset, region.pixels.shape)
+
+
+def _pixels(
+    view: View, plane: Plane, voxels: Voxels, extent: Extent
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Return rows and columns, in an extent, of voxels that lie in it."""
+    rows, columns = view.painter.grid.pixels(plane, voxels)
+    return rows - extent.top, columns - extent.left
 
 
 def restore(view: View, key: Key, result: Result | None) -> Diff:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from napari_segnext.patch import Patch
 from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.resample import FloatArray
 from napari_segnext.session.grid import LabelChange
@@ -19,10 +20,10 @@ class Request:
     ----------
     prompts
         All of the object in the plane, in the order given.
-    previous
-        (H, W) float32 probability to start from, or None.
+    patch
+        The probability to start from, or None.
     answered
-        How many of the prompts, from the first, `previous` answers already.
+        How many of the prompts, from the first, it answers already.
     ticket
         The step that the mask will belong to.
     """
@@ -30,9 +31,14 @@ class Request:
     object_id: int
     plane: Plane
     prompts: Prompts
-    previous: FloatArray | None
+    patch: Patch | None
     answered: int
     ticket: int
+
+    @property
+    def previous(self) -> FloatArray | None:
+        """The probability to start from: (H, W) float32, or None."""
+        return None if self.patch is None else self.patch.expand()
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,9 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segnext.patch import Extent
 from napari_segnext.prompts import Plane
 from napari_segnext.session.grid import Grid, LabelChange, Labels, Values, Voxels
 from napari_segnext.session.sparse import Diff
+
+# Pixels along a side of what voxels are counted in.
+_BLOCK = 512
+# Pixels along a side of what is read at once to look up single voxels.
+_READ = 4096
 
 
 class Painter:
@@ -27,10 +33,12 @@ class Painter:
     def __init__(self, labels: Labels, blank: bool = False) -> None:
         self.labels = labels
         self.grid = Grid(labels.shape)
-        # Of each id the voxels in each plane perpendicular to axis 0.
+        # Planes perpendicular to axis 0 are divided into blocks, so that what is known
+        # of an id in a large plane is more than that it is there.
+        height, width = self.grid.spatial[-2:]
+        self._down, self._across = -(-height // _BLOCK), -(-width // _BLOCK)
+        # Of each id the voxels in each block.
         self._counts: dict[int, Counter[int]] = {}
-        # Rows and columns in these planes that hold all voxels of an id.
-        self._boxes: dict[int, tuple[int, int, int, int]] = {}
         if not blank:
             self._count_all()
 
@@ -46,23 +54,60 @@ class Painter:
     @cached_property
     def dtype(self) -> np.dtype[np.integer[Any]]:
         """Integer type of the labels."""
-        return self.labels.read(self.grid.slice_plane(0)).dtype
+        return self.labels.read(self.grid.slice_plane(0), Extent(0, 0, 1, 1)).dtype
 
     def voxels(self, number: int) -> Voxels:
         """Return all voxels of an id, sorted."""
-        counts = self._counts.get(number, Counter())
-        top, left, bottom, right = self._boxes.get(number, (0, 0, 0, 0))
         parts = [np.zeros(0, np.int64)]
-        for at in sorted(at for at, count in counts.items() if count):
-            plane = self.grid.slice_plane(at)
-            page = self.labels.read(plane)[top:bottom, left:right]
-            rows, columns = np.nonzero(page == number)
-            parts.append(self.grid.voxels(plane, rows + top, columns + left))
-        return np.concatenate(parts)
+        for plane, part in map(self._place, self._used(number).tolist()):
+            rows, columns = np.nonzero(self.labels.read(plane, part) == number)
+            parts.append(self.grid.voxels(plane, rows + part.top, columns + part.left))
+        return np.sort(np.concatenate(parts))
+
+    def extent(self, number: int, plane: Plane) -> Extent:
+        """Return a part of a plane outside of which an id has no voxel."""
+        used = self._used(number)
+        slices, rows, columns = self._divided(used)
+        first, height = _BLOCK * rows, self.grid.spatial[-2]
+        left, width = _BLOCK * columns, self.grid.spatial[-1]
+        depth = self.grid.spatial[0] if len(self.grid.spatial) == 3 else 1
+        frames, slices = np.divmod(slices, depth)
+        here = frames == self.grid.frame(plane)
+        match plane.axis:
+            case 0:
+                here &= slices == plane.index
+                box = first, left, first + _BLOCK, left + _BLOCK
+                ends = height, width
+            case 1:
+                here &= rows == plane.index // _BLOCK
+                box = slices, left, slices + 1, left + _BLOCK
+                ends = depth, width
+            case _:
+                here &= columns == plane.index // _BLOCK
+                box = slices, first, slices + 1, first + _BLOCK
+                ends = depth, height
+        if not here.any():
+            return Extent(0, 0, 0, 0)
+        top, left, bottom, right = (at[here] for at in box)
+        return Extent(
+            int(top.min()),
+            int(left.min()),
+            min(int(bottom.max()), ends[0]),
+            min(int(right.max()), ends[1]),
+        )
 
     def values(self, plane: Plane, voxels: Voxels) -> Values:
         """Return the ids of voxels of a plane."""
-        values: Values = self.labels.read(plane)[self.grid.pixels(plane, voxels)]
+        rows, columns = self.grid.pixels(plane, voxels)
+        values = np.zeros(len(voxels), self.dtype)
+        # Voxels that lie far apart must not make all in between be read.
+        blocks = rows // _READ * (self.grid.plane_shape(plane)[1] + 1)
+        blocks += columns // _READ
+        for block in np.unique(blocks).tolist():
+            here = blocks == block
+            part = self.grid.extent(plane, voxels[here])
+            page = self.labels.read(plane, part)
+            values[here] = page[rows[here] - part.top, columns[here] - part.left]
         return values
 
     def setting(self, voxels: Voxels, new: NDArray[np.integer[Any]]) -> Diff:
@@ -88,13 +133,12 @@ class Painter:
 
     def pages(self) -> Iterator[Diff]:
         """Yield all that is in the labels, as changes from nothing."""
-        used = {at for counts in self._counts.values() for at in counts if counts[at]}
-        for at in sorted(used):
-            plane = self.grid.slice_plane(at)
-            page = self.labels.read(plane)
+        used = {at for number in self._counts for at in self._used(number).tolist()}
+        for plane, part in map(self._place, sorted(used)):
+            page = self.labels.read(plane, part)
             rows, columns = np.nonzero(page)
             new = page[rows, columns]
-            voxels = self.grid.voxels(plane, rows, columns)
+            voxels = self.grid.voxels(plane, rows + part.top, columns + part.left)
             yield Diff(voxels, np.zeros_like(new), new)
 
     def relabel(self, number: int, voxels: Voxels, new: NDArray[np.int64]) -> Diff:
@@ -115,31 +159,50 @@ class Painter:
 
     def count_change(self, diff: Diff) -> None:
         """Count a change that is in the labels already."""
-        slices = diff.voxels // self.grid.area
+        blocks = self._blocks(diff.voxels)
         for values, sign in ((diff.old, -1), (diff.new, 1)):
             for number in np.unique(values[values != 0]):
                 counts = self._counts.setdefault(int(number), Counter())
-                at, found = np.unique(slices[values == number], return_counts=True)
+                at, found = np.unique(blocks[values == number], return_counts=True)
                 for place, count in zip(at.tolist(), found.tolist(), strict=True):
                     counts[place] += sign * count
-        for number in np.unique(diff.new[diff.new != 0]).tolist():
-            self._grow_box(number, diff.voxels[diff.new == number])
 
     def _count_all(self) -> None:
-        for at, plane in self.grid.slices():
-            page = self.labels.read(plane)
+        number_of_slices = self.grid.size // self.grid.area if self.grid.area else 0
+        for block in range(number_of_slices * self._down * self._across):
+            page = self.labels.read(*self._place(block))
             ids, counts = np.unique(page[page != 0], return_counts=True)
             for number, count in zip(ids.tolist(), counts.tolist(), strict=True):
-                self._counts.setdefault(number, Counter())[at] = count
-                height, width = page.shape
-                self._boxes[number] = (0, 0, height, width)
+                self._counts.setdefault(number, Counter())[block] = count
 
-    def _grow_box(self, number: int, voxels: Voxels) -> None:
-        rows, columns = np.divmod(voxels % self.grid.area, self.grid.spatial[-1])
-        box = (rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
-        known = self._boxes.get(number, box)
-        start = (min(known[0], box[0]), min(known[1], box[1]))
-        self._boxes[number] = (*start, max(known[2], box[2]), max(known[3], box[3]))
+    def _used(self, number: int) -> NDArray[np.int64]:
+        """Return the blocks in which an id has voxels, in rising order."""
+        counts = self._counts.get(number, Counter())
+        return np.array(sorted(at for at, count in counts.items() if count), np.int64)
+
+    def _blocks(self, voxels: Voxels) -> NDArray[np.int64]:
+        """Return the blocks in which voxels lie."""
+        slices, at = np.divmod(voxels, self.grid.area)
+        rows, columns = np.divmod(at, self.grid.spatial[-1])
+        blocks = slices * self._down + rows // _BLOCK
+        return np.asarray(blocks * self._across + columns // _BLOCK, np.int64)
+
+    def _divided(
+        self, blocks: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return the slice of blocks, and their row and column in it."""
+        rest, columns = np.divmod(blocks, self._across)
+        slices, rows = np.divmod(rest, self._down)
+        return slices, rows, columns
+
+    def _place(self, block: int) -> tuple[Plane, Extent]:
+        """Return where a block lies."""
+        rest, column = divmod(block, self._across)
+        number, row = divmod(rest, self._down)
+        top, left = row * _BLOCK, column * _BLOCK
+        height, width = self.grid.spatial[-2:]
+        bottom, right = min(top + _BLOCK, height), min(left + _BLOCK, width)
+        return self.grid.slice_plane(number), Extent(top, left, bottom, right)
 
     def _split(self, diff: Diff, plane: Plane | None) -> Iterator[LabelChange]:
         """Yield a change plane by plane."""

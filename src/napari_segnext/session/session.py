@@ -11,12 +11,18 @@ from collections.abc import Iterable, Iterator, Mapping
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_segnext.patch import Patch
 from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.resample import FloatArray
 from napari_segnext.session import operations
 from napari_segnext.session.book import ObjectBook
 from napari_segnext.session.grid import LabelChange
-from napari_segnext.session.masks import previous_mask, repaint, restore
+from napari_segnext.session.masks import (
+    concerned,
+    previous_mask,
+    repaint,
+    restore,
+)
 from napari_segnext.session.messages import Record, Request, Undone
 from napari_segnext.session.sparse import Diff, Sparse
 from napari_segnext.session.state import (
@@ -24,6 +30,7 @@ from napari_segnext.session.state import (
     Probability,
     Result,
     Step,
+    as_patch,
     everything,
     prompts_of,
     result_of,
@@ -115,7 +122,9 @@ class Session(ObjectBook):
         )
         return [request for request in wanted if request is not None]
 
-    def commit(self, request: Request, probability: FloatArray) -> LabelChange | None:
+    def commit(
+        self, request: Request, probability: FloatArray | Patch
+    ) -> LabelChange | None:
         """Write the mask that answers a request: probability above one half.
 
         Finished objects and what was painted by hand for others stay as they are.
@@ -125,7 +134,7 @@ class Session(ObjectBook):
         Parameters
         ----------
         probability
-            (H, W) float32, 0 to 1.
+            0 to 1, (H, W) float32 or a part.
 
         Returns
         -------
@@ -145,10 +154,12 @@ class Session(ObjectBook):
         known = result_of(self._objects, key)
         base = Sparse() if known is None else known.base
         view = self._view(self._history.edits_at(place, self._objects))
-        page = self._painter.labels.read(plane)
-        page = self._history.page_at(place, plane, page, self._grid)
         kept = Probability.of(probability)
-        diff, section = repaint(view, key, page, kept.mask, base)
+        changed = self._history.changed_after(place, plane, self._grid)
+        part = concerned(view, key, kept.extent, changed)
+        page = self._painter.labels.read(plane, part)
+        page = self._history.page_at(place, plane, page, self._grid, part)
+        diff, section = repaint(view, key, page, part, kept, base)
         base = Sparse(diff.voxels, diff.old).updated(base)
         result = Result(request.prompts, kept, section, base)
         plan = self._history.insert(place, key, diff)
@@ -164,7 +175,10 @@ class Session(ObjectBook):
         return change
 
     def commit_planes(
-        self, object_id: int, probabilities: Mapping[Plane, FloatArray], name: str
+        self,
+        object_id: int,
+        probabilities: Mapping[Plane, FloatArray | Patch],
+        name: str,
     ) -> None:
         """Write masks of an object in planes that it has no prompts in: one step.
 
@@ -174,7 +188,7 @@ class Session(ObjectBook):
         Parameters
         ----------
         probabilities
-            (H, W) float32, 0 to 1, of planes that do not cross.
+            0 to 1, (H, W) float32 or a part, of planes that do not cross.
         name
             What the step is called.
 
@@ -196,9 +210,10 @@ class Session(ObjectBook):
         for plane in sorted(probabilities.keys() - known.prompts.keys()):
             key, former = (object_id, plane), known.results.get(plane)
             base = Sparse() if former is None else former.base
-            page = self._painter.labels.read(plane)
             kept = Probability.of(probabilities[plane])
-            diff, section = repaint(view, key, page, kept.mask, base)
+            part = concerned(view, key, kept.extent)
+            page = self._painter.labels.read(plane, part)
+            diff, section = repaint(view, key, page, part, kept, base)
             base = Sparse(diff.voxels, diff.old).updated(base)
             result = Result(Prompts(), kept, section, base)
             after.results[key] = result if section.pixels.size else None
@@ -210,9 +225,9 @@ class Session(ObjectBook):
         step.diff = Diff.joined(diffs)
         self._take(step)
 
-    def _check_probability(self, plane: Plane, probability: FloatArray) -> None:
-        shape = self._grid.plane_shape(plane)
-        if probability.shape != shape or not np.isfinite(probability.sum()):
+    def _check_probability(self, plane: Plane, probability: FloatArray | Patch) -> None:
+        shape, patch = self._grid.plane_shape(plane), as_patch(probability)
+        if patch.shape != shape or not np.isfinite(patch.values.sum()):
             raise ValueError(
                 f"a probability map for {plane} is finite and of shape {shape}, not "
                 f"{probability.shape}"

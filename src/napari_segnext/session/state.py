@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.categories import Category
+from napari_segnext.patch import Extent, Patch
 from napari_segnext.prompts import BoolArray, Plane, Prompts, Region
 from napari_segnext.resample import FloatArray
 from napari_segnext.session.sparse import Diff, Sparse
@@ -44,32 +45,35 @@ class Probability:
     levels: NDArray[np.uint8]
 
     @classmethod
-    def of(cls, probability: FloatArray) -> Probability:
-        """Keep a (H, W) map of values from 0 to 1."""
-        height, width = probability.shape
-        box = Region.of(probability > _FLOOR)
-        top, left = box.offset
-        rows, columns = box.pixels.shape
-        cut = probability[top : top + rows, left : left + columns]
+    def of(cls, probability: FloatArray | Patch) -> Probability:
+        """Keep a map of values from 0 to 1, (H, W) or a part."""
+        patch = as_patch(probability)
+        extent = patch.above(_FLOOR)
+        cut = patch.read(extent)
         levels = np.clip(np.ceil(cut * np.float32(256)) - 1, 0, 255).astype(np.uint8)
-        return cls((height, width), box.offset, levels)
+        return cls(patch.shape, extent[:2], levels)
+
+    @property
+    def patch(self) -> Patch:
+        """The map, as the part that is kept."""
+        values = (self.levels + np.float32(0.5)) / np.float32(256)
+        values[self.levels == 0] = 0
+        return Patch(self.shape, self.offset, values)
+
+    @property
+    def extent(self) -> Extent:
+        """Where the part lies that is kept."""
+        return Extent.at(self.offset, self.levels.shape)
 
     def expand(self) -> FloatArray:
         """Return the (H, W) map."""
-        whole = np.zeros(self.shape, np.float32)
-        (top, left), (height, width) = self.offset, self.levels.shape
-        values = (self.levels + np.float32(0.5)) / np.float32(256)
-        values[self.levels == 0] = 0
-        whole[top : top + height, left : left + width] = values
-        return whole
+        return self.patch.expand()
 
-    @property
-    def mask(self) -> BoolArray:
-        """Where the map is above one half, (H, W)."""
-        whole = np.zeros(self.shape, bool)
-        (top, left), (height, width) = self.offset, self.levels.shape
-        whole[top : top + height, left : left + width] = self.levels >= 128
-        return whole
+    def mask(self, extent: Extent) -> BoolArray:
+        """Return where the map is above one half, in an extent that holds the part."""
+        mask = np.zeros(extent.shape, bool)
+        mask[self.extent.within(extent)] = self.levels >= 128
+        return mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -288,6 +292,13 @@ def result_of(objects: Mapping[int, SegmentedObject], key: Key) -> Result | None
     """Return an object's last prediction in a plane."""
     number, plane = key
     return objects[number].results.get(plane) if number in objects else None
+
+
+def as_patch(probability: FloatArray | Patch) -> Patch:
+    """Return a map as what it is outside of which it is zero."""
+    if isinstance(probability, Patch):
+        return probability
+    return Patch(probability.shape, (0, 0), probability)
 
 
 def _set(known: dict[Plane, T], plane: Plane, value: T | None) -> None:
