@@ -1,0 +1,1 @@
+"""OIS: order-aware interactive segmentation, and a light form of it."""
