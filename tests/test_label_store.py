@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import queue
+
+import numpy as np
+import pytest
+
+from napari_segnext import label_store
+from napari_segnext.io import read_image
+from napari_segnext.label_mirror import LabelMirror
+from napari_segnext.label_store import LabelStore
+from napari_segnext.patch import Extent
+from napari_segnext.prompts import Plane
+from napari_segnext.session import ArrayLabels
+from napari_segnext.session.grid import Grid
+
+VOLUME, SECTION = (4, 600, 1300), (600, 2600)
+
+
+def scribble(labels, array, plane, seed, count=300):
+    """Write the same pixels into a store and an array."""
+    rng = np.random.default_rng(seed)
+    height, width = Grid(array.shape).plane_shape(plane)
+    flat = rng.choice(height * width, min(count, height * width // 2), replace=False)
+    rows, columns = np.divmod(flat, width)
+    values = rng.integers(0, 60_000, len(rows)).astype(np.uint16)
+    labels.write(plane, rows, columns, values)
+    ArrayLabels(array).write(plane, rows, columns, values)
+
+
+@pytest.fixture(params=[160, 2], ids=["unpacked", "packed"])
+def few_unpacked(request, monkeypatch):
+    monkeypatch.setattr(label_store, "_UNPACKED", request.param)
+
+
+@pytest.mark.usefixtures("few_unpacked")
+@pytest.mark.parametrize(
+    ("shape", "planes"),
+    [
+        (SECTION, [Plane()]),
+        (VOLUME, [Plane(0, 2), Plane(1, 540), Plane(2, 1299), Plane(0, 2)]),
+        ((2, *VOLUME), [Plane(0, 2, (1,)), Plane(1, 0, (0,)), Plane(2, 1030, (1,))]),
+    ],
+)
+def test_what_is_written_in_any_plane_is_read_back_in_all(shape, planes) -> None:
+    store, array = LabelStore(shape), np.zeros(shape, np.uint16)
+    for seed, plane in enumerate(planes):
+        scribble(store, array, plane, seed)
+    for plane in planes:
+        expected = ArrayLabels(array).read(plane)
+        np.testing.assert_array_equal(store.read(plane), expected)
+        height, width = expected.shape
+        part = Extent(height // 3, width // 5, height, width // 2)
+        np.testing.assert_array_equal(store.read(plane, part), expected[part.slices])
+
+
+@pytest.mark.usefixtures("few_unpacked")
+def test_each_level_shows_the_largest_id_of_four_pixels() -> None:
+    store, array = LabelStore(SECTION), np.zeros(SECTION, np.uint16)
+    for seed in range(2):
+        scribble(store, array, Plane(), seed)
+    assert store.shapes == [(600, 2600), (300, 1300), (150, 650)]
+    for level, shape in enumerate(store.shapes):
+        found = store.read_page(level, (), Extent(0, 0, *shape))
+        np.testing.assert_array_equal(found, array)
+        array = np.pad(array, [(0, n % 2) for n in array.shape])
+        array = array.reshape(array.shape[0] // 2, 2, -1, 2).max((1, 3))
+
+
+def test_memory_is_for_what_was_painted_and_lately_used(monkeypatch) -> None:
+    monkeypatch.setattr(label_store, "_UNPACKED", 4)
+    store = LabelStore((50_000, 50_000))
+    for at in range(0, 50_000, 5000):
+        rows, columns = np.mgrid[at : at + 300, at : at + 300].reshape(2, -1)
+        store.write(Plane(), rows, columns, np.ones(len(rows), np.uint16))
+    assert store.nbytes < 4 * 2 * 512**2 + 300_000
+
+
+def read_back(folder):
+    return [np.asarray(level) for level in read_image(folder).data]
+
+
+def test_mirror_is_an_image_of_labels_that_can_be_opened(tmp_path) -> None:
+    store, array = LabelStore(VOLUME), np.zeros(VOLUME, np.uint16)
+    scribble(store, array, Plane(0, 1), 0)
+    folder = tmp_path / "labels.zarr"
+    mirror = LabelMirror(store, folder, ("z", "y", "x"), (40, 4, 4), (0, 8, 8))
+    scribble(store, array, Plane(0, 3), 1)
+    mirror.finish()
+    assert mirror.wait(30)
+    file = read_image(folder)
+    assert file.labels
+    assert tuple(file.geometry.scale) == (40, 4, 4)
+    assert tuple(file.geometry.translate) == (0, 8, 8)
+    levels = read_back(folder)
+    np.testing.assert_array_equal(levels[0], array)
+    assert [level.shape for level in levels] == store.shapes
+
+
+def test_mirror_follows_what_is_erased_and_replaces_what_was_there(tmp_path) -> None:
+    folder = tmp_path / "labels.zarr"
+    folder.mkdir()
+    (folder / "old").write_text("of an earlier session")
+    store, array = LabelStore(SECTION), np.zeros(SECTION, np.uint16)
+    scribble(store, array, Plane(), 0)
+    mirror = LabelMirror(store, folder, ("y", "x"), (1, 1), (0, 0))
+    rows, columns = np.nonzero(array)
+    store.write(Plane(), rows, columns, np.zeros(len(rows), np.uint16))
+    mirror.finish()
+    assert mirror.wait(30)
+    assert not any(level.any() for level in read_back(folder))
+    assert not (folder / "old").exists()
+
+
+def test_mirror_that_cannot_write_says_so_and_tries_again(tmp_path) -> None:
+    store, array = LabelStore(SECTION), np.zeros(SECTION, np.uint16)
+    scribble(store, array, Plane(), 0)
+    in_the_way, told = tmp_path / "drive", queue.Queue[str | None]()
+    in_the_way.touch()
+    folder = in_the_way / "labels.zarr"
+    mirror = LabelMirror(store, folder, ("y", "x"), (1, 1), (0, 0), told.put, 0.05)
+    assert "not up to date" in str(told.get(timeout=30))
+    in_the_way.unlink()
+    assert told.get(timeout=30) is None
+    mirror.finish()
+    assert mirror.wait(30)
+    np.testing.assert_array_equal(read_back(folder)[0], array)
