@@ -123,7 +123,10 @@ def main(
                 "dice_propagated": dice(found, goal),
                 "planes_propagated": len(results),
                 "planes_of_object": int(planes_of_goal.any((1, 2)).sum()),
-                "to_check": [each.index for each in to_check(results)],
+                "to_check": [
+                    each.index
+                    for each in to_check({r.plane: r.confidence for r in results})
+                ],
                 "seconds": seconds,
             }
         )

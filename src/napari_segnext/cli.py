@@ -140,7 +140,8 @@ def propagate(
                     task, completed=done, total=total
                 ),
             )
-            doubtful.append((name, to_check(found)))
+            confidence = {each.plane: each.confidence for each in found}
+            doubtful.append((name, to_check(confidence)))
 
         segment_file(image, prompts, out, model, device, overwrite, complete=follow)
     typer.echo(f"wrote {out}")
@@ -236,7 +237,10 @@ def evaluate(
 def train(
     out: Annotated[Path, typer.Option(help="Folder; a training in it is resumed.")],
     model: Annotated[
-        str, typer.Option(help="tiny, small, vitb-sa1 or vitb-sa2.")
+        str,
+        typer.Option(
+            help="tiny, small, vitb-sa1, vitb-sa2, ois-tiny, ois-small or ois-base."
+        ),
     ] = "tiny",
     data: Annotated[
         Path | None, typer.Option(help="Folder; else generated images alone.")
@@ -246,7 +250,10 @@ def train(
         typer.Option(help="bundled (.npz files), COCOLVIS, HQSeg44K or pairs."),
     ] = "bundled",
     start: Annotated[
-        Path | None, typer.Option(help="Weights to start from: a model's, or MAE's.")
+        Path | None,
+        typer.Option(
+            help="Weights to start from: a model's, MAE's or Depth Anything's."
+        ),
     ] = None,
     steps: Annotated[
         int | None, typer.Option(min=1, help="Optimiser steps in all.")

@@ -8,18 +8,19 @@ of the last one, and the way is gone from both sides.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import TypeAlias
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
 from napari_segnext.appearance import Appearance, surroundings
 from napari_segnext.models import Cancelled
+from napari_segnext.patch import Patch
 from napari_segnext.predictor import Prediction
 from napari_segnext.prompts import BoolArray, FloatArray, Plane, Prompts
-from napari_segnext.session.state import Probability
 from napari_segnext.shapes import around, guide, inner_clicks, overlap, touching
 from napari_segnext.volume import VolumePredictor
 
@@ -49,15 +50,27 @@ class PlaneResult:
 
     Attributes
     ----------
-    probability
-        (H, W) float32.
+    patch
+        Its probability, 0 to 1; in a plane of any size only what is on the object.
     confidence
-        0 to 1; see `certainty` and `propagate`.
+        0 to 1; see `certainty` and `Propagation`.
     """
 
     plane: Plane
-    probability: FloatArray
+    patch: Patch
     confidence: float
+
+    @classmethod
+    def of(
+        cls, plane: Plane, probability: FloatArray, confidence: float
+    ) -> PlaneResult:
+        """Keep a (H, W) map."""
+        return cls(plane, Patch.of(probability), confidence)
+
+    @property
+    def probability(self) -> FloatArray:
+        """(H, W) float32: the probability in all of the plane."""
+        return self.patch.expand()
 
     @property
     def mask(self) -> BoolArray:
@@ -147,17 +160,15 @@ def affected(annotated: Iterable[int], changed: int, depth: int) -> range:
     return range(first, last)
 
 
-def propagate(
-    predictor: VolumePredictor,
-    annotated: Mapping[Plane, Annotated],
-    axis: int = 0,
-    *,
-    within: range | None = None,
-    rules: Rules | None = None,
-    cancelled: Callable[[], bool] = lambda: False,
-    progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Iterator[PlaneResult]:
-    """Find an object in the planes around those that the user has decided about.
+class Propagation:
+    """An object on its way through the planes around those that are decided.
+
+    It is gone plane by plane, and can go on after an interruption.
+
+    The confidence of a result is its `certainty`, less if it does not look as the
+    object does where it is known: by half if it looks as much like the surroundings,
+    by all if it looks like them. Between two known planes it is multiplied by the
+    overlap of what was found from either side.
 
     Parameters
     ----------
@@ -166,9 +177,119 @@ def propagate(
     axis
         The axis to go along.
     within
-        Indices of the planes to find, such as `affected` returns; default: all.
+        Indices of planes to find; the gaps between decided planes that hold one of
+        them are gone through. Default: all.
     rules
         When the object has ended.
+
+    Attributes
+    ----------
+    done, total
+        Planes decoded, and how many it will be at most.
+
+    Raises
+    ------
+    ValueError
+        If no plane of the axis shows the object, or they differ in their place
+        along other axes (time).
+    """
+
+    def __init__(
+        self,
+        predictor: VolumePredictor,
+        annotated: Mapping[Plane, Annotated],
+        axis: int = 0,
+        within: Collection[int] | None = None,
+        rules: Rules | None = None,
+    ) -> None:
+        known = {p: each for p, each in annotated.items() if p.axis == axis}
+        if not any(each.mask.any() for each in known.values()):
+            raise ValueError(
+                f"no plane along axis {axis} shows the object: give a prompt in one "
+                "first"
+            )
+        if len({plane.fixed for plane in known}) > 1:
+            raise ValueError("all planes must be of the same time point")
+        masks = {plane.index: each.mask for plane, each in sorted(known.items())}
+        shape = predictor.volume.shape
+        self._gaps = [
+            gap
+            for gap in _gaps(masks, shape[axis] if len(shape) == 3 else 1)
+            if gap.steps and (within is None or set(gap.indices) & set(within))
+        ]
+        plane = Plane(axis, 0, next(iter(known)).fixed)
+        self._scout = _Scout(predictor, plane, rules or Rules())
+        self.done, self.total = 0, sum(gap.steps for gap in self._gaps)
+        self._way = self._through()
+        self._asked: _Asked | None = None
+        self._begun = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to decode."""
+        return self._begun and self._asked is None
+
+    def advance(
+        self, cancelled: Callable[[], bool] = lambda: False
+    ) -> list[PlaneResult]:
+        """Decode the next plane; return the results that are final now.
+
+        Parameters
+        ----------
+        cancelled
+            Asked before the plane, and between blocks of the encoder.
+
+        Raises
+        ------
+        napari_segnext.models.Cancelled
+            If `cancelled` said so. The next call begins with the same plane.
+        """
+        if cancelled():
+            raise Cancelled
+        results: list[PlaneResult] = []
+        if not self._begun:
+            self._listen(next(self._way, None), results)
+            self._begun = True
+        elif self._asked is not None:
+            found = self._scout.look(self._asked, cancelled)
+            self.done += 1
+            try:
+                self._listen(self._way.send(found), results)
+            except StopIteration:
+                self._asked = None
+        return results
+
+    def _listen(self, said: _Said, results: list[PlaneResult]) -> None:
+        """Take results until a plane is asked for, or there is no more."""
+        while isinstance(said, PlaneResult):
+            results.append(said)
+            said = next(self._way, None)
+        self._asked = said
+
+    def _through(self) -> _Way:
+        for gap in self._gaps:
+            before = self.done
+            self._scout.learn(gap)
+            yield from _fill(gap, self._scout.plane)
+            self.total -= gap.steps - (self.done - before)
+
+
+def propagate(
+    predictor: VolumePredictor,
+    annotated: Mapping[Plane, Annotated],
+    axis: int = 0,
+    *,
+    within: Collection[int] | None = None,
+    rules: Rules | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[PlaneResult]:
+    """Find an object in the planes around those that the user has decided about.
+
+    Parameters
+    ----------
+    predictor, annotated, axis, within, rules
+        See `Propagation`; errors are the same.
     cancelled
         Asked before each plane, and between blocks of the encoder.
     progress
@@ -178,58 +299,31 @@ def propagate(
     ------
     PlaneResult
         Of each plane that shows the object, once; those of `annotated` are not
-        among them. Its confidence is its `certainty`, less if it does not look as
-        the object does where it is known: by half if it looks as much like the
-        surroundings, by all if it looks like them. Between two known planes it is
-        multiplied by the overlap of what was found from either side.
+        among them.
 
     Raises
     ------
-    ValueError
-        If no plane of the axis shows the object, or they differ in their place
-        along other axes (time).
     napari_segnext.models.Cancelled
         If `cancelled` said so. What was yielded until then is good.
     """
-    known = {p: each for p, each in annotated.items() if p.axis == axis}
-    if not any(each.mask.any() for each in known.values()):
-        raise ValueError(
-            f"no plane along axis {axis} shows the object: give a prompt in one first"
-        )
-    if len({plane.fixed for plane in known}) > 1:
-        raise ValueError("all planes must be of the same time point")
-    masks = {plane.index: each.mask for plane, each in sorted(known.items())}
-    depth = predictor.volume.shape[axis] if len(predictor.volume.shape) == 3 else 1
-    gaps = [
-        gap
-        for gap in _gaps(masks, depth)
-        if gap.steps and (within is None or set(gap.indices) & set(within))
-    ]
-    fixed = next(iter(known)).fixed
-    walk = _Walk(predictor, Plane(axis, 0, fixed), rules or Rules(), cancelled)
-    done, total = 0, sum(gap.steps for gap in gaps)
-    for gap in gaps:
-        before = walk.steps
-        for result in walk.fill(gap):
-            progress(done + walk.steps - before, total)
-            if result is not None:
-                yield result
-        total -= gap.steps - (walk.steps - before)
-        done += walk.steps - before
-    progress(done, total)
+    propagation = Propagation(predictor, annotated, axis, within, rules)
+    while not propagation.ended:
+        results = propagation.advance(cancelled)
+        progress(propagation.done, propagation.total)
+        yield from results
 
 
-def to_check(results: Iterable[PlaneResult], share: float = 0.8) -> list[Plane]:
+def to_check(confidence: Mapping[Plane, float], share: float = 0.8) -> list[Plane]:
     """Return the planes that are worth a look, the least confident first.
 
     How confident a good result is depends on model and image, so these are the planes
     whose confidence is below a share of the median one.
     """
-    ordered = sorted(results, key=lambda result: result.confidence)
+    ordered = sorted(confidence, key=lambda plane: confidence[plane])
     if not ordered:
         return []
-    least = share * ordered[len(ordered) // 2].confidence
-    return [result.plane for result in ordered if result.confidence < least]
+    least = share * confidence[ordered[len(ordered) // 2]]
+    return [plane for plane in ordered if confidence[plane] < least]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -256,101 +350,113 @@ def _gaps(masks: Mapping[int, BoolArray], depth: int) -> list[_Gap]:
     ]
 
 
-class _Walk:
-    """Go from plane to plane.
+@dataclass(frozen=True, slots=True, eq=False)
+class _Asked:
+    """A plane to decode, and the probability that is expected there."""
 
-    Attributes
-    ----------
-    steps
-        Planes decoded so far.
-    """
+    plane: Plane
+    expected: FloatArray
 
-    def __init__(
-        self,
-        predictor: VolumePredictor,
-        plane: Plane,
-        rules: Rules,
-        cancelled: Callable[[], bool],
-    ) -> None:
-        self._predictor, self._plane = predictor, plane
-        self._rules, self._cancelled = rules, cancelled
-        self.steps = 0
 
-    def fill(self, gap: _Gap) -> Iterator[PlaneResult | None]:
-        """Yield after each plane that is decoded: its result, if that is final."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """What a plane shows; whether the object has ended."""
+
+    result: PlaneResult
+    ended: bool
+
+
+_Said: TypeAlias = _Asked | PlaneResult | None
+# Planes are asked for, which are answered, and results are told, which are not.
+_Way: TypeAlias = Generator[_Asked | PlaneResult, _Found, None]
+
+
+def _fill(gap: _Gap, plane: Plane) -> _Way:
+    """Find the object in the planes of a gap."""
+    if gap.low is not None and gap.high is not None:
+        yield from _meet(gap.indices, plane, gap.low, gap.high)
+    elif gap.low is not None:
+        yield from _leave(gap.indices, plane, gap.low)
+    elif gap.high is not None:
+        yield from _leave(gap.indices[::-1], plane, gap.high)
+
+
+def _leave(indices: range, plane: Plane, shape: BoolArray) -> _Way:
+    """Go on from a shape until the object ends."""
+    for index in indices:
+        found = yield _Asked(replace(plane, index=index), guide(shape))
+        if found.ended:
+            return
+        yield found.result
+        shape = found.result.mask
+
+
+def _meet(indices: range, plane: Plane, low: BoolArray, high: BoolArray) -> _Way:
+    """Go from both ends of a gap to the other; the nearer end counts more."""
+    rising: list[PlaneResult] = []
+    yield from _cross(indices, plane, low, high, rising.append)
+    falling: list[PlaneResult] = []
+    yield from _cross(indices[::-1], plane, high, low, falling.append)
+    for number, (first, second) in enumerate(zip(rising, falling[::-1], strict=True)):
+        share = (number + 1) / (len(indices) + 1)
+        mean = (1 - share) * first.probability + share * second.probability
+        certain = (1 - share) * first.confidence + share * second.confidence
+        agreement = overlap(first.mask, second.mask)
+        yield PlaneResult.of(first.plane, mean, certain * agreement)
+
+
+def _cross(
+    indices: range,
+    plane: Plane,
+    shape: BoolArray,
+    goal: BoolArray,
+    keep: Callable[[PlaneResult], None],
+) -> _Way:
+    """Go on from a shape to another; where the object is lost, trust the guide."""
+    for number, index in enumerate(indices):
+        expected = guide(shape, goal, 1 / (len(indices) + 1 - number))
+        found = yield _Asked(replace(plane, index=index), expected)
+        result = found.result
+        if found.ended:
+            result = PlaneResult.of(result.plane, expected, 0.0)
+        keep(result)
+        shape = result.mask
+
+
+class _Scout:
+    """Look for the object in a plane in which it is expected."""
+
+    def __init__(self, predictor: VolumePredictor, plane: Plane, rules: Rules) -> None:
+        self._predictor, self.plane, self._rules = predictor, plane, rules
+
+    def learn(self, gap: _Gap) -> None:
+        """Get to know the object from the planes on either side of a gap."""
         sides = (gap.indices.start - 1, gap.low), (gap.indices.stop, gap.high)
         self._appearance = Appearance(
-            self._look(index, mask) for index, mask in sides if mask is not None
+            self._seen(replace(self.plane, index=index), mask)
+            for index, mask in sides
+            if mask is not None
         )
-        if gap.low is not None and gap.high is not None:
-            yield from self._meet(gap.indices, gap.low, gap.high)
-        elif gap.low is not None:
-            yield from self._leave(gap.indices, gap.low)
-        elif gap.high is not None:
-            yield from self._leave(gap.indices[::-1], gap.high)
 
-    def _leave(self, indices: range, shape: BoolArray) -> Iterator[PlaneResult | None]:
-        """Go on from a shape until the object ends."""
-        for index in indices:
-            result, ended = self._step(index, guide(shape))
-            if ended:
-                return
-            yield result
-            shape = result.mask
-
-    def _meet(
-        self, indices: range, low: BoolArray, high: BoolArray
-    ) -> Iterator[PlaneResult | None]:
-        """Go from both ends of a gap to the other; the nearer end counts more."""
-        rising = []
-        for result in self._cross(indices, low, high):
-            # In a large stack the maps of a whole gap are gigabytes.
-            rising.append((Probability.of(result.probability), result.confidence))
-            yield None
-        for result in self._cross(indices[::-1], high, low):
-            first, confidence = rising.pop()
-            share = (len(rising) + 1) / (len(indices) + 1)
-            other = first.expand()
-            agreement = overlap(other > 0.5, result.mask)
-            mean = (1 - share) * other + share * result.probability
-            certain = (1 - share) * confidence + share * result.confidence
-            yield PlaneResult(result.plane, mean, certain * agreement)
-
-    def _cross(
-        self, indices: range, shape: BoolArray, goal: BoolArray
-    ) -> Iterator[PlaneResult]:
-        """Go on from a shape to another; where the object is lost, trust the guide."""
-        for number, index in enumerate(indices):
-            expected = guide(shape, goal, 1 / (len(indices) + 1 - number))
-            result, ended = self._step(index, expected)
-            if ended:
-                result = PlaneResult(result.plane, expected, 0.0)
-            yield result
-            shape = result.mask
-
-    def _step(self, index: int, expected: FloatArray) -> tuple[PlaneResult, bool]:
-        """Find in a plane what is expected there; tell whether the object has ended."""
-        if self._cancelled():
-            raise Cancelled
+    def look(self, asked: _Asked, cancelled: Callable[[], bool]) -> _Found:
+        """Find in a plane what is expected there."""
+        plane, expected = asked.plane, asked.expected
         shape = expected > 0.5
         prompts = Prompts()
         for y, x in inner_clicks(shape):
             prompts = prompts.click(y, x)
-        plane = replace(self._plane, index=index)
         previous = Prediction.from_probability(expected)
-        found = self._predictor.predict(plane, prompts, previous, self._cancelled)
-        self.steps += 1
+        found = self._predictor.predict(plane, prompts, previous, cancelled)
         probability = found.probability.copy()
         probability[found.mask & ~touching(found.mask, shape)] = 0
         mask, certain = probability > 0.5, certainty(probability)
-        alike = self._appearance.likeness(*self._look(index, mask)) if certain else 0.0
+        alike = self._appearance.likeness(*self._seen(plane, mask)) if certain else 0.0
         ended = self._rules.ended(mask, shape, certain, alike)
         confidence = certain * float(np.clip((1 + alike) / 2, 0, 1))
-        return PlaneResult(plane, probability, confidence), ended
+        return _Found(PlaneResult.of(plane, probability, confidence), ended)
 
-    def _look(self, index: int, mask: BoolArray) -> tuple[FloatArray, BoolArray]:
+    def _seen(self, plane: Plane, mask: BoolArray) -> tuple[FloatArray, BoolArray]:
         """Return what the model sees of a mask and its surroundings, and the mask."""
         crop = surroundings(mask)
-        plane = replace(self._plane, index=index)
         pixels = self._predictor.volume.read(plane, crop)
         return self._predictor.window.apply(pixels), mask[crop]

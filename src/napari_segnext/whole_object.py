@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 
+from napari_segnext.patch import Patch
 from napari_segnext.prompts import BoolArray, Plane
 from napari_segnext.propagation import Annotated, PlaneResult, propagate
 from napari_segnext.session import Session
@@ -65,12 +66,12 @@ def commit(
         Planes that were asked for. Where the object had been found earlier, and is
         not among the results, it is taken away.
     """
-    probabilities = {result.plane: result.probability for result in results}
+    probabilities = {result.plane: result.patch for result in results}
     known = session.objects[object_id]
     for plane in within:
         if plane in known.results and plane not in {*probabilities, *known.edits}:
             shape = _section(session, object_id, plane).shape
-            probabilities[plane] = np.zeros(shape, np.float32)
+            probabilities[plane] = Patch.nothing((shape[0], shape[1]))
     session.commit_planes(object_id, probabilities, "propagate")
 
 
