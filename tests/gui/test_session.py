@@ -117,7 +117,7 @@ def test_next_and_previous_object_bring_their_prompts(desk):
     desk.user.key(Qt.Key.Key_J)
     assert desk.annotator.current == 1
     np.testing.assert_allclose(points.data, [(4, 30, 20)], atol=0.6)
-    desk.widget.objects.setCurrentCell(1, 0)
+    desk.widget.objects.list.choose(2)
     assert desk.annotator.current == 2
     np.testing.assert_allclose(points.data, [(4, 30, 60)], atol=0.6)
 

@@ -8,13 +8,16 @@ from napari_segnext.plugin.keys import ACTIONS, Keys
 
 
 class Target:
-    """Remembers which actions were called."""
+    """Remembers which actions were called, by their whole name."""
 
-    def __init__(self):
-        self.called = []
+    def __init__(self, name="", called=None):
+        self._name, self.called = name, [] if called is None else called
 
     def __getattr__(self, name):
-        return lambda: self.called.append(name)
+        return Target(f"{self._name}.{name}".lstrip("."), self.called)
+
+    def __call__(self):
+        self.called.append(self._name)
 
 
 LETTERS = [a for a in ACTIONS if len(a.key) == 1]

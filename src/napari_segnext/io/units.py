@@ -4,7 +4,15 @@ from __future__ import annotations
 
 UNKNOWN = "pixel"
 
-_MILLIMETRES = {"m": 1e3, "cm": 10.0, "mm": 1.0, "um": 1e-3, "nm": 1e-6}
+_MILLIMETRES = {
+    "m": 1e3,
+    "cm": 10.0,
+    "mm": 1.0,
+    "um": 1e-3,
+    "nm": 1e-6,
+    "angstrom": 1e-7,
+    "inch": 25.4,
+}
 _NAMES = {
     "m": ("meter", "metre"),
     "cm": ("centimeter", "centimetre"),
@@ -34,4 +42,9 @@ def unit_name(text: str | None) -> str:
 
 def millimetres(unit: str) -> float:
     """Return how many millimetres a unit is; 1 for one that is not a length."""
-    return _MILLIMETRES.get(unit, 1e-7 if unit == "angstrom" else 1.0)
+    return _MILLIMETRES.get(unit, 1.0)
+
+
+def is_length(unit: str) -> bool:
+    """Tell whether a unit is one of length."""
+    return unit in _MILLIMETRES

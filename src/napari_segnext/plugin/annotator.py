@@ -9,13 +9,16 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
-from napari_segnext.plugin.engine import load_engine
+from napari_segnext.plugin.embed_all import EmbedAll
+from napari_segnext.plugin.engine import Keeping, load_engine
 from napari_segnext.plugin.inference import Inference
+from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.plugin.keys import Keys
-from napari_segnext.plugin.label_bridge import LayerLabels
-from napari_segnext.plugin.layers import image_axes, make_output, plane_name
-from napari_segnext.plugin.object_list import ObjectRow
+from napari_segnext.plugin.label_window import keep_beside, make_labels
+from napari_segnext.plugin.layers import image_axes, plane_name
+from napari_segnext.plugin.objects import Objects
 from napari_segnext.plugin.prompt_layers import PromptLayers
+from napari_segnext.plugin.saving import Saving
 from napari_segnext.plugin.shown import ShownPlane
 from napari_segnext.plugin.tools import TOOLS, Tool
 from napari_segnext.plugin.worker import Worker
@@ -59,17 +62,28 @@ class Annotator(QObject):
         self._axes = image_axes(image)
         self._closed = self._scribbles_hidden = False
         self._shown = ShownPlane(viewer, image, self._axes, self)
-        self.output = make_output(image, self._axes)
-        viewer.add_layer(self.output)
-        self._labels = LayerLabels(
-            self.output, self._axes, lambda: self._shown.axis, self._stroke
+        self._labels = make_labels(
+            viewer, image, self._axes, self._shown, self._stroke, self.said.emit
         )
+        self.output = self._labels.layer
         self.session = Session(self._labels, blank=True)
         self.session.new_object()
         self.prompts = PromptLayers(
             viewer, image, self._axes, self._prompted, self.said.emit
         )
-        self._keys = Keys(self, [viewer, self.output, *self.prompts.layers])
+        self.objects = Objects(
+            viewer, self.session, self._labels, self._shown, self._axes, self
+        )
+        self.objects.said.connect(self.said)
+        self.objects.turned.connect(self._object_changed)
+        self.objects.changed.connect(self._objects_changed)
+        layers = (self.output, *self.prompts.layers)
+        self._keys = Keys(self, [viewer, *layers])
+        self.saving = Saving(image, self._axes, self.session, layers, self)
+        self.saving.said.connect(self.said)
+        keep_beside(self._labels, self.saving)
+        self.saving.changed.connect(self.changed)
+        self.saving.restored.connect(self._restored)
         # Queued, because napari is then done with what caused the end.
         self._ending.connect(self.close, Qt.ConnectionType.QueuedConnection)
         self._inference = Inference(worker, self)
@@ -78,6 +92,7 @@ class Annotator(QObject):
         self._inference.loaded.connect(self._loaded)
         self._inference.shown.connect(self._embedded)
         self._inference.decoded.connect(self._decoded)
+        self.embedding = EmbedAll(self._inference, self._shown.all_planes, self)
         self.tool: Tool | None = TOOLS[0]
         self._connect(True)
         self.use(TOOLS[0])
@@ -89,17 +104,10 @@ class Annotator(QObject):
 
     # Life
 
-    def load(self, model: str, contrast_limits: bool = False) -> None:
+    def load(self, model: str, inputs: Inputs, keeping: Keeping) -> None:
         """Load a model off the GUI thread; prompts wait for it."""
-        image = self._image
-        data = list(image.data) if image.multiscale else image.data
-        channel = len(self._axes.shape) if image.rgb else None
-        low, high = map(float, image.contrast_limits)
-        limits = (low, high) if contrast_limits else None
-        spatial = self._axes.spatial
         self._inference.load(
-            Path(model).name,
-            lambda: load_engine(model, data, spatial, channel, limits),
+            Path(model).name, lambda: load_engine(model, inputs, keeping)
         )
 
     def close(self, why: str = "Stopped; the objects stay in their layer") -> None:
@@ -112,6 +120,7 @@ class Annotator(QObject):
         self._inference.close()
         self._keys.close()
         self._labels.close()
+        self.saving.close()
         self.prompts.close()
         self.ended.emit(why)
 
@@ -120,7 +129,7 @@ class Annotator(QObject):
         pairs = (
             (viewer.layers.events.removed, self._layer_removed),
             (viewer.layers.selection.events.active, self._layer_chosen),
-            (self.output.events.selected_label, self._label_chosen),
+            (self.output.events.selected_label, self.objects.label_chosen),
             *((layer.events.mode, self._layer_chosen) for layer in self.prompts.layers),
         )
         for event, callback in pairs:
@@ -158,14 +167,24 @@ class Annotator(QObject):
 
     def _answer(self, request: Request | None) -> None:
         if request is not None:
-            self._inference.decode(request)
+            key = (request.object_id, request.plane)
+            self.saving.when_saved(key, lambda: self._inference.decode(request))
+
+    def _restored(self) -> None:
+        """Show what was done earlier, where it was done."""
+        planes = self.session.objects[self.current].planes
+        if planes and self._shown.plane not in planes:
+            self._shown.go_to(planes[-1])
+        self._object_changed()
+        for request in self.session.requests():
+            self._answer(request)
 
     def _decoded(self, request: Request, prediction: Prediction) -> None:
         if self._closed or self.output not in self._viewer.layers:
             return
         self._labels.take_strokes()
         try:
-            written = self.session.commit(request, prediction.probability)
+            written = self.session.commit(request, prediction.patch)
         except ValueError as error:
             self.said.emit(f"The model failed: {error}")
             return
@@ -218,7 +237,10 @@ class Annotator(QObject):
 
     def _object_changed(self) -> None:
         self._draw_prompts()
-        self.output.selected_label = self.current
+        self._objects_changed()
+
+    def _objects_changed(self) -> None:
+        self.objects.refresh()
         self.changed.emit()
 
     # Tools
@@ -269,69 +291,6 @@ class Annotator(QObject):
         """Id of the object that prompts are for."""
         return int(self.session.current)
 
-    def rows(self) -> list[ObjectRow]:
-        """List the objects."""
-        return [
-            ObjectRow(
-                number,
-                each.name,
-                self._colour(number),
-                self.session.count(number).prompts,
-                each.finished,
-            )
-            for number, each in self.session.objects.items()
-        ]
-
-    def _colour(self, object_id: int) -> tuple[float, float, float]:
-        red, green, blue, _ = map(float, self.output.get_color(object_id))
-        return red, green, blue
-
-    def select(self, object_id: int) -> None:
-        """Go on with an object: its prompts come back."""
-        if object_id != self.current:
-            self.session.select(object_id)
-            self._object_changed()
-
-    def rename(self, object_id: int, name: str) -> None:
-        """Give an object another name."""
-        self.session.rename(object_id, name)
-        self.changed.emit()
-
-    def next_object(self) -> None:
-        """Go to the next object, or to a new one after the last."""
-        self._step(1)
-
-    def previous_object(self) -> None:
-        """Go to the previous object."""
-        self._step(-1)
-
-    def _step(self, step: int) -> None:
-        ids = list(self.session.objects)
-        at = ids.index(self.current) + step
-        if at < 0:
-            self.said.emit("This is the first object")
-        elif at < len(ids):
-            self.select(ids[at])
-        else:
-            self.session.new_object()
-            self._object_changed()
-
-    def accept(self) -> None:
-        """Finish the object and go to a new one; a finished one is opened again."""
-        self._labels.take_strokes()
-        if self.session.objects[self.current].finished:
-            self.session.reopen(self.current)
-        else:
-            self.session.accept(self.current)
-            self.session.new_object()
-        self._object_changed()
-
-    def discard(self) -> None:
-        """Remove the object's prompts and its mask."""
-        self._labels.take_strokes()
-        self.session.discard(self.current)
-        self._object_changed()
-
     def clear_edits(self) -> None:
         """Let the prompts decide again where the displayed plane was painted."""
         self._labels.take_strokes()
@@ -339,12 +298,6 @@ class Annotator(QObject):
         if plane is not None:
             self._answer(self.session.clear_manual_edits(self.current, plane))
             self.changed.emit()
-
-    def _label_chosen(self, event: Any = None) -> None:
-        """Follow napari's picker and label spin box to another object."""
-        label = int(self.output.selected_label)
-        if label != self.current and label in self.session.objects:
-            self.select(label)
 
     # Undo
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Protocol
 
 
@@ -23,7 +24,7 @@ class Action:
     Attributes
     ----------
     name
-        Method of the annotator.
+        Method of the annotator, or of a part of it: "objects.next".
     key
         napari's name of the key.
     shown
@@ -44,10 +45,11 @@ class Action:
 ACTIONS = (
     Action("toggle_sign", "W", "W", "sign", "Switch between object and background"),
     Action("next_tool", "K", "K", "tool", "Go to the next tool"),
-    Action("previous_object", "J", "J", "Previous", "Go to the previous object"),
-    Action("next_object", "N", "N", "Next", "Next object; a new one after the last"),
-    Action("accept", "G", "G", "Accept", "Protect the object, go to a new one"),
-    Action("discard", "Q", "Q", "Discard", "Remove the object's prompts and mask"),
+    Action("objects.pick", "H", "H", "Pick", "Go on with the object under the pointer"),
+    Action("objects.previous", "J", "J", "Previous", "Go to the previous object"),
+    Action("objects.next", "N", "N", "Next", "Next object; a new one after the last"),
+    Action("objects.accept", "G", "G", "Accept", "Protect the object, go to a new one"),
+    Action("objects.discard", "Q", "Q", "Discard", "Remove the prompts and the mask"),
     Action("undo", "Control-Z", "Ctrl+Z", "Undo", "Undo the last step"),
     Action("redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Redo", "Do it again"),
 )
@@ -65,7 +67,7 @@ class Keys:
         self._before: list[tuple[Bindable, str, Any]] = []
         for place in self._places:
             for action in ACTIONS:
-                run = _caller(getattr(target, action.name))
+                run = _caller(attrgetter(action.name)(target))
                 before = place.bind_key(action.key, run, overwrite=True)
                 self._before.append((place, action.key, before))
 

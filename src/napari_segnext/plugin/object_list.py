@@ -1,88 +1,177 @@
-"""The list of objects: colour, name, number of prompts, finished or not."""
+"""The list of objects: choose, rename, colour, merge and delete them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 
-from qtpy.QtCore import QSignalBlocker, QSize, Qt, Signal
-from qtpy.QtGui import QColor, QIcon, QPixmap
+from qtpy.QtCore import QPoint, QSignalBlocker, Qt, Signal
+from qtpy.QtGui import QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
+    QAction,
+    QColorDialog,
     QHeaderView,
-    QTableWidget,
-    QTableWidgetItem,
+    QMenu,
+    QTableView,
     QWidget,
 )
 
+from napari_segnext.plugin.object_table import (
+    CATEGORY,
+    NAME,
+    PLANES,
+    ObjectRow,
+    ObjectTable,
+)
 
-@dataclass(frozen=True, slots=True)
-class ObjectRow:
-    """One object as it is listed; `colour` is red, green, blue in 0..1."""
-
-    object_id: int
-    name: str
-    colour: tuple[float, float, float]
-    prompts: int
-    finished: bool
+_ROW_HEIGHT = 22
 
 
-class ObjectList(QTableWidget):
-    """A compact table of objects; choosing a row chooses the object."""
+class ObjectList(QTableView):
+    """A compact table of objects; choosing a row chooses the object.
+
+    Signals: `chosen` (id), `renamed` (id, name), `coloured` (id, red, green, blue),
+    `merged` (id of what becomes part of the current one), `deleted` (id), `accepted`
+    (the current one is to be finished, or reopened).
+    """
 
     chosen = Signal(int)
     renamed = Signal(int, str)
+    coloured = Signal(int, float, float, float)
+    merged = Signal(int)
+    deleted = Signal(int)
+    accepted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(0, 3, parent)
-        self._rows: tuple[ObjectRow, ...] = ()
-        self.setHorizontalHeaderLabels(["Object", "Prompts", "Done"])
-        self.verticalHeader().hide()
+        super().__init__(parent)
+        self._table = ObjectTable()
+        self._current = 0
+        self.setModel(self._table)
+        self._table.renamed.connect(self.renamed)
         self.setShowGrid(False)
-        self.setIconSize(QSize(12, 12))
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setEditTriggers(QAbstractItemView.EditTrigger.DoubleClicked)
+        self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
+        self.setEditTriggers(
+            QAbstractItemView.EditTrigger.DoubleClicked
+            | QAbstractItemView.EditTrigger.EditKeyPressed
+        )
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setMinimumHeight(120)
+        self._arrange()
+        self._add_actions()
+        self.selectionModel().selectionChanged.connect(self._choose)
+
+    @property
+    def selected(self) -> list[int]:
+        """Ids of the objects whose rows are selected."""
+        rows = self.selectionModel().selectedRows()
+        return [self._table.ids[index.row()] for index in rows]
+
+    @property
+    def others(self) -> list[int]:
+        """Ids of the selected objects besides the current one."""
+        return [number for number in self.selected if number != self._current]
+
+    def show_objects(
+        self,
+        ids: Sequence[int],
+        row: Callable[[int], ObjectRow],
+        current: int,
+        unit: str,
+        semantic: bool = False,
+    ) -> None:
+        """List objects and mark the current one.
+
+        Parameters
+        ----------
+        row
+            Is asked for the objects that are seen.
+        unit
+            Of the amounts.
+        semantic
+            Whether classes are listed, in the place of the number of slices.
+        """
+        with QSignalBlocker(self.selectionModel()):
+            typing = self.state() == QAbstractItemView.State.EditingState
+            self._table.show(ids, row, unit, names=not typing)
+            self.setColumnHidden(CATEGORY, not semantic)
+            self.setColumnHidden(PLANES, semantic)
+            if current != self._current or current not in self.selected:
+                self._current = current
+                self.selectRow(self._table.ids.index(current))
+        self.viewport().update()
+
+    def choose(self, object_id: int) -> None:
+        """Select an object's row, as a click on it does."""
+        self.selectRow(self._table.ids.index(object_id))
+
+    def merge_selected(self) -> None:
+        """Ask for the other selected object to become part of the current one."""
+        if len(self.others) == 1:
+            self.merged.emit(self.others[0])
+
+    def delete_selected(self) -> None:
+        """Ask for the selected objects to be deleted."""
+        for number in self.selected:
+            self.deleted.emit(number)
+
+    def keyboardSearch(self, search: str) -> None:
+        """Leave letters to the keys of the panel."""
+
+    def _arrange(self) -> None:
+        self.verticalHeader().hide()
+        self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
         header = self.horizontalHeader()
         header.setHighlightSections(False)
-        header.setDefaultAlignment(Qt.AlignmentFlag.AlignLeft)
+        header.setMinimumSectionSize(20)
+        # Many objects are not all measured to find the width of a column.
+        header.setResizeContentsPrecision(0)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.verticalHeader().setDefaultSectionSize(22)
-        self.setMinimumHeight(120)
-        self.setToolTip("Choose an object to go on with it; double-click to rename")
-        self.currentCellChanged.connect(self._choose)
-        self.itemChanged.connect(self._rename)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
 
-    def show_objects(self, rows: Sequence[ObjectRow], current: int) -> None:
-        """List these objects and mark the current one."""
-        with QSignalBlocker(self):
-            if tuple(rows) != self._rows:
-                self._rows = tuple(rows)
-                self.setRowCount(len(rows))
-                for number, row in enumerate(rows):
-                    self._fill(number, row)
-            for number, row in enumerate(rows):
-                if row.object_id == current:
-                    self.setCurrentCell(number, 0)
+    def _add_actions(self) -> None:
+        self._rename = self._action("Rename", "F2", self._edit_name)
+        self._colour = self._action("Colour …", "", self._choose_colour)
+        self._accept = self._action("Finish or reopen", "", self.accepted.emit)
+        self._merge = self._action(
+            "Merge into the current one", "M", self.merge_selected
+        )
+        self._delete = self._action("Delete", "Del", self.delete_selected)
+        self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        self.customContextMenuRequested.connect(self._show_menu)
 
-    def _fill(self, number: int, row: ObjectRow) -> None:
-        swatch = QPixmap(12, 12)
-        swatch.fill(QColor.fromRgbF(*row.colour))
-        name = QTableWidgetItem(QIcon(swatch), row.name)
-        count = QTableWidgetItem(str(row.prompts))
-        done = QTableWidgetItem("✓" if row.finished else "")
-        for item in (count, done):
-            item.setFlags(item.flags() & ~Qt.ItemFlag.ItemIsEditable)
-            item.setTextAlignment(Qt.AlignmentFlag.AlignCenter)
-        for column, item in enumerate((name, count, done)):
-            self.setItem(number, column, item)
+    def _action(self, text: str, key: str, run: Callable[[], object]) -> QAction:
+        action = QAction(text, self)
+        action.setShortcut(QKeySequence(key))
+        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
+        action.triggered.connect(lambda _=False: run())
+        self.addAction(action)
+        return action
 
-    def _choose(self, row: int, *_: int) -> None:
-        if 0 <= row < len(self._rows):
-            self.chosen.emit(self._rows[row].object_id)
+    def _show_menu(self, at: QPoint) -> None:
+        menu = QMenu(self)
+        one = len(self.selected) == 1
+        for action in self.actions():
+            menu.addAction(action)
+        for action in (self._rename, self._colour, self._accept):
+            action.setEnabled(one)
+        self._merge.setEnabled(len(self.others) == 1)
+        menu.exec_(self.viewport().mapToGlobal(at))
+        for action in self.actions():
+            action.setEnabled(True)
 
-    def _rename(self, item: QTableWidgetItem) -> None:
-        if item.column() == 0:
-            self.renamed.emit(self._rows[item.row()].object_id, item.text())
+    def _edit_name(self) -> None:
+        if len(self.selected) == 1:
+            self.edit(self._table.index(self._table.ids.index(self.selected[0]), NAME))
+
+    def _choose_colour(self) -> None:
+        (number,) = self.selected
+        colour = QColorDialog.getColor(parent=self, title="Colour of the object")
+        if colour.isValid():
+            rgb = colour.redF(), colour.greenF(), colour.blueF()
+            self.coloured.emit(number, *rgb)
+
+    def _choose(self) -> None:
+        # Several rows are selected to be merged or deleted, not to be gone to.
+        if len(self.selected) == 1 and self.selected[0] != self._current:
+            self.chosen.emit(self.selected[0])

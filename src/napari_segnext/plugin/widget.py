@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,25 +11,26 @@ from qtpy.QtCore import QSize, Qt
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
-    QComboBox,
     QFileDialog,
     QFormLayout,
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QScrollArea,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QElidingLabel
 
 from napari_segnext.plugin.annotator import Annotator
+from napari_segnext.plugin.controls import make_button, make_combo
+from napari_segnext.plugin.embeddings_part import EmbeddingsPart
+from napari_segnext.plugin.input_choice import InputChoice
+from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.plugin.keys import ACTIONS
 from napari_segnext.plugin.layers import COLOURS
-from napari_segnext.plugin.object_list import ObjectList
+from napari_segnext.plugin.object_panel import ClassPanel, ObjectPanel
+from napari_segnext.plugin.resume import ResumeOffer, SavingLine, StatusLine
 from napari_segnext.plugin.section import Section
 from napari_segnext.plugin.tools import TOOLS
 from napari_segnext.plugin.worker import Worker
@@ -39,8 +41,8 @@ if TYPE_CHECKING:
 
 _FILE = "File…"
 _WIDTH = 300
-# Actions without a button.
-_IN_HINT = ("toggle_sign", "next_tool")
+# Actions without a button among the others; the first two are in the hint.
+_ELSEWHERE = ("toggle_sign", "next_tool", "objects.pick")
 
 
 class SegNextWidget(QWidget):
@@ -77,7 +79,10 @@ class SegNextWidget(QWidget):
             worker = self.worker = Worker()
             # It outlives the widget, and is stopped even if Qt deletes that first.
             self.destroyed.connect(lambda: worker.close())
+        image = self.inputs.split_named(image)
         try:
+            layers = [image, *self.inputs.others]
+            self._inputs = Inputs.of(layers, self._limits.isChecked())
             self.annotator = Annotator(self._viewer, image, self.worker, self)
         except (ValueError, TypeError) as error:
             self.say(str(error))
@@ -86,6 +91,9 @@ class SegNextWidget(QWidget):
         self.annotator.changed.connect(self._show_state)
         self.annotator.engine.connect(self._device.setText)
         self.annotator.ended.connect(self._ended)
+        self.embeddings.follow(self.annotator.embedding)
+        for part in (self.offer, self._status, self._saving):
+            part.follow(self.annotator.saving)
         self._choices.collapse()
         self._load_model()
         self._show_state()
@@ -97,8 +105,7 @@ class SegNextWidget(QWidget):
 
     def say(self, text: str) -> None:
         """Write the status line."""
-        self._status.setText(text)
-        self._status.setToolTip(text)
+        self._status.say(text)
 
     @property
     def status(self) -> str:
@@ -133,15 +140,16 @@ class SegNextWidget(QWidget):
         choices = QWidget()
         choices.setLayout(self._build_choices())
         self._choices = Section("Image and model", choices, unfolded=True)
-        self.start_button = _button("Start", "Make the prompt layers and begin")
+        self.start_button = make_button("Start", "Make the prompt layers and begin")
         self.start_button.clicked.connect(self._start_or_stop)
-        self._status = QElidingLabel("")
-        self._status.setElideMode(Qt.TextElideMode.ElideRight)
-        self._status.setWordWrap(True)
+        self.offer = ResumeOffer()
+        self._status, self._saving = StatusLine(), SavingLine()
         layout.addWidget(self._choices)
         layout.addWidget(self.start_button)
+        layout.addWidget(self.offer)
         layout.addWidget(self._build_running(), 1)
         layout.addWidget(self._status)
+        layout.addWidget(self._saving)
         layout.addStretch(0)
 
     def _build_running(self) -> QScrollArea:
@@ -153,14 +161,16 @@ class SegNextWidget(QWidget):
         running.addLayout(self._build_tools())
         running.addLayout(self._build_signs())
         running.addWidget(self._build_hint())
-        self.objects = ObjectList()
-        self.objects.chosen.connect(lambda i: self._do("select", i))
-        self.objects.renamed.connect(lambda i, name: self._do("rename", i, name))
+        self.objects = ObjectPanel(self._do)
         running.addWidget(self.objects, 1)
         running.addLayout(self._build_actions())
         self._sections = QVBoxLayout()
         self._sections.setSpacing(2)
         running.addLayout(self._sections)
+        self.classes = ClassPanel(self._do, lambda: self.objects.list.selected)
+        self.add_section("Classes", self.classes)
+        self.embeddings = EmbeddingsPart()
+        self.add_section("Embeddings", self.embeddings)
         self._running = QScrollArea()
         self._running.setWidget(content)
         self._running.setWidgetResizable(True)
@@ -173,8 +183,8 @@ class SegNextWidget(QWidget):
     def _build_choices(self) -> QFormLayout:
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        self.image_choice = _combo("The image layer to segment")
-        self.model_choice = _combo("The model; “File…” opens one of your own")
+        self.image_choice = make_combo("The image layer to segment")
+        self.model_choice = make_combo("The model; “File…” opens one of your own")
         for entry in CATALOGUE.values():
             self.model_choice.addItem(entry.name, entry.name)
             tip = f"{entry.description}. {entry.licence}"
@@ -189,7 +199,11 @@ class SegNextWidget(QWidget):
             "as they are when the session starts, instead of its own choice"
         )
         self._device = QLabel("—")
+        self.inputs = InputChoice(self._viewer)
+        self.inputs.split.connect(lambda layers: self._choose_image(layers[0]))
+        self.image_choice.currentIndexChanged.connect(self._image_chosen)
         form.addRow("Image", self.image_choice)
+        form.addRow(self.inputs)
         form.addRow("Model", self.model_choice)
         form.addRow("Device", self._device)
         form.addRow(self._limits)
@@ -200,8 +214,7 @@ class SegNextWidget(QWidget):
         row.setSpacing(2)
         self._tools = []
         for tool in TOOLS:
-            button = _button(tool.name, tool.tip, checkable=True)
-            button.setStyleSheet("QPushButton { padding: 4px 2px; }")
+            button = make_button(tool.name, tool.tip, checkable=True, narrow=True)
             button.clicked.connect(lambda _=False, t=tool: self._do("use", t))
             row.addWidget(button)
             self._tools.append(button)
@@ -216,7 +229,7 @@ class SegNextWidget(QWidget):
             (False, "− Background", COLOURS[False]),
         ):
             tip = "What prompts mean. W switches; Ctrl while drawing turns it once"
-            button = _button(text, tip, checkable=True)
+            button = make_button(text, tip, checkable=True)
             button.setStyleSheet(
                 f"QPushButton:checked {{ background: {colour}; color: black; }}"
             )
@@ -228,13 +241,13 @@ class SegNextWidget(QWidget):
     def _build_actions(self) -> QGridLayout:
         grid = QGridLayout()
         grid.setSpacing(4)
-        shown = [a for a in ACTIONS if a.name not in _IN_HINT]
+        shown = [a for a in ACTIONS if a.name not in _ELSEWHERE]
         for number, action in enumerate(shown):
-            button = _button(f"{action.label}   {action.shown}", action.text)
-            button.setStyleSheet("QPushButton { padding: 4px 2px; }")
+            text = f"{action.label}   {action.shown}"
+            button = make_button(text, action.text, narrow=True)
             button.clicked.connect(lambda _=False, n=action.name: self._do(n))
             grid.addWidget(button, *divmod(number, 2))
-        clear = _button(
+        clear = make_button(
             "Clear manual edits here",
             "Let the prompts decide again where this object was painted or erased "
             "by hand in the displayed slice",
@@ -244,7 +257,9 @@ class SegNextWidget(QWidget):
         return grid
 
     def _build_hint(self) -> QLabel:
-        keys = [f"<b>{a.shown}</b> {a.label}" for a in ACTIONS if a.name in _IN_HINT]
+        keys = [
+            f"<b>{a.shown}</b> {a.label}" for a in ACTIONS if a.name in _ELSEWHERE[:2]
+        ]
         hint = QLabel(" &nbsp; ".join([*keys, "<b>Ctrl+click</b> other sign"]))
         hint.setToolTip("\n".join(f"{a.shown}: {a.text}" for a in ACTIONS))
         return hint
@@ -257,7 +272,7 @@ class SegNextWidget(QWidget):
 
     def _do(self, name: str, *arguments: Any) -> None:
         if self.annotator is not None:
-            getattr(self.annotator, name)(*arguments)
+            attrgetter(name)(self.annotator)(*arguments)
 
     def _sign(self, positive: bool) -> None:
         if self.annotator is not None:
@@ -274,12 +289,17 @@ class SegNextWidget(QWidget):
             if isinstance(layer, Image):
                 self.image_choice.addItem(layer.name, layer)
                 layer.events.name.connect(self._list_images)
-        known = [
-            self.image_choice.itemData(i) for i in range(self.image_choice.count())
-        ]
-        if chosen in known:
-            self.image_choice.setCurrentIndex(known.index(chosen))
-        self.start_button.setEnabled(bool(known))
+        self._choose_image(chosen)
+        self._image_chosen()
+        self.start_button.setEnabled(bool(self.image_choice.count()))
+
+    def _choose_image(self, image: Image | None) -> None:
+        for index in range(self.image_choice.count()):
+            if self.image_choice.itemData(index) is image:
+                self.image_choice.setCurrentIndex(index)
+
+    def _image_chosen(self, index: int = 0) -> None:
+        self.inputs.show_image(self._chosen_image())
 
     def _model_chosen(self, index: int) -> None:
         if self.model_choice.itemText(index) == _FILE:
@@ -297,9 +317,8 @@ class SegNextWidget(QWidget):
     def _load_model(self) -> None:
         if self.annotator is not None:
             self._device.setText("…")
-            self.annotator.load(
-                self.model_choice.currentData(), self._limits.isChecked()
-            )
+            model, keeping = self.model_choice.currentData(), self.embeddings.keeping
+            self.annotator.load(model, self._inputs, keeping)
 
     def _ended(self, why: str) -> None:
         self.annotator = None
@@ -310,35 +329,16 @@ class SegNextWidget(QWidget):
 
     def _show_state(self) -> None:
         annotator = self.annotator
-        self._running.setVisible(annotator is not None)
+        self._running.setVisible(bool(annotator and not annotator.saving.choosing))
         self.start_button.setText("Start" if annotator is None else "Stop")
         self.image_choice.setEnabled(annotator is None)
+        self.inputs.setEnabled(annotator is None)
         self._limits.setEnabled(annotator is None)
         if annotator is None:
             return
-        self.objects.show_objects(annotator.rows(), annotator.current)
+        self.objects.show_objects(annotator.objects)
+        self.classes.show_objects(annotator.objects)
         for tool, button in zip(TOOLS, self._tools, strict=True):
             button.setChecked(tool == annotator.tool)
         for positive, button in self._signs.items():
             button.setChecked(positive == annotator.positive)
-
-
-def _combo(tip: str) -> QComboBox:
-    combo = QComboBox()
-    combo.setToolTip(tip)
-    # A long layer name must not widen the dock.
-    combo.setSizeAdjustPolicy(
-        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-    )
-    combo.setMinimumContentsLength(8)
-    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return combo
-
-
-def _button(text: str, tip: str, checkable: bool = False) -> QPushButton:
-    button = QPushButton(text)
-    button.setToolTip(tip)
-    button.setCheckable(checkable)
-    # Keys go on reaching the canvas after a click on a button.
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-    return button

@@ -1,0 +1,56 @@
+"""Colours of objects in their Labels layer: one each, or one per class."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari.utils.colormaps import DirectLabelColormap
+
+if TYPE_CHECKING:
+    from napari.layers import Labels
+
+    from napari_segnext.session import SegmentedObject, Session
+
+Colour = tuple[float, float, float]
+
+
+class Colours:
+    """The layer's own colours, but where the user chose others or shows classes.
+
+    Attributes
+    ----------
+    semantic
+        Whether objects of a class have the colour of its value.
+    """
+
+    def __init__(self, layer: Labels, session: Session) -> None:
+        self._layer, self._session = layer, session
+        self._own = layer.colormap
+        self._applied: dict[int, Colour] = {}
+        self.semantic = False
+
+    def of(self, each: SegmentedObject) -> Colour:
+        """Return the colour of an object: red, green, blue from 0 to 1."""
+        if self.semantic and each.category is not None:
+            return self._default(each.category.value)
+        return each.colour or self._default(each.id)
+
+    def apply(self) -> None:
+        """Show the colours; costs nothing when none has changed."""
+        objects = self._session.objects
+        wanted: dict[int, Colour] = {}
+        if self.semantic or any(each.colour for each in objects.values()):
+            wanted = {number: self.of(each) for number, each in objects.items()}
+        if wanted == self._applied:
+            return
+        self._applied = wanted
+        if not wanted:
+            self._layer.colormap = self._own
+            return
+        # The brush may make objects that are not known yet.
+        colours: dict[int | None, object] = {None: "gray", 0: "transparent", **wanted}
+        self._layer.colormap = DirectLabelColormap(color_dict=colours)
+
+    def _default(self, value: int) -> Colour:
+        red, green, blue, _ = map(float, self._own.map(value))
+        return red, green, blue

@@ -1,0 +1,32 @@
+"""Buttons and choices as the panel has them."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QComboBox, QPushButton, QSizePolicy
+
+
+def make_button(
+    text: str, tip: str, checkable: bool = False, narrow: bool = False
+) -> QPushButton:
+    """Make a button; a narrow one has room for others beside it."""
+    button = QPushButton(text)
+    button.setToolTip(tip)
+    button.setCheckable(checkable)
+    if narrow:
+        button.setStyleSheet("QPushButton { padding: 4px 2px; }")
+    # Keys go on reaching the canvas after a click on a button.
+    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+    return button
+
+
+def make_combo(tip: str) -> QComboBox:
+    """Make a choice of which a long entry does not widen the panel."""
+    combo = QComboBox()
+    combo.setToolTip(tip)
+    combo.setSizeAdjustPolicy(
+        QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+    )
+    combo.setMinimumContentsLength(8)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+    return combo
