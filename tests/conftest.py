@@ -16,6 +16,16 @@ os.environ.setdefault(
 os.environ.setdefault("QT_QPA_PLATFORM", "xcb")
 
 
+@pytest.fixture(autouse=True)
+def data_folder(
+    tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Keep journals out of the user's data folder, and each test's from others'."""
+    folder = tmp_path_factory.mktemp("data")
+    monkeypatch.setenv("NAPARI_SEGNEXT_DATA", str(folder))
+    return folder
+
+
 @pytest.fixture(scope="session")
 def shared() -> Path:
     """Return the folder of data that cannot be redistributed, or skip the test."""

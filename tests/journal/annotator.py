@@ -1,9 +1,12 @@
-"""A process that annotates until it is killed, and says what it has done.
+"""Processes that annotate until they are killed, and say what they have done.
 
-Run as ``python -m tests.journal.annotator JOURNAL SEED [WHERE]``. With WHERE it kills
-itself, in the middle of one of `PLACES`. For each change it prints
-``did NUMBER DIGEST``, DIGEST being that of all that a user can see then; and ``saved
-NUMBER`` when it has learnt that a change is saved.
+Run as ``python -m tests.journal.annotator``. Each line of its input, ``JOURNAL SEED
+BYTES WHERE SAID``, starts a process that is killed when it has said so many bytes or,
+with WHERE, kills itself in the middle of one of `PLACES`; the answer is the signal that
+ended it. For each change it writes ``did NUMBER DIGEST`` to the file SAID, DIGEST being
+that of all that a user can see then; and ``saved NUMBER`` when it has learnt that a
+change is saved. The processes are forked, because importing numpy takes longer than
+they live.
 """
 
 from __future__ import annotations
@@ -13,12 +16,12 @@ import io
 import os
 import signal
 import sys
-import threading
+import time
 from pathlib import Path
 
 import numpy as np
 
-from napari_segnext.journal import Journal, read_journal
+from napari_segnext.journal import Journal, read_journal, writing
 from napari_segnext.session import ArrayLabels, Session
 from tests.session.doubles import SHAPE, Picture, paint
 from tests.session.random_player import Player
@@ -113,7 +116,7 @@ def resume(path: Path, fuse: Fuse) -> tuple[Journal, Session, np.ndarray]:
         session.new_object()
     else:
         session = saved.resume(FusedLabels(labels, fuse))
-    journal = Journal(path, SHAPE, saved, compact_at=3_000, opener=fuse.open)
+    journal = Journal(path, SHAPE, saved, compact_at=500, opener=fuse.open)
     journal.follow(session)
     return journal, session, labels
 
@@ -138,16 +141,18 @@ class Annotator(Player):
                 self.answer(request)
 
 
-def main(path: Path, seed: int, where: str = "") -> None:
-    fuse = Fuse(where, 1 + seed % 4 if where.startswith("re") else 30 + seed)
+def annotate(path: Path, seed: int, where: str, said: Path) -> None:
+    """Annotate and never return."""
+    fuse = Fuse(where, 5 + seed if where.startswith("re") else 30 + seed)
+    # It is written anew all the time.
+    writing._GROWTH = 1.1
     os.fsync, os.replace = fuse.sync, fuse.replace
+    output = os.open(said, os.O_WRONLY | os.O_CREAT)
     journal, session, labels = resume(path, fuse)
-    say = threading.Lock()
 
     def tell(text: str) -> None:
-        with say:
-            sys.stdout.write(text + "\n")
-            sys.stdout.flush()
+        # In one go, so that threads do not mix theirs.
+        os.write(output, f"{text}\n".encode())
 
     tell(f"did {journal.number} {digest(session, labels)}")
     session.recorders.append(
@@ -159,5 +164,26 @@ def main(path: Path, seed: int, where: str = "") -> None:
         player.act()
 
 
+def run(path: str, seed: str, count: str, where: str, said: str) -> int:
+    """Fork a process and see it killed; return the signal."""
+    child = os.fork()
+    if child == 0:
+        try:
+            annotate(Path(path), int(seed), "" if where == "-" else where, Path(said))
+        finally:
+            os._exit(1)
+    if where == "-":
+        while not os.path.exists(said) or os.path.getsize(said) < int(count):
+            time.sleep(0.001)
+        os.kill(child, signal.SIGKILL)
+    _, status = os.waitpid(child, 0)
+    return os.WTERMSIG(status)
+
+
+def main() -> None:
+    for line in sys.stdin:
+        print(run(*line.split()), flush=True)
+
+
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])
+    main()

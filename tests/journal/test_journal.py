@@ -14,7 +14,6 @@ from napari_segnext.journal import (
     DamagedJournalError,
     Journal,
     JournalBusyError,
-    find_journal,
     read_journal,
 )
 from napari_segnext.session import ArrayLabels
@@ -149,6 +148,7 @@ def test_watchers_hear_what_is_saved(path):
 
 def test_closed_journal_no_longer_follows(path):
     journal, session, _ = journalled(path)
+    annotate(session)
     journal.close()
     before = path.read_bytes()
     click(session, Z1, (3, 3))
@@ -198,6 +198,7 @@ def test_full_disk_is_reported_and_all_is_saved_once_there_is_room(path):
     click(session, Z1, *[(3, column) for column in range(12)])
     until(lambda: journal.problem is not None)
     assert "No space left" in journal.problem
+    assert "Free some space" in journal.problem
     assert journal.saved < journal.number
     whole = read_journal(path)
     assert whole.number >= journal.saved
@@ -217,6 +218,42 @@ def test_what_cannot_be_saved_at_the_end_is_told(path):
     click(session, Z1, *[(3, column) for column in range(12)])
     assert not journal.close()
     assert "No space left" in journal.problem
+
+
+def test_finished_journal_goes_on_trying_until_all_is_saved(path):
+    disk = Disk(room=3000)
+    journal, session, labels = journalled(path, retry_s=0.01, opener=disk.open)
+    annotate(session)
+    click(session, Z1, *[(3, column) for column in range(12)])
+    journal.finish()
+    until(lambda: journal.problem is not None)
+    with pytest.raises(JournalBusyError):
+        Journal(path, SHAPE)
+    disk.room = float("inf")
+    assert journal.wait(timeout=20)
+    assert journal.close()
+    assert resumed(read_journal(path)) == Picture.of(session, labels)
+
+
+def test_end_of_the_program_waits_for_what_is_still_to_be_written(path):
+    code = (
+        "import os, sys, time, pathlib\n"
+        "from tests.journal.doubles import annotate, journalled\n"
+        "sync = os.fsync\n"
+        "os.fsync = lambda handle: (time.sleep(0.3), sync(handle))\n"
+        "journal, session, _ = journalled(pathlib.Path(sys.argv[1]))\n"
+        "annotate(session)\n"
+        "print(journal.number, journal.saved)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        cwd=Path(__file__).parents[2],
+    )
+    number, saved = map(int, done.stdout.split())
+    assert saved < number == read_journal(path).number
 
 
 def test_lost_drive_that_comes_back_empty_gets_the_whole_journal(path):
@@ -278,6 +315,7 @@ def test_damaged_tail_costs_only_what_follows_it(path, damage):
     path.write_bytes(content[:whole] + damaged)
     saved = read_journal(path)
     assert saved.lost == len(damaged)
+    assert saved.damaged == (damage not in ("cut", "zeros"))
     assert resumed(saved) == before
     labels = np.zeros(SHAPE, np.uint16)
     session = saved.resume(ArrayLabels(labels))
@@ -300,6 +338,13 @@ def test_what_is_no_journal_is_refused_and_set_aside(path, content):
     assert not read_journal(path).empty
     (aside,) = path.parent.glob(path.name + ".2*")
     assert aside.read_bytes() == content
+
+
+def test_journal_without_any_work_leaves_no_file(path):
+    journal, session, _ = journalled(path)
+    session.rename(1, "nothing yet")
+    journal.close()
+    assert list(path.parent.iterdir()) == []
 
 
 def test_journal_that_is_not_continued_is_set_aside(path):
@@ -336,61 +381,3 @@ def test_second_process_is_told_and_the_lock_ends_with_the_first(path):
         other.kill()
         other.wait()
     Journal(path, SHAPE).close()
-
-
-# Where it lies
-
-
-@pytest.fixture
-def data_folder(tmp_path, monkeypatch):
-    folder = tmp_path / "data"
-    monkeypatch.setattr(
-        "napari_segnext.journal.place.user_data_path", lambda *_, **__: folder
-    )
-    return folder
-
-
-def test_journal_lies_beside_the_image(tmp_path, data_folder):
-    image = tmp_path / "brain.nii.gz"
-    assert find_journal(image) == tmp_path / "brain.nii.gz.segnext-journal"
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_journal_of_a_read_only_folder_lies_in_the_data_folder(data_folder):
-    folder = Path("/proc")
-    if not folder.is_dir():
-        pytest.skip("no folder here that is read-only for everybody")
-    first, second = find_journal(folder / "a.tif"), find_journal(folder / "b.tif")
-    assert first.parent == second.parent == data_folder / "journals"
-    assert first != second
-    journal, session, labels = journalled(first)
-    annotate(session)
-    journal.close()
-    assert resumed(read_journal(first)) == Picture.of(session, labels)
-
-
-def test_journal_beside_an_image_that_became_read_only_is_taken_along(
-    tmp_path, data_folder, monkeypatch
-):
-    journal, session, labels = journalled(find_journal(tmp_path / "a.tif"))
-    annotate(session)
-    journal.close()
-    touch = Path.touch
-
-    def refuse(self, *arguments, **options):
-        if self.parent == tmp_path:
-            raise PermissionError(13, "Permission denied")
-        touch(self, *arguments, **options)
-
-    monkeypatch.setattr(Path, "touch", refuse)
-    copied = find_journal(tmp_path / "a.tif")
-    assert copied.parent == data_folder / "journals"
-    assert resumed(read_journal(copied)) == Picture.of(session, labels)
-
-
-@pytest.mark.parametrize("name", ["brain", "../../etc/passwd", "a:b*c", "...", ""])
-def test_image_without_a_file_gets_a_journal_by_name(data_folder, name):
-    path = find_journal(None, name)
-    assert path.parent == data_folder / "journals"
-    path.touch()
-    assert path.suffix == ".segnext-journal"

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,29 +19,36 @@ from tests.session.doubles import SHAPE
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="no signals here")
 
 ROOT = Path(__file__).parents[2]
-# More of them on demand; each takes about a second.
-KILLS = int(os.environ.get("NAPARI_SEGNEXT_KILLS", "10"))
+# More of them on demand.
+RANDOM_KILLS = int(os.environ.get("NAPARI_SEGNEXT_KILLS", "50"))
 
 
-def annotate_and_kill(
-    path: Path, seed: int, seconds: float = 0, where: str = ""
-) -> list[list[str]]:
-    """Return the words that the process said until it was killed, or killed itself."""
-    command = [sys.executable, "-m", "tests.journal.annotator", str(path), str(seed)]
-    command += [where] if where else []
+@pytest.fixture(scope="module")
+def annotators():
+    """Start the process that starts those that are killed."""
+    command = [sys.executable, "-m", "tests.journal.annotator"]
+    pipe = subprocess.PIPE
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, cwd=ROOT
-    ) as child:
-        if where:
-            said, _ = child.communicate(timeout=60)
-            assert child.returncode == -signal.SIGKILL
-        else:
-            said = child.stdout.readline()
-            time.sleep(seconds)
-            child.kill()
-            said += child.stdout.read()
-    # The last line may be cut.
-    return [line.split() for line in said.splitlines(keepends=True) if line[-1] == "\n"]
+        command, stdin=pipe, stdout=pipe, text=True, cwd=ROOT
+    ) as server:
+        yield server
+        server.stdin.close()
+
+
+@pytest.fixture
+def annotate_and_kill(annotators, tmp_path):
+    """Return a function that does so, and returns the words that were said."""
+
+    def run(path: Path, seed: int, count: int = 1, where: str = "-") -> list[list[str]]:
+        said = tmp_path / "said"
+        said.unlink(missing_ok=True)
+        print(path, seed, count, where, said, file=annotators.stdin, flush=True)
+        assert int(annotators.stdout.readline()) == signal.SIGKILL
+        # The last line may be cut.
+        lines = said.read_text().splitlines(keepends=True)
+        return [line.split() for line in lines if line[-1] == "\n"]
+
+    return run
 
 
 def header(path: Path) -> bytes:
@@ -71,30 +77,32 @@ def check(path: Path, said: list[list[str]]) -> int:
     return len(did)
 
 
-def test_nothing_acknowledged_is_lost_to_kill(tmp_path):
+def test_nothing_acknowledged_is_lost_to_kill(tmp_path, annotate_and_kill):
     path, rng = tmp_path / "image.tif.segnext-journal", np.random.default_rng(7)
     rewritten = changes = 0
-    for kill in range(KILLS):
+    for kill in range(RANDOM_KILLS):
         before = header(path)
-        said = annotate_and_kill(path, kill, float(rng.uniform(0, 0.6)))
+        said = annotate_and_kill(path, kill, int(rng.integers(1, 1500)))
         changes += check(path, said)
         rewritten += header(path) != before
-    assert changes > 20 * KILLS
-    assert rewritten > 1
+    assert changes > 10 * RANDOM_KILLS
+    assert rewritten > RANDOM_KILLS / 10
 
 
 @pytest.mark.parametrize("where", PLACES)
-def test_nothing_acknowledged_is_lost_wherever_it_ends(tmp_path, where):
+def test_nothing_acknowledged_is_lost_wherever_it_ends(
+    tmp_path, annotate_and_kill, where
+):
     path = tmp_path / "image.tif.segnext-journal"
-    for seed in range(2):
+    for seed in range(3):
         assert check(path, annotate_and_kill(path, seed, where=where)) > 5
 
 
 @pytest.mark.parametrize("left", ["", "half"])
-def test_half_written_new_journal_is_no_danger(tmp_path, left):
+def test_half_written_new_journal_is_no_danger(tmp_path, annotate_and_kill, left):
     path = tmp_path / "image.tif.segnext-journal"
-    annotate_and_kill(path, 1, 0.3)
+    annotate_and_kill(path, 1, 500)
     before = read_journal(path)
     path.with_name(path.name + ".new").write_text(left)
-    annotate_and_kill(path, 2, 0.6)
+    annotate_and_kill(path, 2, where="renamed")
     assert read_journal(path).number > before.number

@@ -1,59 +1,111 @@
-"""Where the journal of an image lies."""
+"""Where the journals of an image lie."""
 
 from __future__ import annotations
 
 import hashlib
 import os
-import shutil
-import uuid
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from platformdirs import user_data_path
 
 SUFFIX = ".segnext-journal"
+FOLDER_VARIABLE = "NAPARI_SEGNEXT_DATA"
+
+# What follows the name: the number of a further viewer, or the time of an earlier one.
+_LATER = re.compile(r"(\.\d+(-\d+)*)*")
+_SAMPLE = 256
 
 
-def find_journal(image: Path | None, name: str = "image") -> Path:
-    """Return the journal's path: next to the image, or in the user's data folder.
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """The image that a journal is about.
 
-    The latter if nothing can be written next to the image; a journal that lies
-    there is copied then.
+    Attributes
+    ----------
+    file
+        File or folder that it was read from, if from any.
+    name
+        What to call its journal if it was not.
+    shape
+        Of its labels.
+    """
+
+    file: Path | None
+    name: str
+    shape: tuple[int, ...]
+
+    def places(self) -> list[Path]:
+        """Return where its journal may lie, the best first; touches no disk.
+
+        Next to the image, else in the user's data folder, or the folder that the
+        environment variable ``NAPARI_SEGNEXT_DATA`` names.
+        """
+        if self.file is None:
+            return [_data_folder() / f"{_plain(self.name)}{SUFFIX}"]
+        place = Path(os.path.abspath(self.file))
+        digest = hashlib.blake2b(str(place).encode(), digest_size=6).hexdigest()
+        elsewhere = f"{_plain(place.name)}-{digest}{SUFFIX}"
+        return [place.with_name(place.name + SUFFIX), _data_folder() / elsewhere]
+
+    def journals(self) -> list[Path]:
+        """Return all of its journals that there are, the newest first."""
+        found: dict[Path, float] = {}
+        for place in self.places():
+            try:
+                names = [entry.name for entry in os.scandir(place.parent)]
+            except OSError:
+                continue
+            for name in names:
+                rest = name.removeprefix(place.name)
+                if name.startswith(place.name) and _LATER.fullmatch(rest):
+                    path = place.with_name(name)
+                    found[path] = path.stat().st_mtime
+        return sorted(found, key=found.__getitem__, reverse=True)
+
+
+def sample_key(data: Any) -> str:
+    """Name an image that was not read from a file by type, shape and few pixels.
 
     Parameters
     ----------
-    image
-        File or folder that the image was read from, if from any.
-    name
-        What to call the journal of an image that was not read from a file.
+    data
+        Array of at least two axes, of which only a middle piece is read, or the
+        levels of a pyramid.
+
+    Returns
+    -------
+    12 hexadecimal digits
     """
-    if image is None:
-        return _data_folder() / f"{_plain(name)}{SUFFIX}"
-    place = Path(os.path.abspath(image))
-    beside = place.with_name(place.name + SUFFIX)
-    if _is_writable(place.parent):
-        return beside
-    digest = hashlib.blake2b(str(place).encode(), digest_size=6).hexdigest()
-    elsewhere = _data_folder() / f"{_plain(place.name)}-{digest}{SUFFIX}"
-    if beside.is_file() and not elsewhere.exists():
-        shutil.copy2(beside, elsewhere)
-    return elsewhere
+    array = data[-1] if isinstance(data, Sequence) else data
+    largest = sorted(np.argsort(array.shape, kind="stable")[-2:].tolist())
+    where = tuple(
+        slice(max(n // 2 - _SAMPLE // 2, 0), n // 2 + _SAMPLE // 2, 4)
+        if axis in largest
+        else n // 2
+        for axis, n in enumerate(array.shape)
+    )
+    digest = hashlib.blake2b(f"{array.dtype} {array.shape}".encode(), digest_size=6)
+    digest.update(np.ascontiguousarray(array[where]).tobytes())
+    return digest.hexdigest()
+
+
+def dated(path: Path) -> Path:
+    """Return the name under which a journal is set aside: with when it was written."""
+    written = datetime.fromtimestamp(path.stat().st_mtime)
+    return path.with_name(f"{path.name}.{written:%Y%m%d-%H%M%S-%f}")
 
 
 def _data_folder() -> Path:
-    folder = user_data_path("napari-segnext", appauthor=False) / "journals"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
-
-
-def _is_writable(folder: Path) -> bool:
-    """Try it: rights do not tell about read-only disks and network drives."""
-    probe = folder / f".{uuid.uuid4().hex}"
-    try:
-        probe.touch(exist_ok=False)
-        probe.unlink()
-    except OSError:
-        return False
-    return True
+    named = os.environ.get(FOLDER_VARIABLE)
+    if named:
+        return Path(named).expanduser() / "journals"
+    return user_data_path("napari-segnext", appauthor=False) / "journals"
 
 
 def _plain(name: str) -> str:

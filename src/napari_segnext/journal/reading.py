@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +11,9 @@ from typing import Any
 
 from napari_segnext.journal.coding import decode, from_line
 from napari_segnext.journal.ledger import Ledger
-from napari_segnext.session import Labels, Session
+from napari_segnext.session import Labels, Record, Request, Session
+from napari_segnext.session.sparse import Diff
+from napari_segnext.session.state import Delta
 
 VERSION = 1
 
@@ -35,6 +38,8 @@ class Saved:
         How many bytes are whole.
     lost
         How many bytes after them are not, and were left out.
+    damaged
+        Whether these are more than the one line that was being written at the end.
     time
         When it was written last.
     """
@@ -44,6 +49,7 @@ class Saved:
     size: int
     time: datetime
     lost: int = 0
+    damaged: bool = False
     ledger: Ledger = field(default_factory=Ledger)
 
     @property
@@ -63,16 +69,52 @@ class Saved:
         Raises
         ------
         ValueError
-            If their shape is another, or their type too narrow.
+            As `restore`.
         """
-        if tuple(labels.shape) != self.shape:
-            raise ValueError(
-                f"the journal is about an image of shape {self.shape}, not "
-                f"{tuple(labels.shape)}"
-            )
         session = Session(labels, blank=True)
-        session.restore(self.ledger.records())
+        self.restore(session)
         return session
+
+    def restore(self, session: Session) -> list[Request]:
+        """Make a session what it was, in place of what it knows.
+
+        Parameters
+        ----------
+        session
+            Its labels are empty.
+
+        Returns
+        -------
+        What is still to be decoded.
+
+        Raises
+        ------
+        ValueError
+            If the labels' shape is another, or their type too narrow.
+        """
+        shape = tuple(session.labels.shape)
+        if shape != self.shape:
+            raise ValueError(
+                f"the journal is about an image of shape {self.shape}, not {shape}"
+            )
+        return session.restore(self._records(session))
+
+    def _records(self, session: Session) -> Iterator[Record]:
+        objects = dict.fromkeys(session.objects)
+        yield Record("forget", Delta(objects=dict(objects)), Diff())
+        yield from self.ledger.records()
+
+
+def read_header(path: Path) -> tuple[int, ...]:
+    """Read what shape of labels a journal is about; quick.
+
+    Raises
+    ------
+    DamagedJournalError, OSError
+        As `read_journal`.
+    """
+    with path.open("rb") as file:
+        return _header(path, file.readline())[0]
 
 
 def read_journal(path: Path) -> Saved:
@@ -87,13 +129,7 @@ def read_journal(path: Path) -> Saved:
     """
     with path.open("rb") as file:
         line = file.readline()
-        try:
-            header = from_line(line)
-            if header["journal"] != VERSION:
-                raise ValueError(f"version {header['journal']} is not known")
-            shape, number = tuple(map(int, header["shape"])), int(header["number"])
-        except (ValueError, KeyError, TypeError) as error:
-            raise DamagedJournalError(f"{path} is not a journal: {error}") from error
+        shape, number = _header(path, line)
         time = datetime.fromtimestamp(path.stat().st_mtime)
         saved = Saved(shape, number, len(line), time)
         for line in file:
@@ -102,8 +138,20 @@ def read_journal(path: Path) -> Saved:
             except (ValueError, KeyError, TypeError, zlib.error):
                 break
             saved.size += len(line)
-        saved.lost = path.stat().st_size - saved.size
+        file.seek(saved.size)
+        rest = file.read()
+        saved.lost, saved.damaged = len(rest), b"\n" in rest
     return saved
+
+
+def _header(path: Path, line: bytes) -> tuple[tuple[int, ...], int]:
+    try:
+        header = from_line(line)
+        if header["journal"] != VERSION:
+            raise ValueError(f"version {header['journal']} is not known")
+        return tuple(map(int, header["shape"])), int(header["number"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise DamagedJournalError(f"{path} is not a journal: {error}") from error
 
 
 def _take(saved: Saved, entry: dict[str, Any]) -> None:

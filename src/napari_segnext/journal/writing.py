@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
+import errno
 import os
 import threading
+import time
 from collections.abc import Callable
-from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
-
-from filelock import FileLock, Timeout
+from weakref import WeakSet
 
 from napari_segnext.journal.coding import encode, to_line
 from napari_segnext.journal.ledger import Ledger
+from napari_segnext.journal.locking import JournalLock
+from napari_segnext.journal.place import dated
 from napari_segnext.journal.reading import VERSION, Saved
 from napari_segnext.session import Record, Session
 
@@ -21,10 +24,15 @@ from napari_segnext.session import Record, Session
 _COMPACT_AT = 16 << 20
 _GROWTH = 4
 _RETRY_S = 2.0
-
-
-class JournalBusyError(OSError):
-    """Another viewer has the journal open."""
+# How long the end of the program waits for what is still to be written.
+_PARTING_S = 5.0
+_WHAT_TO_DO = {
+    errno.ENOSPC: "Free some space on the disk",
+    errno.EDQUOT: "Free some space on the disk",
+    errno.EACCES: "Allow writing to its folder",
+    errno.EPERM: "Allow writing to its folder",
+    errno.EROFS: "Allow writing to its folder",
+}
 
 
 def open_file(path: Path, mode: str) -> BinaryIO:
@@ -42,8 +50,7 @@ class Journal:
     Parameters
     ----------
     path
-        From `find_journal`. A file that is there and not continued is set aside
-        under another name.
+        A file that is there and not continued is set aside under another name.
     shape
         Of the labels.
     saved
@@ -55,9 +62,13 @@ class Journal:
         Seconds between attempts when it cannot be written.
     opener
         Opens the files that are written.
+    lock
+        For `path`, if it is held already; it is released in the end.
 
     Attributes
     ----------
+    aside
+        Where the file that was there is now, if one was set aside.
     problem
         Why changes are not saved, None if they are.
     watchers
@@ -81,35 +92,31 @@ class Journal:
         compact_at: int = _COMPACT_AT,
         retry_s: float = _RETRY_S,
         opener: Callable[[Path, str], BinaryIO] = open_file,
+        lock: JournalLock | None = None,
     ) -> None:
         self.path = path
+        self.aside: Path | None = None
         self.problem: str | None = None
         self.watchers: list[Callable[[], None]] = []
         self._shape, self._opener = shape, opener
         self._compact_at, self._retry_s = compact_at, retry_s
-        lock = path.with_name(path.name + ".lock")
-        self._lock = FileLock(lock, thread_local=False)
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            raise JournalBusyError(
-                f"{path.name} is in use: the image is open in another viewer. Close "
-                "it there, or go on here without a journal"
-            ) from error
+        self._lock = lock or JournalLock(path)
         self._ledger = saved.ledger if saved else Ledger()
         self._continued = saved is not None
         self._number = self._told = self._saved = saved.number if saved else 0
         self._size = self._compact_size = saved.size if saved else 0
         self._file: BinaryIO | None = None
         self._queue: list[tuple[int, Record]] = []
-        self._closing = False
+        self._closing = self._patient = False
+        self._worth = saved is not None and not saved.empty
         self._sessions: list[Session] = []
         self._changed = threading.Condition()
-        if saved is None:
-            _set_aside(path)
+        if saved is None and path.exists():
+            self.aside = path.rename(dated(path))
         self._thread = threading.Thread(
             target=self._work, name="segnext-journal", daemon=True
         )
+        _running.add(self)
         self._thread.start()
 
     # Any thread
@@ -151,6 +158,10 @@ class Journal:
             wanted = self._number if number is None else number
             return self._changed.wait_for(lambda: self._saved >= wanted, timeout)
 
+    def finish(self) -> None:
+        """Follow no session any more; end once all is saved. Waits for nothing."""
+        self._end(patient=True)
+
     def close(self, timeout: float = 10) -> bool:
         """Follow no session any more, save what is left if that can be done, and end.
 
@@ -158,15 +169,17 @@ class Journal:
         -------
         Whether all is saved. If not, `problem` says why.
         """
+        self._end(patient=False)
+        self._thread.join(timeout)
+        return self._saved == self._number
+
+    def _end(self, patient: bool) -> None:
         for session in self._sessions:
             session.recorders.remove(self.append)
         self._sessions.clear()
         with self._changed:
-            self._closing = True
+            self._closing, self._patient = True, patient
             self._changed.notify_all()
-        self._thread.join(timeout)
-        self._lock.release()
-        return self._saved == self._number
 
     # The journal's thread
 
@@ -178,6 +191,11 @@ class Journal:
             raise
         finally:
             self._drop_file()
+            if not self._worth:
+                # Nobody would miss it.
+                with contextlib.suppress(OSError):
+                    self.path.unlink(missing_ok=True)
+            self._lock.release()
 
     def _run(self) -> None:
         lines: list[bytes] = []
@@ -189,17 +207,23 @@ class Journal:
                     lines.clear()
             except OSError as error:
                 self._drop_file()
-                self._tell(self._saved, f"Not saved: {error}. It is tried again")
-                if ending:
+                self._tell(self._saved, _explain(error))
+                if ending and not self._patient:
                     return
-                with self._changed:
-                    self._changed.wait_for(lambda: self._closing, self._retry_s)
+                self._pause()
                 continue
             self._tell(last, None)
             if ending:
                 return
             if self._size > max(self._compact_at, _GROWTH * self._compact_size):
                 self._compact()
+
+    def _pause(self) -> None:
+        """Wait before the next attempt, or until it is to be the last."""
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._closing and not self._patient, self._retry_s
+            )
 
     def _take(self, lines: list[bytes]) -> tuple[int, bool]:
         """Turn what has come into lines; wait for something if there are none."""
@@ -211,6 +235,7 @@ class Journal:
             entry = encode(record, self._ledger.objects)
             lines.append(to_line({"number": number, **entry}))
             self._ledger.add(record)
+            self._worth = self._worth or _is_work(record)
         self._told = last
         return last, ending
 
@@ -301,7 +326,24 @@ def _sync_folder(folder: Path) -> None:
     os.close(handle)
 
 
-def _set_aside(path: Path) -> None:
-    if path.exists():
-        written = datetime.fromtimestamp(path.stat().st_mtime)
-        path.rename(path.with_name(f"{path.name}.{written:%Y%m%d-%H%M%S-%f}"))
+def _is_work(record: Record) -> bool:
+    """Tell whether it would be missed, unlike a first object without anything."""
+    delta = record.delta
+    return bool(len(record.diff) or delta.prompts or delta.edits or delta.results)
+
+
+def _explain(error: OSError) -> str:
+    what = error.strerror or str(error)
+    advice = _WHAT_TO_DO.get(error.errno or 0, "See that the drive is connected")
+    return f"Not saved: {what}. {advice}; all is kept in memory and written then"
+
+
+_running: WeakSet[Journal] = WeakSet()
+
+
+@atexit.register
+def _part() -> None:
+    """Give journals that are still writing a little time when the program ends."""
+    end = time.monotonic() + _PARTING_S
+    for journal in list(_running):
+        journal.close(max(end - time.monotonic(), 0))

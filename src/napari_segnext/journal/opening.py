@@ -1,0 +1,170 @@
+"""Finding earlier work on an image, going on with it, or starting new."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from napari_segnext.journal.locking import JournalBusyError, JournalLock
+from napari_segnext.journal.place import Subject, dated
+from napari_segnext.journal.reading import (
+    DamagedJournalError,
+    Saved,
+    read_header,
+    read_journal,
+)
+from napari_segnext.journal.writing import Journal
+
+# How many viewers of one image have a journal each.
+_VIEWERS = 9
+# A viewer that was stopped a moment ago may still be writing its last line.
+_CLOSING_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """Work on an image that can be resumed.
+
+    Attributes
+    ----------
+    time
+        When it was written last.
+    objects, prompts, planes
+        How much there is.
+    """
+
+    path: Path
+    time: datetime
+    objects: int
+    prompts: int
+    planes: int
+
+
+def find_earlier(subject: Subject) -> list[Path]:
+    """Return the journals of an image that may hold earlier work, the newest first.
+
+    Those that another viewer is writing, or that are about another shape, are not
+    among them. Only first lines are read.
+    """
+    return [path for path in subject.journals() if _is_free(path, subject.shape)]
+
+
+def describe(path: Path) -> Earlier | None:
+    """Read a journal; return what is in it, None if there is nothing to resume.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    try:
+        saved = read_journal(path)
+    except DamagedJournalError:
+        return None
+    if saved.empty:
+        return None
+    objects = saved.ledger.objects.values()
+    pages = [prompts for each in objects for prompts in each.prompts.values()]
+    planes = {plane for each in objects for plane in each.planes}
+    used = sum(bool(each.planes or each.finished) for each in objects)
+    return Earlier(path, saved.time, used, sum(map(len, pages)), len(planes))
+
+
+def start(subject: Subject, **options: Any) -> Journal:
+    """Begin a journal; one that is there already is set aside under another name.
+
+    Parameters
+    ----------
+    options
+        For `Journal`.
+
+    Returns
+    -------
+    It lies in the first place that can be written to. If another viewer has that
+    one, its name ends with a number.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written anywhere.
+    """
+    problem: OSError | None = None
+    for place in subject.places():
+        try:
+            place.parent.mkdir(parents=True, exist_ok=True)
+            return _start_at(place, subject.shape, **options)
+        except OSError as error:
+            problem = problem or error
+    assert problem is not None
+    raise problem
+
+
+def resume(subject: Subject, path: Path, **options: Any) -> tuple[Journal, Saved]:
+    """Go on with a journal.
+
+    Where it cannot be written any more, or another viewer has it by now, what it
+    holds goes into a new one.
+
+    Returns
+    -------
+    The journal that goes on, and what to restore before it follows the session.
+
+    Raises
+    ------
+    DamagedJournalError, OSError
+        If it cannot be read, or nothing can be written anywhere.
+    """
+    try:
+        lock = JournalLock(path, _CLOSING_S)
+    except OSError:
+        saved = read_journal(path)
+        return start(subject, **options), saved
+    try:
+        saved = read_journal(path)
+        if saved.damaged:
+            shutil.copy2(path, dated(path))
+        return Journal(path, subject.shape, saved, lock=lock, **options), saved
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _start_at(place: Path, shape: tuple[int, ...], **options: Any) -> Journal:
+    for viewer in range(1, _VIEWERS + 1):
+        path = place if viewer == 1 else place.with_name(f"{place.name}.{viewer}")
+        try:
+            lock = JournalLock(path, _CLOSING_S if viewer == 1 else 0)
+        except JournalBusyError:
+            continue
+        try:
+            if path.exists() and _holds_nothing(path):
+                path.unlink()
+            return Journal(path, shape, lock=lock, **options)
+        except BaseException:
+            lock.release()
+            raise
+    raise JournalBusyError(f"{place.name} is open in {_VIEWERS} viewers")
+
+
+def _holds_nothing(path: Path) -> bool:
+    try:
+        saved = read_journal(path)
+    except DamagedJournalError:
+        return path.stat().st_size == 0
+    return saved.empty and not saved.damaged
+
+
+def _is_free(path: Path, shape: tuple[int, ...]) -> bool:
+    try:
+        if read_header(path) != shape:
+            return False
+        JournalLock(path, _CLOSING_S).release()
+    except (JournalBusyError, DamagedJournalError):
+        return False
+    except OSError:
+        # Where nothing can be written, nobody writes.
+        pass
+    return True
