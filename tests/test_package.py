@@ -24,7 +24,7 @@ LAYERS = (
     ("window", "shapes", "appearance"),
     ("models", "layout", "io"),
     ("tiles", "embeddings", "weights"),
-    ("predictor",),
+    ("predictor", "engines"),
     ("volume", "session"),
     ("label_store", "journal", "propagation", "whole_object", "precompute"),
     ("label_mirror", "headless", "picture", "evaluation", "training", "plugin"),

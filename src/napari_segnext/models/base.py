@@ -73,6 +73,9 @@ class SegmentationModel(nn.Module):
     Those are also what the training calls.
     """
 
+    # Names an arithmetic whose embeddings are not those of single precision.
+    numerics = ""
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config

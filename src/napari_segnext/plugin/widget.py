@@ -25,6 +25,7 @@ from qtpy.QtWidgets import (
 from napari_segnext.plugin.annotator import Annotator
 from napari_segnext.plugin.controls import make_button, make_combo
 from napari_segnext.plugin.embeddings_part import EmbeddingsPart
+from napari_segnext.plugin.engine_choice import make_engine_choice
 from napari_segnext.plugin.input_choice import InputChoice
 from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.plugin.keys import ACTIONS
@@ -198,13 +199,17 @@ class SegNextWidget(QWidget):
             "Show the model the intensities between the layer's contrast limits, "
             "as they are when the session starts, instead of its own choice"
         )
+        self.engine_choice = make_engine_choice()
+        self.engine_choice.activated.connect(lambda _: self._load_model())
         self._device = QLabel("—")
+        self._device.setWordWrap(True)
         self.inputs = InputChoice(self._viewer)
         self.inputs.split.connect(lambda layers: self._choose_image(layers[0]))
         self.image_choice.currentIndexChanged.connect(self._image_chosen)
         form.addRow("Image", self.image_choice)
         form.addRow(self.inputs)
         form.addRow("Model", self.model_choice)
+        form.addRow("Engine", self.engine_choice)
         form.addRow("Device", self._device)
         form.addRow(self._limits)
         return form
@@ -318,7 +323,8 @@ class SegNextWidget(QWidget):
         if self.annotator is not None:
             self._device.setText("…")
             model, keeping = self.model_choice.currentData(), self.embeddings.keeping
-            self.annotator.load(model, self._inputs, keeping)
+            engine = self.engine_choice.currentData()
+            self.annotator.load(model, self._inputs, keeping, engine)
 
     def _ended(self, why: str) -> None:
         self.annotator = None

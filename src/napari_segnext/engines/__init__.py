@@ -1,0 +1,90 @@
+"""Engines: what runs a model's computations. PyTorch by default, and always at hand.
+
+``torch`` is exact and runs everywhere. ``compiled`` is for CUDA: `torch.compile`, CUDA
+graphs, bfloat16. ``openvino`` is for CPUs, exact; ``openvino-int8`` is faster and
+approximate, and is never chosen by itself. An engine is made in the background while
+PyTorch answers, and PyTorch takes over from one that fails.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Literal, TypeAlias, get_args
+
+from napari_segnext.engines import compiled, openvino
+from napari_segnext.engines.running import EngineModel, EngineState, Functions
+from napari_segnext.models import SegmentationModel
+from napari_segnext.weights import load_model
+
+__all__ = [
+    "ENGINES",
+    "Engine",
+    "EngineModel",
+    "EngineState",
+    "Functions",
+    "accelerate",
+    "choose_engine",
+    "load_on_engine",
+]
+
+Engine: TypeAlias = Literal["auto", "torch", "compiled", "openvino", "openvino-int8"]
+ENGINES: tuple[Engine, ...] = get_args(Engine)
+
+
+def choose_engine(device: str) -> Engine:
+    """Return what ``auto`` means for a model on a device: its type, as "cuda".
+
+    CUDA is compiled for. A CPU takes OpenVINO where it is installed; that engine
+    then keeps to the functions that it was seen to run faster than PyTorch, and
+    exactly, on this machine. Anything else, as Apple's GPUs, runs PyTorch.
+    """
+    if device == "cuda":
+        return "compiled"
+    return "openvino" if device == "cpu" and openvino.is_installed() else "torch"
+
+
+def accelerate(model: SegmentationModel, engine: str = "auto") -> EngineModel:
+    """Run a model on an engine; the result takes the model's place.
+
+    It answers at once: by PyTorch until the engine is ready, and again if that fails.
+
+    Parameters
+    ----------
+    model
+        From `napari_segnext.load_model`.
+    engine
+        One of `ENGINES`.
+
+    Raises
+    ------
+    ValueError
+        If the engine is unknown, or not one for the model's device.
+    """
+    device = model.device.type
+    if engine not in ENGINES:
+        raise ValueError(f"unknown engine {engine!r}; known: {', '.join(ENGINES)}")
+    if engine == "auto":
+        engine = choose_engine(device)
+    if engine == "torch":
+        return EngineModel(model)
+    if engine == "compiled":
+        numerics = "bfloat16" if device == "cuda" else ""
+        return EngineModel(model, compiled.prepare, numerics)
+    if device != "cpu":
+        raise ValueError(f"{engine} runs on CPUs; choose the device cpu, not {device}")
+    numerics = engine if engine == openvino.INT8 else ""
+    return EngineModel(model, partial(openvino.prepare, engine=engine), numerics)
+
+
+def load_on_engine(
+    name_or_path: str | Path, device: str = "auto", engine: str = "auto"
+) -> EngineModel:
+    """Load a model and run it on an engine.
+
+    Parameters and errors are those of `napari_segnext.load_model` and `accelerate`;
+    an engine for CPUs makes the device ``auto`` the CPU.
+    """
+    if device == "auto" and engine in openvino.LABELS:
+        device = "cpu"
+    return accelerate(load_model(name_or_path, device), engine)

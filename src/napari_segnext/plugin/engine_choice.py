@@ -1,0 +1,75 @@
+"""Which engine runs the model: chosen by the user, and told of when it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtWidgets import QComboBox
+
+from napari_segnext.plugin.controls import make_combo
+
+# What `napari_segnext.engines` knows, which imports torch; label and explanation.
+_ENGINES = {
+    "auto": (
+        "Automatic",
+        "CUDA graphs on an NVIDIA GPU; on a CPU OpenVINO, if it is installed, for what "
+        "it is measured to do faster; else PyTorch",
+    ),
+    "torch": ("PyTorch", "Exact, everywhere; what all others are compared with"),
+    "compiled": (
+        "Compiled",
+        "torch.compile; on an NVIDIA GPU with CUDA graphs, in bfloat16",
+    ),
+    "openvino": (
+        "OpenVINO",
+        "Exact, for CPUs: pip install 'napari-segnext[openvino]'",
+    ),
+    "openvino-int8": (
+        "OpenVINO, int8",
+        "Faster and approximate, for CPUs; calibrate it first with "
+        "“napari-segnext models verify … --engine openvino-int8 --data …”",
+    ),
+}
+
+
+def make_engine_choice() -> QComboBox:
+    """Make the choice; its data are names of engines."""
+    choice = make_combo("What runs the model; masks do not wait while it is made")
+    for name, (label, tip) in _ENGINES.items():
+        choice.addItem(label, name)
+        choice.setItemData(choice.count() - 1, tip, Qt.ItemDataRole.ToolTipRole)
+    return choice
+
+
+class EngineNews(QObject):
+    """Brings what an engine tells from its threads to the GUI thread.
+
+    Parameters
+    ----------
+    say
+        Called on the GUI thread with what answers now, and what went wrong or
+        nothing.
+    """
+
+    _told = Signal(str, str)
+
+    def __init__(
+        self, say: Callable[[str, str], None], parent: QObject | None = None
+    ) -> None:
+        super().__init__(parent)
+        self._say, self._closed = say, False
+        self._told.connect(self._arrived)
+
+    def __call__(self, description: str, message: str = "") -> None:
+        """Tell; from any thread."""
+        if not self._closed:
+            self._told.emit(description, message)
+
+    def close(self) -> None:
+        """Say nothing more: another model is loaded, or none."""
+        self._closed = True
+
+    def _arrived(self, description: str, message: str) -> None:
+        if not self._closed:
+            self._say(description, message)
