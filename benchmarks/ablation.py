@@ -1,0 +1,144 @@
+"""Take SegNext apart: what dense fusion, disks and self-attention are worth.
+
+Trains variants of `small` on the same data with the same seed and number of steps,
+evaluates each with simulated clicks, prints a table and writes JSON. An interrupted
+run goes on where it was. Needs the extra ``train``.
+
+    python benchmarks/ablation.py --data DATA --validation SET --out DIR --steps 3000
+
+The variants:
+
+==========  ================================================================
+sparse      no dense map: clicks are tokens (position and sign) that join the
+            image's tokens in the two self-attention blocks; what came before
+            is not fed back
+pixels      SA x2 with single pixels in place of disks
+sa0         dense map added, no self-attention
+sa1         weak dense fusion, one block
+sa2         full dense fusion, two blocks
+==========  ================================================================
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, cast
+
+import torch
+import typer
+from rich.console import Console
+from rich.table import Table
+from torch import Tensor, nn
+from torch.nn.functional import interpolate
+
+from napari_segnext import Predictor
+from napari_segnext.evaluation import (
+    Result,
+    Settings,
+    evaluate,
+    load_dataset,
+    select_objects,
+)
+from napari_segnext.models import ModelConfig, PromptBatch, SegmentationModel
+from napari_segnext.models import build_model as build_segnext
+from napari_segnext.models.base import Features
+from napari_segnext.models.segnext import SegNext
+from napari_segnext.training.loop import Options, Trainer
+from napari_segnext.training.recipes import RECIPES, bundled_mixture
+from napari_segnext.training.train import options_of
+
+VARIANTS = ("sparse", "pixels", "sa0", "sa1", "sa2")
+_CLICKS = (1, 2, 3, 5, 10)
+
+
+class SparseSegNext(SegNext):
+    """SegNext whose clicks are tokens instead of a dense map."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__(config, **config.arch)
+        width = config.arch["embed_dim"]
+        self.place = nn.Sequential(
+            nn.Linear(2, width), nn.GELU(), nn.Linear(width, width)
+        )
+        # No click, a positive one, a negative one: -1 indexes the last.
+        self.sign = nn.Embedding(3, width)
+
+    def prompted_logits(self, features: Features, prompts: PromptBatch) -> Tensor:
+        """Let the clicks join the self-attention: (B, 1, S, S) logits."""
+        image = features["image"]
+        places = self.place(2 * prompts.points / self.config.size - 1)
+        clicks = places + self.sign(prompts.signs.long() % 3)
+        tokens = torch.cat([image.flatten(2).transpose(1, 2), clicks], 1)
+        for block in self.fusion_blocks:
+            tokens = block(tokens)
+        fused = tokens[:, : image[0, 0].numel()].transpose(1, 2).reshape(image.shape)
+        low = self.low_resolution_logits(fused)
+        size = prompts.dense.shape[2:]
+        return interpolate(low, size, mode="bilinear", align_corners=True)
+
+
+def build(variant: str) -> SegmentationModel:
+    """Return a variant with untrained weights."""
+    config = RECIPES["small"].config
+    if variant == "sparse":
+        return SparseSegNext(config)
+    depth = {"sa0": 0, "sa1": 1}.get(variant, 2)
+    radius = 0 if variant == "pixels" else config.style.radius
+    return build_segnext(
+        replace(
+            config,
+            style=replace(config.style, radius=radius),
+            arch={**config.arch, "fusion_depth": depth},
+        )
+    )
+
+
+def train(variant: str, data: Path | None, out: Path, options: Options) -> Predictor:
+    """Train a variant, or read it back."""
+    torch.manual_seed(options.seed)
+    trainer = Trainer(build(variant), bundled_mixture(data), out / variant, options)
+    return Predictor(trainer.run(Console().print).eval())
+
+
+def measure(predictor: Predictor, path: Path, limit: int) -> dict[str, float]:
+    """Return mean IoU after some numbers of clicks on an evaluation set of pairs."""
+    objects = select_objects(load_dataset("pairs", path), limit)
+    settings = Settings(max_clicks=max(_CLICKS))
+    results = list(evaluate(predictor, objects, settings))
+    miou = Result("small", path.stem, results, settings).miou
+    return {str(k): miou[k - 1] for k in _CLICKS}
+
+
+def main(
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints and results.")],
+    validation: Annotated[list[Path], typer.Option(help="Sets of pairs; repeat.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of .npz files.")] = None,
+    variant: Annotated[list[str] | None, typer.Option(help="Default: all.")] = None,
+    steps: Annotated[int, typer.Option(help="Per variant.")] = 3000,
+    limit: Annotated[int, typer.Option(help="Objects per set.")] = 100,
+    seed: int = 0,
+    workers: int = 1,
+) -> None:
+    options = options_of("small", steps=steps, seed=seed, workers=workers)
+    rows = []
+    for name in variant or VARIANTS:
+        predictor = train(name, data, out, options)
+        parameters = sum(p.numel() for p in predictor.model.parameters())
+        for path in validation:
+            miou = measure(predictor, path, limit)
+            row = {"variant": name, "parameters": parameters, "set": path.stem}
+            rows.append({**row, "steps": steps, "miou": miou})
+    (out / "ablation.json").write_text(json.dumps(rows, indent=2) + "\n")
+    table = Table("variant", "set", *(f"click {k}" for k in _CLICKS), box=None)
+    for row in rows:
+        values = cast("dict[str, float]", row["miou"]).values()
+        table.add_row(
+            str(row["variant"]), str(row["set"]), *(f"{v:.3f}" for v in values)
+        )
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    typer.run(main)
