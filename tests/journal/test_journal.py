@@ -342,7 +342,8 @@ def test_what_is_no_journal_is_refused_and_set_aside(path, content):
 
 def test_journal_without_any_work_leaves_no_file(path):
     journal, session, _ = journalled(path)
-    session.rename(1, "nothing yet")
+    session.new_object()
+    session.select(1)
     journal.close()
     assert list(path.parent.iterdir()) == []
 

@@ -64,13 +64,12 @@ def describe(path: Path) -> Earlier | None:
         saved = read_journal(path)
     except DamagedJournalError:
         return None
-    if saved.empty:
+    objects = saved.worked
+    if not objects:
         return None
-    objects = saved.ledger.objects.values()
     pages = [prompts for each in objects for prompts in each.prompts.values()]
     planes = {plane for each in objects for plane in each.planes}
-    used = sum(bool(each.planes or each.finished) for each in objects)
-    return Earlier(path, saved.time, used, sum(map(len, pages)), len(planes))
+    return Earlier(path, saved.time, len(objects), sum(map(len, pages)), len(planes))
 
 
 def start(subject: Subject, **options: Any) -> Journal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +11,9 @@ from typing import Any
 
 from napari_segnext.journal.coding import decode, from_line
 from napari_segnext.journal.ledger import Ledger
-from napari_segnext.session import Labels, Record, Request, Session
+from napari_segnext.session import Labels, Record, Request, SegmentedObject, Session
 from napari_segnext.session.sparse import Diff
-from napari_segnext.session.state import Delta
+from napari_segnext.session.state import Delta, Info
 
 VERSION = 1
 
@@ -54,9 +54,14 @@ class Saved:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing to resume: no prompt, no edit, no mask."""
+        """Whether there is nothing to resume: no prompt, edit, mask or name."""
+        return not self.worked
+
+    @property
+    def worked(self) -> list[SegmentedObject]:
+        """The objects that something was done with."""
         objects = self.ledger.objects.values()
-        return not any(each.planes or each.finished for each in objects)
+        return [e for e in objects if e.planes or is_worked({e.id: e.info})]
 
     def resume(self, labels: Labels) -> Session:
         """Return the session as it was; `requests` has what is still to be decoded.
@@ -103,6 +108,11 @@ class Saved:
         objects = dict.fromkeys(session.objects)
         yield Record("forget", Delta(objects=dict(objects)), Diff())
         yield from self.ledger.records()
+
+
+def is_worked(infos: Mapping[int, Info | None]) -> bool:
+    """Tell whether any object is not just as it was made."""
+    return any(info != Info(f"Object {number}") for number, info in infos.items())
 
 
 def read_header(path: Path) -> tuple[int, ...]:

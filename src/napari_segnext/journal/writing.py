@@ -17,7 +17,7 @@ from napari_segnext.journal.coding import encode, to_line
 from napari_segnext.journal.ledger import Ledger
 from napari_segnext.journal.locking import JournalLock
 from napari_segnext.journal.place import dated
-from napari_segnext.journal.reading import VERSION, Saved
+from napari_segnext.journal.reading import VERSION, Saved, is_worked
 from napari_segnext.session import Record, Session
 
 # A journal is written anew when it is this large and has grown this much.
@@ -329,7 +329,8 @@ def _sync_folder(folder: Path) -> None:
 def _is_work(record: Record) -> bool:
     """Tell whether it would be missed, unlike a first object without anything."""
     delta = record.delta
-    return bool(len(record.diff) or delta.prompts or delta.edits or delta.results)
+    known = len(record.diff) or delta.prompts or delta.edits or delta.results
+    return bool(known) or is_worked(delta.objects)
 
 
 def _explain(error: OSError) -> str:
