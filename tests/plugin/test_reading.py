@@ -1,16 +1,25 @@
 import numpy as np
 import pytest
 
+from napari_segnext.patch import Extent
 from napari_segnext.plugin.planes import Axes
 from napari_segnext.plugin.reading import (
     merge,
     outline,
-    paint_scribbles,
     read_clicks,
     read_scribbles,
     read_shapes,
+    scribbled_part,
 )
-from napari_segnext.prompts import Box, Click, Plane, Polygon, Prompts, Scribble
+from napari_segnext.prompts import (
+    Box,
+    Click,
+    Plane,
+    Polygon,
+    Prompts,
+    Region,
+    Scribble,
+)
 
 AXES = Axes((5, 20, 30))
 
@@ -86,26 +95,43 @@ def test_outline_is_read_back_as_the_same_prompt(prompt):
     assert shapes([(1, *v) for v in vertices], kind)[0] == [(Plane(0, 1), prompt)]
 
 
+def read_all(canvas, before):
+    return read_scribbles(canvas, before, Extent(0, 0, *canvas.shape))
+
+
 def test_new_paint_is_a_new_scribble_and_erasing_cuts_the_old():
     canvas = np.zeros((20, 30), np.uint8)
     canvas[5, 2:12] = 1
-    first = read_scribbles(canvas, ())
+    first = read_all(canvas, ())
     canvas[10, 2:12] = 2
-    both = read_scribbles(canvas, first)
+    both = read_all(canvas, first)
     assert both[0] is first[0]
     assert [s.positive for s in both] == [True, False]
     canvas[5, 2:7] = 0
-    cut, kept = read_scribbles(canvas, both)
+    cut, kept = read_all(canvas, both)
     assert kept is both[1]
     assert np.array_equal(cut.painted.paste(canvas.shape), canvas == 1)
     canvas[5] = 0
-    assert read_scribbles(canvas, [cut, kept]) == [kept]
+    assert read_all(canvas, [cut, kept]) == [kept]
 
 
-def test_scribbles_painted_back_give_the_same_pixels():
+@pytest.mark.parametrize("erased", [slice(2, 7), slice(2, 12), slice(0, 0)])
+def test_only_the_part_that_was_painted_on_is_looked_at(erased):
     canvas = np.zeros((20, 30), np.uint8)
-    canvas[5, 2:12], canvas[8, 1:9] = 1, 2
-    assert np.array_equal(paint_scribbles(read_scribbles(canvas, ()), (20, 30)), canvas)
+    canvas[5, 2:12] = canvas[15, 2:12] = 1
+    canvas[16, 11] = 2
+    known = [
+        Scribble(painted=Region((5, 2), np.ones((1, 10), bool))),
+        Scribble(painted=Region((15, 2), np.ones((1, 10), bool))),
+        Scribble(painted=Region((16, 11), np.ones((1, 1), bool)), positive=False),
+    ]
+    canvas[5, erased] = 0
+    canvas[4, 3] = 2
+    part = scribbled_part(known, Extent(4, 2, 6, 8))
+    assert part == (4, 2, 6, 12)
+    found = read_scribbles(canvas[part.slices], known, part)
+    assert found == read_all(canvas, known)
+    assert found[-1].painted == Region((4, 3), np.ones((1, 1), bool))
 
 
 BEFORE = Prompts().click(1, 1).box((0, 0), (9, 9)).click(2, 2, positive=False)

@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 
+from napari_segnext.patch import Extent
 from napari_segnext.plugin.planes import Axes
 from napari_segnext.plugin.sparse import SparsePlanes
-from napari_segnext.prompts import Plane
+from napari_segnext.prompts import Plane, Region
 
 SHAPES = [(6, 7), (4, 6, 7), (2, 4, 6, 7)]
 EVERYTHING = slice(None)
@@ -47,11 +48,38 @@ def test_only_painted_planes_take_memory():
 
 def test_touched_planes_are_told_once_and_not_for_what_is_filled_in():
     sparse = SparsePlanes(Axes((4, 6, 7)))
-    sparse.fill(Plane(0, 2), np.ones((6, 7), np.uint8))
-    assert sparse.take_touched() == set()
+    sparse.paint(Plane(0, 2), Region((1, 2), np.ones((3, 3), bool)), 2)
+    assert sparse.take_touched() == {}
     sparse[2, 3, 4] = 0
-    assert sparse.take_touched() == {Plane(0, 2)}
-    assert sparse.take_touched() == set()
+    sparse[2, 4:6, 1:3] = 1
+    assert sparse.take_touched() == {Plane(0, 2): (3, 1, 6, 5)}
+    sparse[tuple(np.array(i) for i in ([1, 1], [2, 3], [4, 6]))] = 1
+    assert sparse.take_touched() == {Plane(0, 1): (2, 4, 4, 7)}
+    assert sparse.take_touched() == {}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_part_is_read_and_written_as_a_part_of_the_whole(shape):
+    origin = (0,) * (len(shape) - 2) + (2, 1)
+    size = (2,) * (len(shape) - 2) + (4, 5)
+    whole = np.zeros(shape, np.uint8)
+    view = whole[tuple(slice(o, o + n) for o, n in zip(origin, size, strict=True))]
+    part = SparsePlanes(Axes(shape)).part(origin, size)
+    for number, key in enumerate(keys(len(shape)), 1):
+        part[key] = view[key] = number
+        for other in keys(len(shape)):
+            assert np.array_equal(part[other], view[other])
+    assert np.array_equal(np.asarray(part), view)
+
+
+def test_a_stroke_in_a_large_plane_takes_little_memory_and_is_read_as_a_crop():
+    resource = pytest.importorskip("resource")
+    sparse = SparsePlanes(Axes((40_000, 40_000)))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    sparse[20_000:20_100, 30_000:30_100] = np.ones((100, 100), np.uint8)
+    ((plane, extent),) = sparse.take_touched().items()
+    assert sparse.read(plane, Extent(*extent)).sum() == 10_000
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300_000
 
 
 def test_what_is_read_is_a_copy():

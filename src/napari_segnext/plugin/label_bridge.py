@@ -36,6 +36,8 @@ class LayerLabels:
         self, layer: Labels, axes: Axes, axis: Callable[[], int], stroke: Stroke
     ) -> None:
         self.layer = layer
+        # Where the layer's data begins in the whole.
+        self._origin = (0,) * len(axes.shape)
         self._axes = axes
         self._axis, self._stroke = axis, stroke
         self._writing = False
@@ -55,9 +57,7 @@ class LayerLabels:
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Write pixels of a plane and show them."""
         self.take_strokes()
-        with self._quietly():
-            given = np.asarray(values).astype(self.layer.data.dtype)
-            self.layer.data_setitem(self._axes.pixels(plane, rows, columns), given)
+        self._show(self._axes.pixels(plane, rows, columns), values)
 
     def close(self) -> None:
         """Stop listening; what was painted until now still counts."""
@@ -69,17 +69,29 @@ class LayerLabels:
         painted, self._painted = self._painted, []
         if not painted:
             return
-        indices, old = _earliest(painted, self.shape)
+        indices, old = _earliest(painted, self.layer.data.shape)
         new = np.asarray(self.layer.data[indices])
         changed = new != old
+        places = zip(indices, self._origin, strict=True)
         indices, old, new = (
-            tuple(i[changed] for i in indices),
+            tuple(i[changed] + start for i, start in places),
             old[changed],
             new[changed],
         )
         rows, columns = (indices[a] for a in self._axes.in_plane(self._axis()))
         for plane, chosen in self._planes(indices):
-            self._stroke(plane, rows[chosen], columns[chosen], old[chosen], new[chosen])
+            at = rows[chosen], columns[chosen]
+            self._keep(plane, *at, new[chosen])
+            self._stroke(plane, *at, old[chosen], new[chosen])
+
+    def _show(self, indices: tuple[Index, ...], values: Values) -> None:
+        """Write voxels of the layer's data."""
+        with self._quietly():
+            given = np.asarray(values).astype(self.layer.data.dtype)
+            self.layer.data_setitem(indices, given)
+
+    def _keep(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
+        """Take note of what the user painted; it is in the layer already."""
 
     def _planes(
         self, indices: tuple[Index, ...]

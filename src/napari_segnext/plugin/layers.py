@@ -18,12 +18,19 @@ if TYPE_CHECKING:
 COLOURS = {True: "#35d07f", False: "#e5383b"}
 SIGNS = {True: "positive", False: "negative"}
 POSITIVE_LABEL, NEGATIVE_LABEL = 1, 2
+# Sections longer than this, in pixels, are edited in a window.
+LARGE_SIDE = 8192
 
 
 def image_axes(image: Image) -> Axes:
     """Return the axes of an image layer at full resolution, without channels."""
     shape = image.data[0].shape if image.multiscale else image.data.shape
     return Axes(tuple(map(int, shape[:-1] if image.rgb else shape)))
+
+
+def is_large(axes: Axes) -> bool:
+    """Tell whether sections are edited in a window, because they are too large."""
+    return max(axes.shape[-2:]) > LARGE_SIDE
 
 
 def geometry(image: Image) -> dict[str, Any]:
@@ -76,8 +83,13 @@ def make_shapes(image: Image, axes: Axes) -> Shapes:
     return layer
 
 
-def make_scribbles(image: Image, axes: Axes) -> Labels:
-    """Make the layer of painted scribbles: 1 positive, 2 negative."""
+def make_scribbles(image: Image, axes: Axes, canvas: SparsePlanes) -> Labels:
+    """Make the layer of painted scribbles: 1 positive, 2 negative.
+
+    In a large image it begins as a single pixel; see `WindowLabels.carry`.
+    """
+    ndim = len(axes.shape)
+    data = canvas.part((0,) * ndim, (1,) * ndim) if is_large(axes) else canvas
     colours = {
         None: "transparent",
         0: "transparent",
@@ -85,7 +97,7 @@ def make_scribbles(image: Image, axes: Axes) -> Labels:
         NEGATIVE_LABEL: COLOURS[False],
     }
     layer = Labels(
-        SparsePlanes(axes),
+        data,
         name="Scribbles",
         opacity=0.6,
         colormap=DirectLabelColormap(color_dict=colours),
@@ -131,5 +143,8 @@ def plane_name(plane: Plane, axes: Axes, labels: tuple[str, ...]) -> str:
 
 
 def _mark(axes: Axes, share: int, least: int = 1) -> int:
-    """Return a size in pixels, large enough to hit: a share of the image's side."""
-    return max(least, round(max(axes.shape[-2:]) / share))
+    """Return a size in pixels, large enough to hit: a share of the image's side.
+
+    Nobody prompts in a section of which more than 2,048 pixels are in view.
+    """
+    return max(least, round(min(max(axes.shape[-2:]), 2048) / share))

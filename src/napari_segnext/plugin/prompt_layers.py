@@ -18,6 +18,8 @@ from qtpy.QtCore import QTimer
 
 from napari_segnext.plugin.layers import (
     COLOURS,
+    NEGATIVE_LABEL,
+    POSITIVE_LABEL,
     SIGNS,
     make_points,
     make_scribbles,
@@ -30,12 +32,13 @@ from napari_segnext.plugin.reading import (
     merge,
     on_layer,
     outline,
-    paint_scribbles,
     read_clicks,
     read_scribbles,
     read_shapes,
     same,
+    scribbled_part,
 )
+from napari_segnext.plugin.sparse import SparsePlanes
 from napari_segnext.prompts import Box, Click, Plane, Polygon, Prompt, Prompts, Scribble
 
 if TYPE_CHECKING:
@@ -75,7 +78,8 @@ class PromptLayers:
         self.closed = False
         self.points = make_points(image, axes)
         self.shapes = make_shapes(image, axes)
-        self.scribbles = make_scribbles(image, axes)
+        self.canvas = SparsePlanes(axes)
+        self.scribbles = make_scribbles(image, axes, self.canvas)
         self.points.events.data.connect(self._on_points)
         self.shapes.events.data.connect(self._on_shapes)
         self.scribbles.events.paint.connect(self._on_paint)
@@ -200,10 +204,10 @@ class PromptLayers:
         except NoPlaneError as error:
             self._refuse(str(error))
             return
-        canvas = self.scribbles.data
-        for plane in canvas.take_touched():
+        for plane, touched in self.canvas.take_touched().items():
             before = self._known.get(plane, Prompts())
-            found = read_scribbles(canvas.read(plane), before)
+            part = scribbled_part(before, touched)
+            found = read_scribbles(self.canvas.read(plane, part), before, part)
             self._tell(plane, merge(before, "scribbles", found))
 
     def _tell(self, plane: Plane, prompts: Prompts) -> None:
@@ -284,17 +288,15 @@ class PromptLayers:
         layer.selected_data = set()
 
     def _draw_scribbles(self) -> None:
-        canvas = self.scribbles.data
-        planes = canvas.planes
-        wanted = {plane for plane, _ in self._placed("scribbles")}
-        if not planes and not wanted:
-            canvas.reset(self._axis)
-            return
-        canvas.reset(self._axis)
-        for plane in wanted:
-            shape = self._axes.plane_shape(plane)
-            canvas.fill(plane, paint_scribbles(self._known[plane], shape))
-        self.scribbles.refresh()
+        scribbles: list[tuple[Plane, Scribble]] = self._placed("scribbles")
+        changes = bool(scribbles or self.canvas.planes)
+        self.canvas.reset(self._axis)
+        for plane, scribble in scribbles:
+            assert scribble.painted is not None
+            value = POSITIVE_LABEL if scribble.positive else NEGATIVE_LABEL
+            self.canvas.paint(plane, scribble.painted, value)
+        if changes:
+            self.scribbles.refresh()
 
 
 def _draws(layer: Points | Shapes | Labels) -> bool:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segnext.patch import Extent
 from napari_segnext.plugin.planes import Axes
 from napari_segnext.prompts import (
     Box,
@@ -96,8 +97,20 @@ def _shape(
     return Polygon(corners, positive)
 
 
+def scribbled_part(before: Iterable[Prompt], touched: Extent) -> Extent:
+    """Return what is to be looked at of a plane that was painted on.
+
+    It holds all of every known scribble that was painted over.
+    """
+    part = touched
+    for _, extent in _painted(before):
+        if not extent.common(touched).empty:
+            part = part.joined(extent)
+    return part
+
+
 def read_scribbles(
-    pixels: NDArray[np.uint8], before: Iterable[Prompt]
+    pixels: NDArray[np.uint8], before: Iterable[Prompt], part: Extent
 ) -> list[Scribble]:
     """Read painted scribbles from a plane, given those that were known in it.
 
@@ -107,36 +120,38 @@ def read_scribbles(
     Parameters
     ----------
     pixels
-        (H, W): 0 nothing, 1 positive, 2 negative.
+        (h, w): 0 nothing, 1 positive, 2 negative.
+    part
+        Where they lie in the plane. Known scribbles of which it does not hold all
+        are unchanged.
     """
     left = pixels.copy()
     found: list[Scribble] = []
-    for prompt in before:
-        if not isinstance(prompt, Scribble) or prompt.painted is None:
-            continue
-        was = prompt.painted.paste(pixels.shape)
+    for prompt, extent in _painted(before):
+        assert prompt.painted is not None
+        common = extent.common(part)
+        was = np.zeros(left.shape, bool)
+        was[common.within(part)] = prompt.painted.pixels[common.within(extent)]
         kept = was & (left == (1 if prompt.positive else 2))
         left[kept] = 0
-        if np.array_equal(kept, was):
+        if not part.holds(extent) or np.array_equal(kept, was):
             found.append(prompt)
         elif kept.any():
-            found.append(Scribble(painted=Region.of(kept), positive=prompt.positive))
+            painted = Region.of(kept, part[:2])
+            found.append(Scribble(painted=painted, positive=prompt.positive))
     for label, positive in ((1, True), (2, False)):
         if (left == label).any():
-            painted = Region.of(left == label)
+            painted = Region.of(left == label, part[:2])
             found.append(Scribble(painted=painted, positive=positive))
     return found
 
 
-def paint_scribbles(
-    prompts: Iterable[Prompt], shape: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """Paint the scribbles of a plane: (H, W), 0 nothing, 1 positive, 2 negative."""
-    pixels = np.zeros(shape, np.uint8)
+def _painted(prompts: Iterable[Prompt]) -> Iterator[tuple[Scribble, Extent]]:
+    """Yield painted scribbles and where they lie."""
     for prompt in prompts:
         if isinstance(prompt, Scribble) and prompt.painted is not None:
-            pixels[prompt.painted.paste(shape)] = 1 if prompt.positive else 2
-    return pixels
+            region = prompt.painted
+            yield prompt, Extent.at(region.offset, region.pixels.shape)
 
 
 def outline(prompt: Box | Polygon | Scribble) -> tuple[list[tuple[float, float]], str]:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segnext.patch import Extent
 from napari_segnext.plugin.planes import Axes
-from napari_segnext.prompts import Plane
+from napari_segnext.prompts import Plane, Region
 
 Pixels = NDArray[np.uint8]
 
@@ -33,8 +34,9 @@ class SparsePlanes:
 
     def __init__(self, axes: Axes, axis: int = 0) -> None:
         self._axes = axes
+        # Of a large plane, memory is taken by the pages that have been written.
         self._planes: dict[Plane, Pixels] = {}
-        self._touched: set[Plane] = set()
+        self._touched: dict[Plane, Extent] = {}
         self.axis = axis
 
     @property
@@ -60,17 +62,27 @@ class SparsePlanes:
     @property
     def planes(self) -> set[Plane]:
         """The planes that have been painted on."""
-        return {plane for plane, pixels in self._planes.items() if pixels.any()}
+        return set(self._planes)
 
-    def take_touched(self) -> set[Plane]:
-        """Return the planes written to by index since this was last asked."""
-        touched, self._touched = self._touched, set()
+    def take_touched(self) -> dict[Plane, Extent]:
+        """Return where planes were written to by index since this was last asked."""
+        touched, self._touched = self._touched, {}
         return touched
 
-    def read(self, plane: Plane) -> Pixels:
-        """Return a copy of one plane."""
-        pixels: Pixels = self[self._axes.index(plane)]
+    def read(self, plane: Plane, extent: Extent | None = None) -> Pixels:
+        """Return a copy of one plane, or of part of it."""
+        index: list[Any] = list(self._axes.index(plane))
+        if extent is not None:
+            for axis, part in zip(
+                self._axes.in_plane(plane.axis), extent.slices, strict=True
+            ):
+                index[axis] = part
+        pixels: Pixels = self[tuple(index)]
         return pixels
+
+    def part(self, origin: Sequence[int], shape: Sequence[int]) -> Part:
+        """Return a part of it that is read and written like the whole."""
+        return Part(self, tuple(origin), tuple(shape))
 
     def reset(self, axis: int) -> None:
         """Remove everything, and store planes of another axis from now on."""
@@ -78,12 +90,10 @@ class SparsePlanes:
         self._touched.clear()
         self.axis = axis
 
-    def fill(self, plane: Plane, pixels: Pixels) -> None:
-        """Replace one plane perpendicular to `axis`."""
-        if pixels.any():
-            self._planes[plane] = pixels
-        else:
-            self._planes.pop(plane, None)
+    def paint(self, plane: Plane, region: Region, value: int) -> None:
+        """Set pixels of a plane perpendicular to `axis`; that does not touch it."""
+        extent = Extent.at(region.offset, region.pixels.shape)
+        self._stored(plane)[extent.slices][region.pixels] = value
 
     def __array__(
         self, dtype: np.dtype[Any] | None = None, copy: bool | None = None
@@ -92,7 +102,7 @@ class SparsePlanes:
         return whole.astype(dtype or self.dtype, copy=False)
 
     def __getitem__(self, key: Any) -> Any:
-        key = self._full(key)
+        key = full_key(key, self.shape)
         if any(isinstance(k, np.ndarray) for k in key):
             return self._gather(np.broadcast_arrays(*key))
         out = np.zeros(tuple(len(k) for k in _ranges(key, self.shape)), np.uint8)
@@ -103,7 +113,7 @@ class SparsePlanes:
         return out[tuple(0 if isinstance(k, int) else slice(None) for k in key)]
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        key = self._full(key)
+        key = full_key(key, self.shape)
         if any(isinstance(k, np.ndarray) for k in key):
             self._scatter(np.broadcast_arrays(*key), value)
             return
@@ -117,18 +127,9 @@ class SparsePlanes:
             if plane in self._planes or given[target].any():
                 rows, columns = self._in_plane(key)
                 self._stored(plane)[rows, columns] = given[target]
-
-    def _full(self, key: Any) -> tuple[Any, ...]:
-        key = key if isinstance(key, tuple) else (key,)
-        if Ellipsis in [k for k in key if not isinstance(k, np.ndarray)]:
-            at = next(i for i, k in enumerate(key) if k is Ellipsis)
-            missing = self.ndim - len(key) + 1
-            key = (*key[:at], *[slice(None)] * missing, *key[at + 1 :])
-        key = (*key, *[slice(None)] * (self.ndim - len(key)))
-        return tuple(
-            k if isinstance(k, slice | np.ndarray) else int(k) % n
-            for k, n in zip(key, self.shape, strict=True)
-        )
+                height, width = self._axes.plane_shape(plane)
+                down, across = rows.indices(height), columns.indices(width)
+                self._touch(plane, Extent(down[0], across[0], down[1], across[1]))
 
     def _across(self) -> list[int]:
         return [a for a in range(self.ndim) if a not in self._axes.in_plane(self.axis)]
@@ -153,8 +154,11 @@ class SparsePlanes:
                 target[axis] = place
             yield self._plane(tuple(at for _, at in found)), tuple(target)
 
+    def _touch(self, plane: Plane, extent: Extent) -> None:
+        known = self._touched.get(plane, Extent(0, 0, 0, 0))
+        self._touched[plane] = known.joined(extent)
+
     def _stored(self, plane: Plane) -> Pixels:
-        self._touched.add(plane)
         if plane not in self._planes:
             self._planes[plane] = np.zeros(self._axes.plane_shape(plane), np.uint8)
         return self._planes[plane]
@@ -184,6 +188,69 @@ class SparsePlanes:
         given = np.broadcast_to(np.asarray(value, np.uint8), key[0].shape).ravel()
         for plane, chosen, at in self._groups(key):
             self._stored(plane)[at] = given[chosen]
+            rows, columns = at
+            low, high = (rows.min(), columns.min()), (rows.max(), columns.max())
+            last = (int(n) + 1 for n in high)
+            self._touch(plane, Extent(*map(int, low), *last))
+
+
+class Part:
+    """A part of sparse planes, with indices of its own."""
+
+    dtype = SparsePlanes.dtype
+
+    def __init__(
+        self, whole: SparsePlanes, origin: tuple[int, ...], shape: tuple[int, ...]
+    ) -> None:
+        self._whole, self._origin, self.shape = whole, origin, shape
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of elements."""
+        return int(np.prod(self.shape))
+
+    def __array__(
+        self, dtype: np.dtype[Any] | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
+        pixels: Pixels = self[(slice(None),) * self.ndim]
+        return pixels.astype(dtype or self.dtype, copy=False)
+
+    def __getitem__(self, key: Any) -> Any:
+        return self._whole[self._moved(key)]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._whole[self._moved(key)] = value
+
+    def _moved(self, key: Any) -> tuple[Any, ...]:
+        moved: list[Any] = []
+        for k, start, n in zip(
+            full_key(key, self.shape), self._origin, self.shape, strict=True
+        ):
+            if isinstance(k, slice):
+                first, last, step = k.indices(n)
+                moved.append(slice(first + start, last + start, step))
+            else:
+                moved.append(k + start)
+        return tuple(moved)
+
+
+def full_key(key: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    """Return an index with one entry per axis; integers are counted from the front."""
+    key = key if isinstance(key, tuple) else (key,)
+    if Ellipsis in [k for k in key if not isinstance(k, np.ndarray)]:
+        at = next(i for i, k in enumerate(key) if k is Ellipsis)
+        missing = len(shape) - len(key) + 1
+        key = (*key[:at], *[slice(None)] * missing, *key[at + 1 :])
+    key = (*key, *[slice(None)] * (len(shape) - len(key)))
+    return tuple(
+        k if isinstance(k, slice | np.ndarray) else int(k) % n
+        for k, n in zip(key, shape, strict=True)
+    )
 
 
 def _ranges(key: tuple[Any, ...], shape: tuple[int, ...]) -> list[range]:

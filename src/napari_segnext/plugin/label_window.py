@@ -1,0 +1,388 @@
+"""Labels of large sections in the viewer: an editable window, and the rest around it.
+
+napari cannot edit labels in several scales, and one layer of a section of 30,000 x
+30,000 pixels would take gigabytes. So the labels live in a `LabelStore`; the Labels
+layer that the user paints in is a part of it that follows the view.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.transforms import Affine
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_segnext.journal.place import SUFFIX
+from napari_segnext.label_mirror import LabelMirror
+from napari_segnext.label_store import CHUNK, LabelStore
+from napari_segnext.patch import Extent
+from napari_segnext.plugin.label_bridge import Index, LayerLabels, Stroke, Values
+from napari_segnext.plugin.label_levels import LabelLevels
+from napari_segnext.plugin.layers import geometry, is_large, make_output
+from napari_segnext.plugin.planes import Axes
+from napari_segnext.plugin.sparse import SparsePlanes
+from napari_segnext.prompts import Plane
+
+if TYPE_CHECKING:
+    from napari.viewer import ViewerModel
+
+    from napari_segnext.plugin.saving import Saving
+    from napari_segnext.plugin.shown import ShownPlane
+
+# The longest side of a window.
+WINDOW_SIDE = 4096
+# The view has stopped moving after so long.
+_STILL_MS = 150
+# What the rest shows is read again so long after it has changed.
+_REFRESH_MS = 50
+
+
+def make_labels(
+    viewer: ViewerModel,
+    image: Image,
+    axes: Axes,
+    shown: ShownPlane,
+    stroke: Stroke,
+    say: Callable[[str], object],
+) -> LayerLabels:
+    """Make the labels of a session and show them: one layer, or a window.
+
+    Parameters
+    ----------
+    stroke
+        Called after the user painted, erased or filled, once per plane.
+    say
+        Called with messages for the user.
+    """
+    if is_large(axes):
+        return WindowLabels(viewer, image, axes, shown, stroke, say)
+    layer = make_output(image, axes)
+    viewer.add_layer(layer)
+    return LayerLabels(layer, axes, lambda: shown.axis, stroke)
+
+
+def carry_scribbles(labels: LayerLabels, layer: Labels, canvas: SparsePlanes) -> None:
+    """Let the layer of scribbles of a large image follow the view too."""
+    if isinstance(labels, WindowLabels):
+        labels.carry(layer, canvas)
+
+
+def keep_beside(labels: LayerLabels, saving: Saving) -> None:
+    """Let the zarr store of a large image's labels lie beside its journal."""
+    if isinstance(labels, WindowLabels):
+        saving.changed.connect(lambda: labels.mirror(saving.path, saving.problem))
+
+
+class WindowLabels(LayerLabels):
+    """Labels in a store, of which a Labels layer shows and edits a part.
+
+    Attributes
+    ----------
+    layer
+        The editable part.
+    overview
+        The rest, in several scales, read-only.
+    store
+        All of them.
+    window
+        The editable part of the displayed plane.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        image: Image,
+        axes: Axes,
+        shown: ShownPlane,
+        stroke: Stroke,
+        say: Callable[[str], object],
+    ) -> None:
+        self.store = LabelStore(axes.shape)
+        self._levels = LabelLevels(self.store)
+        self._viewer, self._image, self._shown, self._say = viewer, image, shown, say
+        self._plane: Plane | None = None
+        self.window = Extent(0, 0, 0, 0)
+        self._painting = False
+        self._carried: list[tuple[Labels, SparsePlanes]] = []
+        self._mirror: LabelMirror | None = None
+        layer = make_output(image, Axes((1,) * len(axes.shape)))
+        self.overview = Labels(
+            self._levels.levels,
+            multiscale=True,
+            name=f"{image.name} objects, overview",
+            opacity=layer.opacity,
+            metadata=layer.metadata,
+            **geometry(image),
+        )
+        super().__init__(layer, axes, lambda: shown.axis, stroke)
+        self._linear = Affine(
+            scale=image.scale, rotate=image.rotate, shear=image.shear, ndim=image.ndim
+        ).linear_matrix
+        viewer.add_layer(self.overview)
+        viewer.add_layer(layer)
+        self._timers = _Timers(self._follow, self.overview.refresh)
+        self._timers.told.connect(say)
+        # Before napari's own, which paint: they are appended with a mode.
+        layer.mouse_drag_callbacks.append(self._on_press)
+        self._camera = (getattr(viewer, "scene", None) or viewer).camera
+        self._camera.events.connect(self._on_view)
+        shown.moved.connect(self._on_plane)
+        self._synced = [
+            (event, lambda _, name=name: self._sync(name))
+            for name, event in (
+                ("colormap", layer.events.colormap),
+                ("opacity", layer.events.opacity),
+                ("contour", layer.events.contour),
+            )
+        ]
+        for event, sync in self._synced:
+            event.connect(sync)
+        self._move(shown.plane or Plane(0, 0, (0,) * axes.leading))
+        self._timers.still.start()
+
+    # Labels
+
+    def read(self, plane: Plane, extent: Extent | None = None) -> Values:
+        """Return the labels of a plane, (H, W) integers, or of part of it."""
+        return self.store.read(plane, extent)
+
+    def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
+        """Write pixels of a plane and show them."""
+        self.take_strokes()
+        given = np.broadcast_to(values, rows.shape)
+        self.store.write(plane, rows, columns, given)
+        at = np.array(self._axes.pixels(plane, rows, columns))
+        local = at - np.array(self._origin)[:, None]
+        shape = np.array(self.layer.data.shape)[:, None]
+        inside = ((local >= 0) & (local < shape)).all(0)
+        if inside.any():
+            self._show(tuple(local[:, inside]), given[inside])
+        if not inside.all():
+            self._timers.refresh.start()
+
+    def close(self) -> None:
+        """Stop listening; what was painted until now still counts.
+
+        The overview stays and shows all.
+        """
+        super().close()
+        self._timers.close()
+        self._camera.events.disconnect(self._on_view)
+        self._shown.moved.disconnect(self._on_plane)
+        for event, sync in self._synced:
+            event.disconnect(sync)
+        if self.layer in self._viewer.layers:
+            self._viewer.layers.remove(self.layer)
+        self._levels.hidden = None
+        self.overview.name = self.layer.name
+        self.overview.refresh()
+        if self._mirror is not None:
+            self._mirror.finish()
+
+    def carry(self, layer: Labels, canvas: SparsePlanes) -> None:
+        """Place another layer where the window is: the same part of what is painted."""
+        self._carried.append((layer, canvas))
+        layer.mouse_drag_callbacks.append(self._on_press)
+        self._set(layer, canvas.part(self._origin, self.layer.data.shape))
+
+    def mirror(self, journal: Path | None, problem: str | None) -> None:
+        """Keep a zarr store beside a journal, or in a temporary folder if it has none.
+
+        Parameters
+        ----------
+        journal
+            None if it is not known yet.
+        problem
+            Why there will be none.
+        """
+        if self._mirror is not None or not (journal or problem):
+            return
+        if journal is None:
+            folder = Path(tempfile.mkdtemp(prefix="napari-segnext-")) / "labels.zarr"
+        else:
+            folder = journal.with_name(
+                journal.name.replace(SUFFIX, ".segnext-labels") + ".zarr"
+            )
+        self._mirror = LabelMirror(
+            self.store,
+            folder,
+            ("t",) * self._axes.leading + ("z", "y", "x")[-len(self._axes.spatial) :],
+            tuple(map(float, self._image.scale)),
+            tuple(map(float, self._image.translate)),
+            self._timers.tell,
+        )
+        self._say(f"All labels are also in {folder}")
+
+    # The window
+
+    def _on_view(self, event: Any = None) -> None:
+        self._timers.still.start()
+
+    def _on_plane(self, plane: Plane) -> None:
+        if plane != self._plane:
+            self._move(plane)
+
+    def _follow(self) -> None:
+        """Bring the window to where the user looks, if it is not there."""
+        view, plane = self._view(), self._shown.plane
+        if self._painting or plane is None:
+            return
+        if view.empty:
+            # Nothing has been drawn yet.
+            self._timers.still.start()
+            return
+        if max(view.shape) <= WINDOW_SIDE:
+            arrived = self.window.holds(view)
+        else:
+            middle = Extent.at(_centre(view), (1, 1))
+            quarter = [n // 4 for n in self.window.shape]
+            arrived = self.window.holds(_grown(middle, *quarter))
+        if not arrived and self.window != _window(view, self._axes.plane_shape(plane)):
+            self._move(plane, view)
+
+    def _view(self) -> Extent:
+        """Return the part of the displayed plane that the canvas shows."""
+        layer = self.overview if self.overview.visible else self._image
+        corners = np.asarray(layer.corner_pixels, float)
+        if layer.multiscale:
+            corners = corners * layer.downsample_factors[layer.data_level]
+        rows, columns = self._axes.in_plane(self._shown.axis)
+        low, high = np.floor(corners[0]), np.ceil(corners[1]) + 1
+        view = Extent(
+            int(low[rows]), int(low[columns]), int(high[rows]), int(high[columns])
+        )
+        whole = self._axes.plane_shape(self._shown.plane or Plane(self._shown.axis))
+        empty = (corners[0] == corners[1]).all()
+        return Extent(0, 0, 0, 0) if empty else view.common(Extent(0, 0, *whole))
+
+    def _move(self, plane: Plane, view: Extent | None = None) -> None:
+        """Place the window in a plane, around a part of it."""
+        self.take_strokes()
+        height, width = self._axes.plane_shape(plane)
+        if view is None:
+            view = self._view()
+        if view.empty:
+            view = Extent.at((height // 2, width // 2), (1, 1))
+        window = _window(view, (height, width))
+        page = self.store.read(plane, window)
+        rows, columns = self._axes.in_plane(plane.axis)
+        shape = [1] * len(self._axes.shape)
+        shape[rows], shape[columns] = page.shape
+        start = self._axes.from_plane(plane, [window[:2]])[0]
+        self._plane, self.window = plane, window
+        self._origin = tuple(int(at) for at in start)
+        self._levels.hidden = [
+            (at, at + n) for at, n in zip(self._origin, shape, strict=True)
+        ]
+        self._set(self.layer, page.reshape(shape))
+        for layer, canvas in self._carried:
+            self._set(layer, canvas.part(self._origin, shape))
+        self.overview.refresh()
+
+    def _set(self, layer: Labels, data: Any) -> None:
+        """Give a layer other data, and its place."""
+        editable = layer.editable
+        start = np.asarray(self._origin, float)
+        with self._quietly():
+            layer.translate = np.asarray(self._image.translate) + self._linear @ start
+            layer.data = data
+        layer.editable = editable
+
+    def _on_press(self, layer: Labels, event: Any) -> Iterator[None]:
+        """Bring the window to the cursor before something is painted there."""
+        if str(layer.mode) in ("pan_zoom", "transform") or self._shown.plane is None:
+            return
+        if not self._reaches(layer, event):
+            at = self._under(event)
+            whole = Extent(0, 0, *self._axes.plane_shape(self._shown.plane))
+            if whole.holds(at):
+                self._move(
+                    self._shown.plane, _grown(at, WINDOW_SIDE // 2, WINDOW_SIDE // 2)
+                )
+        self._painting, told = True, False
+        yield
+        while event.type == "mouse_move":
+            if not told and not self._reaches(layer, event):
+                told = True
+                self._say(
+                    "A stroke ends with the editable part: go on with another one"
+                )
+            yield
+        self._painting = False
+
+    def _under(self, event: Any) -> Extent:
+        """Return the pixel of the displayed plane that is under the cursor."""
+        position = self._image.world_to_data(event.position)
+        at = self._axes.to_plane(position[None, -len(self._axes.shape) :], self._axis())
+        row, column = np.floor(at[0] + 0.5).astype(int).tolist()
+        return Extent.at((row, column), (1, 1))
+
+    def _reaches(self, layer: Labels, event: Any) -> bool:
+        """Tell whether what the cursor would paint, or takes, lies in the window."""
+        brush = str(layer.mode) in ("paint", "erase")
+        reach = int(np.ceil(layer.brush_size / 2)) if brush else 0
+        at = _grown(self._under(event), reach, reach)
+        whole = Extent(0, 0, *self._axes.plane_shape(self._shown.plane or Plane()))
+        return self.window.holds(at.common(whole))
+
+    def _keep(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
+        self.store.write(plane, rows, columns, values)
+
+    def _sync(self, name: str) -> None:
+        setattr(self.overview, name, getattr(self.layer, name))
+
+
+class _Timers(QObject):
+    """What happens a little later; messages of the mirror's thread arrive by `told`."""
+
+    told = Signal(str)
+
+    def __init__(self, follow: Callable[[], None], refresh: Callable[[], None]) -> None:
+        super().__init__()
+        self.still, self.refresh = QTimer(self), QTimer(self)
+        for timer, delay, act in (
+            (self.still, _STILL_MS, follow),
+            (self.refresh, _REFRESH_MS, refresh),
+        ):
+            timer.setSingleShot(True)
+            timer.setInterval(delay)
+            timer.timeout.connect(act)
+
+    def tell(self, problem: str | None) -> None:
+        """Say something, from any thread."""
+        try:
+            self.told.emit(problem or "The labels' zarr store is up to date again")
+        except RuntimeError:
+            pass  # The viewer is gone.
+
+    def close(self) -> None:
+        """Do nothing of it any more."""
+        self.still.stop()
+        self.refresh.stop()
+
+
+def _window(view: Extent, plane: tuple[int, int]) -> Extent:
+    """Return a window around a view: half as much again on each side, on chunks."""
+    low, high = [], []
+    for start, stop, length in zip(view[:2], view[2:], plane, strict=True):
+        side = min(WINDOW_SIDE, -(-2 * (stop - start) // CHUNK) * CHUNK)
+        side = min(max(side, 2 * CHUNK), WINDOW_SIDE)
+        first = ((start + stop - side) // 2 + CHUNK // 2) // CHUNK * CHUNK
+        first = max(0, min(first, -(-(length - side) // CHUNK) * CHUNK))
+        low.append(first)
+        high.append(min(first + side, length))
+    return Extent(low[0], low[1], high[0], high[1])
+
+
+def _centre(extent: Extent) -> tuple[int, int]:
+    return (extent.top + extent.bottom) // 2, (extent.left + extent.right) // 2
+
+
+def _grown(extent: Extent, rows: int, columns: int) -> Extent:
+    top, left, bottom, right = extent
+    return Extent(top - rows, left - columns, bottom + rows, right + columns)
