@@ -186,16 +186,6 @@ class Predictor:
         for tile in self.first_tiles(at):
             self._embedding(tile, cancelled)
 
-    def embed_all(self, cancelled: Callable[[], bool] = lambda: False) -> None:
-        """Embed all tiles, coarse to fine, that the store has not got yet.
-
-        Parameters and errors are those of `embed`.
-        """
-        for level in range(self.pyramid.levels):
-            for tile in self.pyramid.tiles(level):
-                if self.tile_key(tile) not in self.store:
-                    self._embedding(tile, cancelled)
-
     def is_embedded(self, at: Point | None = None) -> bool:
         """Tell whether `embed` has nothing to do."""
         return all(self.tile_key(t) in self.store for t in self.first_tiles(at))

@@ -376,15 +376,13 @@ class VolumePredictor:
         """Embed what a first click in the plane needs; see `Predictor.embed`."""
         self.at(plane).embed(cancelled, at)
 
-    def embed_all(
-        self, plane: Plane, cancelled: Callable[[], bool] = lambda: False
-    ) -> None:
-        """Embed all of a plane; see `Predictor.embed_all`."""
-        self.at(plane).embed_all(cancelled)
-
     def is_embedded(self, plane: Plane, at: Point | None = None) -> bool:
         """Tell whether `embed` has nothing to do; reads nothing, from any thread."""
-        return self._prepared(Predictor(self.model, self.store), plane).is_embedded(at)
+        return self.apart(plane).is_embedded(at)
+
+    def apart(self, plane: Plane) -> Predictor:
+        """Return another predictor of a plane; reads nothing, from any thread."""
+        return self._prepared(Predictor(self.model, self.store), plane)
 
     def at(self, plane: Plane) -> Predictor:
         """Return the predictor of a plane; it is that plane's until the next call."""

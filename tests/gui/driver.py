@@ -66,16 +66,30 @@ class DiskEngine:
     def release(self):
         self._free.set()
 
-    def is_embedded(self, plane):
-        return plane in self.embedded
+    def place(self, request):
+        return request.plane, None
 
-    def embed(self, plane, cancelled):
-        self._wait(cancelled)
+    def embed(self, plane, turn):
+        if plane in self.embedded:
+            return 0.0
+        turn.make((plane, None))
+        self._wait(turn)
         self.embedded.append(plane)
         return 3.0
 
-    def predict(self, request, cancelled):
-        self._wait(cancelled)
+    together = 1
+
+    def keep(self, keeping, turn):
+        self.kept = keeping
+        return ""
+
+    def embed_all(self, planes, total, turn):
+        for plane in planes:
+            self.embed(plane, turn)
+        return ""
+
+    def predict(self, request, turn):
+        self._wait(turn)
         shape = [n for a, n in enumerate(self._shape) if a != request.plane.axis]
         mask = expected(request.prompts, shape if len(shape) == 2 else self._shape)
         return Answer(mask.astype(np.float32))

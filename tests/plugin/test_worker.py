@@ -10,13 +10,15 @@ class Gate:
 
     def __init__(self):
         self.entered, self.open = threading.Event(), threading.Event()
+        self.makes = None
         self.runs = 0
 
-    def __call__(self, cancelled):
+    def __call__(self, turn):
         self.runs += 1
+        turn.make(self.makes)
         self.entered.set()
         while not self.open.wait(0.002):
-            if cancelled():
+            if turn():
                 raise RuntimeError("cancelled")
         return "gate"
 
@@ -40,15 +42,16 @@ def log():
     return []
 
 
-def job(log, name, priority=Priority.CLICK, key=None, subject=None):
+def job(log, name, priority=Priority.CLICK, key=None, needs=()):
     return Job(
-        key or name, priority, lambda cancelled: name, log.append, subject=subject
+        key or name, priority, lambda turn: name, log.append, needs=needs.__contains__
     )
 
 
-def hold(worker, gate, log, priority=Priority.CLICK, subject=None, key="gate"):
-    worker.submit(Job(key, priority, gate, log.append, subject=subject))
-    assert gate.entered.wait(2)
+def hold(worker, gate, log, priority=Priority.CLICK, makes=None, key="gate"):
+    gate.makes = makes
+    worker.submit(Job(key, priority, gate, log.append))
+    assert gate.entered.wait(5)
 
 
 def test_result_arrives_on_the_gui_thread(qtbot, worker):
@@ -57,7 +60,7 @@ def test_result_arrives_on_the_gui_thread(qtbot, worker):
         Job(
             "job",
             Priority.CLICK,
-            lambda cancelled: threading.current_thread(),
+            lambda turn: threading.current_thread(),
             lambda thread: threads.extend([thread, threading.current_thread()]),
         )
     )
@@ -87,29 +90,46 @@ def test_newer_job_replaces_waiting_one_of_its_key_only(qtbot, worker, gate, log
     assert sorted(log) == ["gate", "new", "other"]
 
 
-def test_click_interrupts_work_on_another_subject_which_is_done_later(
+def test_click_interrupts_what_it_does_not_need_which_is_done_later(
     qtbot, worker, gate, log
 ):
-    hold(worker, gate, log, Priority.AHEAD, subject="plane 1")
-    worker.submit(job(log, "click", subject="plane 2"))
+    hold(worker, gate, log, Priority.AHEAD, makes="tile 1")
+    worker.submit(job(log, "click", needs=["tile 2"]))
     qtbot.waitUntil(lambda: log == ["click"])
     gate.open.set()
     qtbot.waitUntil(lambda: log == ["click", "gate"])
     assert gate.runs == 2
 
 
-def test_click_waits_for_work_on_its_own_subject(qtbot, worker, gate, log):
-    hold(worker, gate, log, Priority.SHOWN, subject="plane 1")
-    worker.submit(job(log, "click", subject="plane 1"))
+def test_click_waits_for_what_it_needs(qtbot, worker, gate, log):
+    hold(worker, gate, log, Priority.SHOWN, makes="tile 1")
+    worker.submit(job(log, "click", needs=["tile 1"]))
     gate.open.set()
     qtbot.waitUntil(lambda: len(log) == 2)
     assert log == ["gate", "click"]
     assert gate.runs == 1
 
 
+def test_click_waits_no_longer_than_for_what_it_needs(qtbot, worker, log):
+    first, more = Gate(), Gate()
+    first.makes, more.makes = "tile 1", "tile 2"
+
+    def both(turn):
+        first(turn)
+        return more(turn)
+
+    worker.submit(Job("both", Priority.SHOWN, both, log.append))
+    assert first.entered.wait(5)
+    worker.submit(job(log, "click", needs=["tile 1"]))
+    first.open.set()
+    qtbot.waitUntil(lambda: log == ["click"])
+    more.open.set()
+    qtbot.waitUntil(lambda: log == ["click", "gate"])
+
+
 def test_click_does_not_interrupt_a_click(qtbot, worker, gate, log):
-    hold(worker, gate, log, subject="plane 1")
-    worker.submit(job(log, "click", subject="plane 2"))
+    hold(worker, gate, log, makes="tile 1")
+    worker.submit(job(log, "click"))
     gate.open.set()
     qtbot.waitUntil(lambda: len(log) == 2)
     assert log == ["gate", "click"]
@@ -124,7 +144,7 @@ def test_discarded_jobs_are_neither_run_nor_delivered(qtbot, worker, gate, log):
 
 
 def test_exception_is_delivered_and_the_worker_goes_on(qtbot, worker, log):
-    def fail(cancelled):
+    def fail(turn):
         raise OSError("no such file")
 
     errors = []

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_segnext.models import SegmentationModel
+    from napari_segnext.engines import EngineModel
     from napari_segnext.plugin.inputs import Inputs
     from napari_segnext.plugin.worker import Turn
     from napari_segnext.predictor import Prediction
     from napari_segnext.prompts import Plane
+    from napari_segnext.propagation import Annotated, Propagation
     from napari_segnext.session import Request
     from napari_segnext.volume import VolumePredictor
+
+_IN_MEMORY = "Embeddings stay in memory"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +70,11 @@ class Engine:
         try:
             store.use_folder(keeping.folder, keeping.on_disk and self._known)
         except (OSError, ValueError) as error:
-            return f"Embeddings stay in memory: {keeping.folder} cannot be used ({error})"
+            return f"{_IN_MEMORY}: {keeping.folder} cannot be used ({error})"
         if not keeping.on_disk:
             return ""
         if not self._known:
-            return "Embeddings stay in memory: the image does not come from a file"
+            return f"{_IN_MEMORY}: the image does not come from a file"
         store.save_held(cancelled)
         return self.trouble
 
@@ -79,7 +82,7 @@ class Engine:
     def trouble(self) -> str:
         """Why embeddings are not written to disk as they should be, or nothing."""
         error = self._predictor.store.disk_error
-        return f"Embeddings stay in memory: {error}" if error else ""
+        return f"{_IN_MEMORY}: {error}" if error else ""
 
     def embed(self, plane: Plane, turn: Turn) -> float:
         """Embed what a first click in a plane needs.
@@ -88,12 +91,15 @@ class Engine:
         -------
         Milliseconds that it took, 0 if all was there
         """
+        from napari_segnext.precompute import embed_tiles
+
         started = perf_counter()
         at = self._predictor.at(plane)
         tiles = at.first_tiles()
         missing = [t for t in tiles if at.tile_key(t) not in self._predictor.store]
         for tile in missing:
-            self.embed_together([(plane, tile)], turn)
+            turn.make((plane, tile))
+            embed_tiles(self._predictor, [(plane, tile)], turn)
         return (perf_counter() - started) * 1000 if missing else 0.0
 
     def place(self, request: Request) -> Hashable:
@@ -101,23 +107,46 @@ class Engine:
 
         None when there was an answer before: its tile is embedded already.
         """
-        from napari_segnext.prompts import Prompts
-
-        if request.previous is not None:
+        if request.patch is not None:
             return None
-        return request.plane, self._predictor.first_tile(request.plane, request.prompts)
+        apart = self._predictor.apart(request.plane)
+        return request.plane, apart.tile_for(request.prompts, None)
 
-    def embed_all(self, planes: Sequence[Plane], turn: Turn) -> None:
-        """Embed all tiles of planes that have not been."""
+    def embed_all(self, planes: Sequence[Plane], total: int, turn: Turn) -> str:
+        """Embed all tiles of planes that have not been.
+
+        Parameters
+        ----------
+        total
+            How many planes there will be in the end.
+
+        Returns
+        -------
+        Why it is of no use to go on, or nothing
+        """
         from napari_segnext.precompute import embed_planes
 
         embed_planes(self._predictor, planes, turn, turn.make)
-
-    def needed_gb(self, plane: Plane, planes: int) -> float:
-        """Estimate the memory of all tiles of so many planes, once one is embedded."""
-        store, pyramid = self._predictor.store, self._predictor.at(plane).pyramid
+        store, pyramid = self._predictor.store, self._predictor.at(planes[0]).pyramid
+        if store.folder is not None and store.writing and not store.disk_error:
+            return ""
         tiles = sum(len(pyramid.tiles(level)) for level in range(pyramid.levels))
-        return store.nbytes / max(1, len(store)) * tiles * planes / 1e9
+        needed = store.nbytes / max(1, len(store)) * tiles * total
+        if needed <= store.budget:
+            return ""
+        return (
+            f"{total} slices need about {needed / 1e9:.1f} GB, memory holds "
+            f"{store.budget / 1e9:.1f} GB. Allow more, or keep them on disk. "
+            f"{self.trouble}"
+        ).strip()
+
+    def propagation(
+        self, decided: Mapping[Plane, Annotated], axis: int, within: Collection[int]
+    ) -> Propagation:
+        """Return the way of an object through its planes; nothing is decoded yet."""
+        from napari_segnext.propagation import Propagation
+
+        return Propagation(self._predictor, decided, axis, within)
 
     def predict(self, request: Request, cancelled: Callable[[], bool]) -> Prediction:
         """Answer a request of the session."""
@@ -131,3 +160,60 @@ class Engine:
         return self._predictor.predict(
             request.plane, request.prompts, previous, cancelled=cancelled
         )
+
+
+def load_engine(
+    model: str,
+    inputs: Inputs,
+    keeping: Keeping,
+    engine: str = "auto",
+    news: Callable[[str, str], None] = lambda description, message: None,
+) -> Engine:
+    """Load a model by name or file, and set it to work on an image.
+
+    Parameters
+    ----------
+    engine
+        What runs the model; see `napari_segnext.engines`.
+    news
+        Called from any thread with what answers from now on, and with what went
+        wrong, or nothing.
+
+    What goes wrong with the folder of embeddings does not matter: they are kept in
+    memory then.
+    """
+    from napari_segnext.engines import load_on_engine
+    from napari_segnext.volume import Volume, VolumePredictor
+    from napari_segnext.window import Window
+
+    network = load_on_engine(model, engine=engine)
+    network.listen(lambda state: news(_device(network), state.message or ""))
+    identity = inputs.identity
+    volume = Volume(
+        inputs.data,
+        spatial=inputs.spatial,
+        channel=inputs.channel,
+        identity=identity,
+    )
+    window = None
+    if inputs.limits is not None:
+        low, high = zip(*inputs.limits, strict=True)
+        window = Window(low, high)
+    predictor = VolumePredictor(network, volume, window=window)
+    loaded = Engine(predictor, _device(network), known=identity is not None)
+    loaded.keep(keeping, lambda: False)
+    return loaded
+
+
+def _device(model: EngineModel) -> str:
+    """Say in words where a model runs, and on what engine."""
+    import torch
+
+    if model.device.type == "cuda":
+        place = str(torch.cuda.get_device_name(model.device))
+    elif model.device.type == "mps":
+        place = "Apple GPU"
+    else:
+        threads = torch.get_num_threads()
+        place = f"CPU, {threads} thread{'s' if threads > 1 else ''}"
+    return f"{place}: {model.description}"

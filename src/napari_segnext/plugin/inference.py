@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
-from napari_segnext.plugin.worker import Cancelled, Job, Priority, Worker
+from napari_segnext.plugin.worker import Job, Priority, Turn, Worker
 from napari_segnext.prompts import Plane
 
 if TYPE_CHECKING:
@@ -39,6 +39,8 @@ class Inference(QObject):
         self._plane: Plane | None = None
         self._neighbours: Sequence[Plane] = ()
         self._unanswered: dict[Hashable, Request] = {}
+        self._embedded: set[Plane] = set()
+        self._answered = False
         self._closed = False
         self._ahead = QTimer(self)
         self._ahead.setSingleShot(True)
@@ -46,9 +48,9 @@ class Inference(QObject):
         self._ahead.timeout.connect(self._embed_ahead)
 
     @property
-    def ready(self) -> bool:
-        """Whether a model is loaded."""
-        return self._engine is not None
+    def engine(self) -> Engine | None:
+        """The loaded model."""
+        return self._engine
 
     def close(self) -> None:
         """Want nothing any more."""
@@ -59,36 +61,34 @@ class Inference(QObject):
     def load(self, name: str, load: Callable[[], Engine]) -> None:
         """Load a model; the requests that wait for one are answered afterwards."""
         self._engine = None
+        self._embedded.clear()
         self._worker.discard(lambda job: self._owns(job))
         self.busy.emit(f"Loading {name} …")
-        self._submit("load", Priority.CLICK, lambda _: load(), self._loaded)
+        self.submit(
+            "load",
+            Priority.CLICK,
+            lambda _: load(),
+            self._loaded,
+            what="The model could not be loaded",
+        )
 
     def show_plane(self, plane: Plane, neighbours: Sequence[Plane]) -> None:
         """Embed the displayed plane now, and its neighbours a little later."""
         self._plane, self._neighbours = plane, neighbours
+        self._answered = False
         self._ahead.start()
         # What is under way for this very plane goes on; for others it is in the way.
         self._worker.discard(
             lambda job: (
                 self._owns(job)
                 and job.priority in (Priority.SHOWN, Priority.AHEAD)
-                and job.subject != plane
+                and job.key != (id(self), ("embed", plane))
             )
         )
-        engine = self._engine
-        if engine is None:
-            return
-        if engine.is_embedded(plane):
-            self.shown.emit(plane, 0.0)
-            return
-        self.busy.emit("Embedding …")
-        self._submit(
-            "shown",
-            Priority.SHOWN,
-            partial(engine.embed, plane),
-            lambda ms: self.shown.emit(plane, ms),
-            plane,
-        )
+        if self._engine is not None:
+            if plane not in self._embedded:
+                self.busy.emit("Embedding …")
+            self._embed(plane, Priority.SHOWN)
 
     def decode(self, request: Request) -> None:
         """Compute the mask for the prompts of a request."""
@@ -97,36 +97,72 @@ class Inference(QObject):
         engine = self._engine
         if engine is None:
             return
-        if not engine.is_embedded(request.plane):
+        if request.plane not in self._embedded:
             self.busy.emit("Embedding …")
-        self._submit(
+        place = engine.place(request)
+        self.submit(
             key,
             Priority.CLICK,
-            lambda cancelled: engine.predict(request, cancelled),
+            lambda turn: engine.predict(request, turn),
             lambda prediction: self._decoded(key, request, prediction),
-            request.plane,
+            needs=lambda making: making is not None and making == place,
         )
 
-    def _submit(
+    def submit(
         self,
         key: Hashable,
         priority: Priority,
-        run: Callable[[Cancelled], Any],
+        run: Callable[[Turn], Any],
         done: Callable[[Any], None],
-        subject: Hashable = None,
+        *,
+        needs: Callable[[Hashable], bool] = lambda making: False,
+        failed: Callable[[str], None] | None = None,
+        what: str = "The model failed",
     ) -> None:
+        """Queue work for this session; `done` gets the result on the GUI thread.
+
+        Parameters
+        ----------
+        failed
+            Called on the GUI thread with what to say if it fails; default: the
+            signal of that name.
+        what
+            What is said then before the reason.
+        """
+        fail = failed or self.failed.emit
+
         def finished(result: Any) -> None:
             if not self._closed:
                 done(result)
 
-        def failed(error: Exception) -> None:
+        def explain(error: Exception) -> None:
             if not self._closed:
-                self.failed.emit(f"{what}: {error}" if str(error) else what)
+                fail(f"{what}: {error}" if str(error) else what)
 
-        what = "The model could not be loaded" if key == "load" else "The model failed"
         self._worker.submit(
-            Job((id(self), key), priority, run, finished, failed, subject)
+            Job((id(self), key), priority, run, finished, explain, needs)
         )
+
+    def withdraw(self, key: Hashable) -> None:
+        """Drop work that was queued under a key, and stop it if it is under way."""
+        self._worker.discard(lambda job: job.key == (id(self), key))
+
+    def _embed(self, plane: Plane, priority: Priority) -> None:
+        engine = self._engine
+        assert engine is not None
+        self.submit(
+            ("embed", plane),
+            priority,
+            partial(engine.embed, plane),
+            lambda ms: self._done_embedding(plane, ms),
+            needs=lambda making: isinstance(making, tuple) and making[0] == plane,
+        )
+
+    def _done_embedding(self, plane: Plane, milliseconds: float) -> None:
+        self._embedded.add(plane)
+        # A mask says that the plane is embedded, and more.
+        if plane == self._plane and not self._answered:
+            self.shown.emit(plane, milliseconds)
 
     def _loaded(self, engine: Engine) -> None:
         self._engine = engine
@@ -139,17 +175,14 @@ class Inference(QObject):
     def _decoded(self, key: Hashable, request: Request, prediction: Any) -> None:
         if self._unanswered.get(key) is request:
             del self._unanswered[key]
+        self._embedded.add(request.plane)
+        self._answered = self._answered or request.plane == self._plane
         self.decoded.emit(request, prediction)
 
     def _embed_ahead(self) -> None:
-        engine = self._engine
-        if engine is None:
-            return
-        for plane in self._neighbours:
-            if not engine.is_embedded(plane):
-                embed = partial(engine.embed, plane)
-                key = ("ahead", plane)
-                self._submit(key, Priority.AHEAD, embed, lambda _: None, plane)
+        if self._engine is not None:
+            for plane in self._neighbours:
+                self._embed(plane, Priority.AHEAD)
 
     def _owns(self, job: Job) -> bool:
         return isinstance(job.key, tuple) and job.key[0] == id(self)

@@ -51,8 +51,18 @@ def read_layers(path: str) -> list[LayerData]:
     options |= {"multiscale": image.multiscale}
     if image.channel_axis is None:
         return [(image.data, {"name": name, "rgb": image.rgb, **options}, "image")]
+    known = options.pop("metadata")
     return [
-        (data, {"name": f"{name} {channel}", "visible": not n, **options}, "image")
+        (
+            data,
+            {
+                "name": f"{name} {channel}",
+                "visible": not n,
+                "metadata": {**known, "channel": n},
+                **options,
+            },
+            "image",
+        )
         for n, (channel, data) in enumerate(_channels(image))
     ]
 
@@ -73,37 +83,21 @@ def write_labels_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
         See `napari_segnext.io.write_labels`.
     """
     labels = np.asarray(data)
-    geometry = meta.get("metadata", {}).get("geometry")
-    if not isinstance(geometry, Geometry) or geometry.shape != labels.shape:
-        geometry = _layer_geometry(labels.shape, meta)
-    write_labels(path, labels, geometry)
+    write_labels(path, labels, label_geometry(labels.shape, meta))
     return [path]
 
 
-def _channels(image: ImageFile) -> list[tuple[str, Any]]:
-    """Return names and data of the channels; what is lazy stays so."""
-    assert image.channel_axis is not None
-    before = (slice(None),) * image.channel_axis
-    levels = [_sliceable(a) for a in (image.data if image.multiscale else [image.data])]
-    count = levels[0].shape[image.channel_axis]
-    names = image.channel_names
-    if len(names) != count:
-        names = tuple(str(n + 1) for n in range(count))
-    cut = [[level[(*before, n)] for level in levels] for n in range(count)]
-    data = cut if image.multiscale else [levels[0] for levels in cut]
-    return list(zip(names, data, strict=True))
+def label_geometry(shape: tuple[int, ...], meta: dict[str, Any]) -> Geometry:
+    """Return where labels of a shape lie, from the state of their or the image layer.
 
-
-def _sliceable(array: zarr.Array[Any] | Any) -> Any:
-    """Wrap what reads at once when it is sliced."""
-    if isinstance(array, np.ndarray):
-        return array
-    import dask.array as da
-
-    return da.asarray(array)  # type: ignore[no-untyped-call]
-
-
-def _layer_geometry(shape: tuple[int, ...], meta: dict[str, Any]) -> Geometry:
+    Parameters
+    ----------
+    meta
+        As for `write_labels_layer`.
+    """
+    geometry = meta.get("metadata", {}).get("geometry")
+    if isinstance(geometry, Geometry) and geometry.shape == shape:
+        return geometry
     known: dict[str, Any] = {
         key: tuple(map(float, meta[key]))
         for key in ("scale", "translate")
@@ -113,3 +107,26 @@ def _layer_geometry(shape: tuple[int, ...], meta: dict[str, Any]) -> Geometry:
     if len(units) == len(shape):
         known["units"] = units
     return Geometry.plain(shape, **known)
+
+
+def _channels(image: ImageFile) -> list[tuple[str, Any]]:
+    """Return names and data of the channels; what is lazy stays so."""
+    assert image.channel_axis is not None
+    before = (slice(None),) * image.channel_axis
+    levels = [sliceable(a) for a in (image.data if image.multiscale else [image.data])]
+    count = levels[0].shape[image.channel_axis]
+    names = image.channel_names
+    if len(names) != count:
+        names = tuple(str(n + 1) for n in range(count))
+    cut = [[level[(*before, n)] for level in levels] for n in range(count)]
+    data = cut if image.multiscale else [levels[0] for levels in cut]
+    return list(zip(names, data, strict=True))
+
+
+def sliceable(array: zarr.Array[Any] | Any) -> Any:
+    """Wrap what reads at once when it is sliced."""
+    if isinstance(array, np.ndarray):
+        return array
+    import dask.array as da
+
+    return da.asarray(array)  # type: ignore[no-untyped-call]

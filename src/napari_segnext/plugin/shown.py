@@ -76,15 +76,21 @@ class ShownPlane(QObject):
         """Make the viewer show a plane."""
         show_plane(self._viewer, self._image, self._axes, plane)
 
-    def neighbours(self) -> list[Plane]:
+    def neighbours(self, reach: int = _REACH) -> list[Plane]:
         """Return the planes beside the displayed one, the nearest first."""
         plane = self.plane
         if plane is None or len(self._axes.shape) == 2:
             return []
         depth = self._axes.shape[self._axes.leading + plane.axis]
-        steps = [s for reach in range(1, _REACH + 1) for s in (reach, -reach)]
+        steps = [s for step in range(1, reach + 1) for s in (step, -step)]
         return [
             Plane(plane.axis, plane.index + step, plane.fixed)
             for step in steps
             if 0 <= plane.index + step < depth
         ]
+
+    def all_planes(self) -> list[Plane]:
+        """Return the displayed plane and all others along its axis, nearest first."""
+        if self.plane is None:
+            return []
+        return [self.plane, *self.neighbours(max(self._axes.shape))]

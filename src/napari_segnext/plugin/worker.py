@@ -1,9 +1,9 @@
 """One thread that runs the model, so that the GUI thread never does.
 
 Jobs carry a key: a newer job replaces a waiting one of the same key, never one
-of another. The most urgent job runs first; a running one that is less urgent,
-and works on another subject, is interrupted and waits its turn again. Results
-come back to the GUI thread by a Qt signal.
+of another. The most urgent job runs first; a running one that is less urgent is
+interrupted and waits its turn again, unless it is making just what the urgent one
+needs. Results come back to the GUI thread by a Qt signal.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from qtpy.QtCore import QObject, Signal
 
-Cancelled = Callable[[], bool]
+from napari_segnext.plugin.triton_guard import without_triton
 
 
 class Priority(IntEnum):
@@ -26,6 +26,24 @@ class Priority(IntEnum):
     SHOWN = 1
     AHEAD = 2
     REST = 3
+
+
+class Turn:
+    """A job's turn on the thread, given to its computation.
+
+    Calling it asks whether to give up; the computation may then raise anything.
+    """
+
+    def __init__(self, worker: Worker, job: Job) -> None:
+        self._worker, self._job = worker, job
+
+    def __call__(self) -> bool:
+        """Tell whether to give up."""
+        return self._job.interrupted.is_set()
+
+    def make(self, what: Hashable) -> None:
+        """Say what is made from now on: jobs that need it wait for it."""
+        self._worker.makes(self._job, what)
 
 
 @dataclass(eq=False)
@@ -39,21 +57,21 @@ class Job:
     priority
         When it runs.
     run
-        The computation; it may ask its argument whether to give up, and then
-        raise anything.
+        The computation, given its turn.
     done, failed
         Called on the GUI thread with the result, or the exception.
-    subject
-        What it works on. An urgent job on the same subject waits for this one
-        instead of interrupting it: they share the work (an embedding).
+    needs
+        Tells whether this job needs what another one is making, given what that
+        one has said it works on. If so, it waits for it instead of interrupting it.
     """
 
     key: Hashable
     priority: Priority
-    run: Callable[[Cancelled], Any]
+    run: Callable[[Turn], Any]
     done: Callable[[Any], None] = lambda result: None
     failed: Callable[[Exception], None] = lambda error: None
-    subject: Hashable = None
+    needs: Callable[[Hashable], bool] = lambda making: False
+    making: Hashable = None
     interrupted: threading.Event = field(default_factory=threading.Event)
     unwanted: bool = False
 
@@ -83,14 +101,23 @@ class Worker(QObject):
                 return
             self._waiting = [j for j in self._waiting if j.key != job.key]
             self._waiting.append(job)
-            running = self._running
-            if (
-                running is not None
-                and running.priority > job.priority
-                and running.subject != job.subject
-            ):
-                running.interrupted.set()
+            self._interrupt()
             self._changed.notify()
+
+    def makes(self, job: Job, what: Hashable) -> None:
+        """Note what the running job makes from now on."""
+        with self._changed:
+            job.making = what
+            self._interrupt()
+
+    def _interrupt(self) -> None:
+        """Interrupt the running job if a more urgent one does not need its work."""
+        running = self._running
+        if running is not None and any(
+            job.priority < running.priority and not job.needs(running.making)
+            for job in self._waiting
+        ):
+            running.interrupted.set()
 
     def discard(self, unwanted: Callable[[Job], bool]) -> None:
         """Drop the waiting jobs, and stop the running one, that match."""
@@ -130,6 +157,7 @@ class Worker(QObject):
             job = min(self._waiting, key=lambda j: j.priority)
             self._waiting.remove(job)
             job.interrupted.clear()
+            job.making = None
             self._running = job
             return job
 
@@ -143,7 +171,8 @@ class Worker(QObject):
         if job is None:
             return False
         try:
-            outcome: Any = job.run(job.interrupted.is_set)
+            with without_triton():
+                outcome: Any = job.run(Turn(self, job))
         except Exception as error:
             if job.interrupted.is_set():
                 self._again(job)

@@ -1,0 +1,26 @@
+"""Torch without triton: a second LLVM in the process ends it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def without_triton() -> Iterator[None]:
+    """Keep triton from being loaded along with torch, which does without it.
+
+    Its library brings an LLVM of its own. Where Mesa has already drawn with another
+    one (software rendering, AMD), loading it ends the process. Torch looks for triton
+    once, at the latest when timm, which all models need, is imported; after that
+    there is nothing to keep away.
+    """
+    if "triton" in sys.modules or "timm" in sys.modules:
+        yield
+        return
+    sys.modules["triton"] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        sys.modules.pop("triton", None)

@@ -1,0 +1,124 @@
+"""What a click waits for, on a real encoder of many blocks that are made slow."""
+
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from napari_segnext.models import ModelConfig, build_model
+from napari_segnext.plugin.engine import Engine
+from napari_segnext.plugin.inference import Inference
+from napari_segnext.plugin.worker import Worker
+from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.session import Request
+from napari_segnext.volume import Volume, VolumePredictor
+
+BLOCKS, BLOCK_S = 12, 0.2
+ARCH = {
+    "embed_dim": 12,
+    "depth": BLOCKS,
+    "num_heads": 1,
+    "fusion_depth": 1,
+    "neck_channels": [4, 4, 4, 4],
+    "head_channels": 4,
+}
+HERE, NEXT = Plane(0, 1), Plane(0, 2)
+
+
+class Desk:
+    """A session's inference; it counts blocks, and what had begun at each decode."""
+
+    def __init__(self, qtbot, worker):
+        self.slow = False
+        self.blocks = 0
+        self.in_block = threading.Event()
+        self.decoding = []
+        model = build_model(ModelConfig("segnext", 64, arch=ARCH)).eval()
+        for block in model.backbone.blocks:
+            block.register_forward_pre_hook(self._block)
+        decode = model.decode
+
+        def watched(*given):
+            self.decoding.append((self.blocks, time.perf_counter()))
+            return decode(*given)
+
+        model.decode = watched
+        data = np.random.default_rng(0).integers(0, 256, (4, 64, 64), np.uint8)
+        self.predictor = VolumePredictor(model, Volume(data))
+        self.inference = Inference(worker)
+        self.shown, self.masks = [], []
+        self.inference.shown.connect(lambda plane, _: self.shown.append(plane))
+        self.inference.decoded.connect(lambda request, _: self.masks.append(request))
+        self.inference.failed.connect(pytest.fail)
+        engine = Engine(self.predictor, "slow", known=False)
+        self.inference.load("slow", lambda: engine)
+        self._qtbot = qtbot
+        self.waits_until(lambda: self.inference.engine is engine)
+
+    def _block(self, module, given):
+        self.blocks += 1
+        if self.slow:
+            self.in_block.set()
+            time.sleep(BLOCK_S)
+
+    def click(self, plane, y=30, ticket=0):
+        prompts = Prompts().click(y, 30)
+        self.inference.decode(Request(1, plane, prompts, None, 0, ticket))
+
+    def waits_until(self, condition):
+        self._qtbot.waitUntil(lambda: bool(condition()), timeout=20_000)
+
+
+@pytest.fixture
+def desk(qtbot):
+    worker = Worker()
+    desk = Desk(qtbot, worker)
+    yield desk
+    desk.inference.close()
+    worker.close()
+
+
+def test_click_during_a_prefetch_is_decoded_within_a_block(desk):
+    desk.inference.show_plane(HERE, [NEXT])
+    desk.waits_until(lambda: desk.shown == [HERE])
+    desk.slow = True
+    desk.waits_until(desk.in_block.is_set)
+    begun, clicked = desk.blocks, time.perf_counter()
+    desk.click(HERE)
+    desk.waits_until(lambda: desk.masks)
+    blocks, decoding = desk.decoding[0]
+    assert blocks - begun <= 1 < BLOCKS - (begun - BLOCKS)
+    assert decoding - clicked < 2.5 * BLOCK_S
+    desk.slow = False
+    desk.waits_until(lambda: desk.predictor.is_embedded(NEXT))
+
+
+def test_click_on_a_slice_that_is_being_embedded_does_not_start_it_anew(desk):
+    desk.slow = True
+    desk.inference.show_plane(HERE, [])
+    desk.waits_until(desk.in_block.is_set)
+    desk.click(HERE)
+    desk.slow = False
+    desk.waits_until(lambda: desk.masks)
+    assert desk.blocks == BLOCKS
+
+
+def test_slice_embedded_ahead_is_not_started_anew_when_it_is_shown(desk):
+    desk.inference.show_plane(HERE, [NEXT])
+    desk.waits_until(lambda: desk.shown == [HERE])
+    desk.slow = True
+    desk.waits_until(desk.in_block.is_set)
+    desk.inference.show_plane(NEXT, [])
+    desk.slow = False
+    desk.waits_until(lambda: desk.shown == [HERE, NEXT])
+    assert desk.blocks == 2 * BLOCKS
+
+
+def test_slice_is_not_called_ready_once_it_has_a_mask(desk):
+    desk.inference.show_plane(HERE, [])
+    desk.click(HERE)
+    desk.waits_until(lambda: desk.masks)
+    desk.inference.show_plane(NEXT, [])
+    desk.waits_until(lambda: desk.shown)
+    assert desk.shown == [NEXT]
