@@ -30,10 +30,10 @@ ARCH: dict[str, dict[str, Any]] = {
         "channels": [8, 8, 16, 16],
         "width": 16,
     },
-    "ois-light": {"widths": [8, 8, 16, 16]},
+    "ois-tiny": {"widths": [8, 8, 16, 16]},
 }
 FUSION = {"channels": 16, "heads": 2, "blocks": 2}
-SIZE = {"ois": 84, "ois-light": 64}
+SIZE = {"ois": 84, "ois-tiny": 64}
 NAMES = list(ARCH)
 
 
@@ -183,10 +183,10 @@ def test_the_first_round_does_not_know_the_object(changed: dict[str, Any]) -> No
         ("ois", {"sparse": False}, "fusion.blocks", 4),
         ("ois", {"dense": False}, "fusion.dense", 5),
         ("ois", {"objects": False}, None, 5),
-        ("ois-light", {"order": None}, None, 4),
-        ("ois-light", {"order": "intensity"}, None, 5),
-        ("ois-light", {"sparse": False}, "fusion.kinds", 4),
-        ("ois-light", {"dense": False}, "fusion.dense", 5),
+        ("ois-tiny", {"order": None}, None, 4),
+        ("ois-tiny", {"order": "intensity"}, None, 5),
+        ("ois-tiny", {"sparse": False}, "fusion.kinds", 4),
+        ("ois-tiny", {"dense": False}, "fusion.dense", 5),
     ],
 )
 def test_each_part_can_be_left_out(
@@ -210,7 +210,7 @@ def test_each_part_can_be_left_out(
         ("ois", {"layers": [1, 2, 3]}, "four blocks"),
         ("ois", {"layers": [1, 2, 3, 4]}, "below 4"),
         ("ois", {"channels": [8, 8]}, "four numbers"),
-        ("ois-light", {"fusion": {"order": "depth"}}, "intensity or geodesic"),
+        ("ois-tiny", {"fusion": {"order": "depth"}}, "intensity or geodesic"),
     ],
 )
 def test_numbers_that_fit_no_model_are_named(

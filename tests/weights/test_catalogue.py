@@ -7,13 +7,19 @@ import sys
 
 import pytest
 
+from napari_segnext.models import ModelConfig, build_model
 from napari_segnext.models.reference import reference_config
 from napari_segnext.weights import (
     CATALOGUE,
+    DownloadError,
     cache_folder,
+    download,
     embeddings_folder,
     list_models,
+    load_model,
     path_of,
+    save_model,
+    verify,
 )
 from napari_segnext.weights.checkpoint import expected_shapes
 
@@ -44,6 +50,24 @@ def test_terms_of_published_models_are_said(entry):
     assert ("HQSeg-44K" in entry.caveat) == (entry.name == "vitb-sa2-hq")
 
 
+@pytest.mark.parametrize("name", ["ois-tiny", "ois-small", "ois-base"])
+def test_an_unpublished_model_says_how_to_make_it(cache, name):
+    entry = CATALOGUE[name]
+    assert not entry.bundled
+    assert ("not for commercial use" in entry.licence) == (name == "ois-base")
+    with pytest.raises(DownloadError, match=f"train --model {name}"):
+        download(name)
+    with pytest.raises(FileNotFoundError, match=f"train --model {name}"):
+        verify(name)
+
+
+def test_an_unpublished_model_is_found_where_the_message_says(cache):
+    config = ModelConfig("ois-tiny", 64, arch={"widths": [8, 8, 8, 16]})
+    cache.mkdir()
+    save_model(build_model(config), path_of(CATALOGUE["ois-tiny"]))
+    assert load_model("ois-tiny", device="cpu").config == config
+
+
 def test_the_cache_can_be_elsewhere(monkeypatch, tmp_path):
     monkeypatch.delenv("NAPARI_SEGNEXT_CACHE", raising=False)
     assert cache_folder().name == "napari-segnext"
@@ -55,7 +79,7 @@ def test_the_list_says_what_is_present(cache):
     cache.mkdir()
     (cache / CATALOGUE["vitb-sa1"].file).write_bytes(b"123")
     listed = {status.entry.name: status for status in list_models()}
-    assert list(listed) == ["tiny", "vitb-sa1", "vitb-sa2", "vitb-sa2-hq"]
+    assert list(listed) == list(CATALOGUE)
     assert (listed["vitb-sa1"].present, listed["vitb-sa1"].size) == (True, 3)
     missing = listed["vitb-sa2"]
     assert (missing.present, missing.size) == (False, missing.entry.size)

@@ -30,7 +30,7 @@ __all__ = [
 # Name -> (module, class); a module is imported when a model of it is built.
 ARCHITECTURES = {
     "ois": ("napari_segnext.models.ois.ois", "OIS"),
-    "ois-light": ("napari_segnext.models.ois.light", "LightOIS"),
+    "ois-tiny": ("napari_segnext.models.ois.light", "LightOIS"),
     "segnext": ("napari_segnext.models.segnext", "SegNext"),
     "tiny": ("napari_segnext.models.tiny", "Tiny"),
 }

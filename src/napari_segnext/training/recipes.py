@@ -21,7 +21,10 @@ from napari_segnext.training.sources import (
     repeated,
     superpixels,
 )
-from napari_segnext.training.starts import load_imagenet_encoder
+from napari_segnext.training.starts import (
+    load_imagenet_encoder,
+    require_depth_anything,
+)
 
 # Weight in the mixture of the bundled model: of the labels, and of superpixels of the
 # same images.
@@ -97,16 +100,43 @@ def _vit_base(name: str) -> Recipe:
     return Recipe(reference_config(name), options, whole_image)
 
 
+def _ois(**arch: Any) -> Recipe:
+    """Follow the paper: Adam, focal loss alone, 15 epochs of 44,320 images.
+
+    It does not state the learning rate; the encoder is frozen.
+    """
+    config = ModelConfig("ois", 1022, arch=arch)
+    options = {
+        "steps": 110_800,
+        "size": 1022,
+        "images": 6,
+        "objects": 1,
+        "corrections": 3,
+        "rate": 1e-4,
+        "weight_decay": 0.0,
+        "dice": 0.0,
+        "averaging": 0.999,
+    }
+    return Recipe(config, options, whole_image, require_depth_anything)
+
+
+_TINY_RECIPE = Recipe(
+    _TINY,
+    {"size": 192, "images": 3, "corrections": 6, "averaging": 0.997, "decay": 0.5},
+    start=load_imagenet_encoder,
+    # The first stages see edges and blobs, in EM as in photographs, and are the
+    # dearest to train.
+    frozen=tuple(
+        f"encoder.{part}" for part in ("conv_stem", "bn1", "blocks.0.", "blocks.1.")
+    ),
+)
+
 RECIPES = {
-    "tiny": Recipe(
-        _TINY,
-        {"size": 192, "images": 3, "corrections": 6, "averaging": 0.997, "decay": 0.5},
-        start=load_imagenet_encoder,
-        # The first stages see edges and blobs, in EM as in photographs, and are the
-        # dearest to train.
-        frozen=tuple(
-            f"encoder.{part}" for part in ("conv_stem", "bn1", "blocks.0.", "blocks.1.")
-        ),
+    "tiny": _TINY_RECIPE,
+    "ois-tiny": replace(_TINY_RECIPE, config=replace(_TINY, architecture="ois-tiny")),
+    "ois-small": _ois(),
+    "ois-base": _ois(
+        embed_dim=768, num_heads=12, channels=[96, 192, 384, 768], width=128
     ),
     "small": Recipe(
         replace(

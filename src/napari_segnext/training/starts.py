@@ -11,6 +11,11 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import nn
 
 from napari_segnext.models import SegmentationModel
+from napari_segnext.models.ois.depth_anything import (
+    read_depth_anything,
+    start_from_depth_anything,
+)
+from napari_segnext.models.ois.ois import OIS
 from napari_segnext.weights import load_model
 
 IMAGENET = "imagenet"
@@ -42,14 +47,31 @@ def load_imagenet_encoder(model: SegmentationModel) -> None:
     encoder.load_state_dict({k: values[k] for k in encoder.state_dict()})
 
 
+def require_depth_anything(model: SegmentationModel) -> None:
+    """Refuse to train OIS from nothing: its encoder is never trained.
+
+    Raises
+    ------
+    ValueError
+        Always, and says which file to start from.
+    """
+    raise ValueError(
+        "OIS starts from Depth Anything V2: give its file as --start, "
+        "depth_anything_v2_vits.pth (Apache-2.0) for ois-small or "
+        "depth_anything_v2_vitb.pth (CC BY-NC 4.0, not for commercial use) for "
+        "ois-base, from huggingface.co/depth-anything"
+    )
+
+
 def load_weights(model: SegmentationModel, path: Path) -> None:
-    """Start from a file: a model of the same architecture, or an MAE pre-training.
+    """Start from a file: a model of the same architecture, or a pre-training.
 
     Parameters
     ----------
     path
         ``.safetensors`` or ``.pth`` of a model; or the ``mae_pretrain_vit_base.pth``
-        of He et al., from which the encoder starts (the rest at random).
+        of He et al., from which the encoder starts (the rest at random); or, for
+        OIS, a file of Depth Anything V2.
 
     Raises
     ------
@@ -58,6 +80,9 @@ def load_weights(model: SegmentationModel, path: Path) -> None:
     OSError
         If it cannot be read.
     """
+    if isinstance(model, OIS) and (tensors := read_depth_anything(path)):
+        start_from_depth_anything(model, tensors)
+        return
     if path.suffix == ".pth":
         published = torch.load(path, map_location="cpu", weights_only=True)
         if "model" in published:

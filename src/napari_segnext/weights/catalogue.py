@@ -12,6 +12,13 @@ _MAE = (
 _HQ = " HQSeg-44K, used for fine-tuning, has parts of non-commercial or mixed terms."
 
 
+def _train(name: str, needs: str) -> str:
+    return (
+        "nobody has published trained weights of it; make them with "
+        f"`napari-segnext train --model {name} --out DIR{needs}`"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Entry:
     """One model of the catalogue.
@@ -34,6 +41,8 @@ class Entry:
         which says itself what it holds.
     sha256
         As published; None where nothing is.
+    unpublished
+        Why there is no file to fetch, and how to make one; empty if there is.
     """
 
     name: str
@@ -45,11 +54,12 @@ class Entry:
     url: str | None = None
     reference: str | None = None
     sha256: str | None = None
+    unpublished: str = ""
 
     @property
     def bundled(self) -> bool:
         """Whether the file comes with the package."""
-        return self.url is None
+        return self.url is None and not self.unpublished
 
 
 def _drive(identifier: str) -> str:
@@ -94,6 +104,30 @@ _ENTRIES = (
         caveat=_MAE + _HQ,
         url=_drive("1qkXIvxnlY3Z4xLYGWJcoAHBUNyDmvwPS"),
         reference="vitb-sa2-hq",
+    ),
+    Entry(
+        "ois-tiny",
+        "OIS with the encoder of tiny: order-aware prompts; no trained weights yet",
+        "ois-tiny.safetensors",
+        size=5_650_000,
+        licence="yours, when you have trained it",
+        unpublished=_train("ois-tiny", " --data DATA"),
+    ),
+    Entry(
+        "ois-small",
+        "OIS on Depth Anything V2 Small, 1022 pixels; no trained weights published",
+        "ois-small.safetensors",
+        size=113_700_000,
+        licence="Apache-2.0 (Depth Anything V2 Small)",
+        unpublished=_train("ois-small", " --start depth_anything_v2_vits.pth"),
+    ),
+    Entry(
+        "ois-base",
+        "OIS on Depth Anything V2 Base, as in its paper; no trained weights published",
+        "ois-base.safetensors",
+        size=435_400_000,
+        licence="CC BY-NC 4.0 (Depth Anything V2 Base): not for commercial use",
+        unpublished=_train("ois-base", " --start depth_anything_v2_vitb.pth"),
     ),
 )
 

@@ -84,6 +84,8 @@ def download(
         return path
     if path.is_file() and check_digest(path, entry.sha256):
         return path
+    if entry.unpublished and not path.is_file():
+        raise DownloadError(f"{path} is missing. {_how_to_place(entry, path)}")
     cancel = cancel or threading.Event()
     make_cache_folder()
     with _alone(path, cancel):
@@ -183,6 +185,8 @@ def _inspect(entry: Entry, path: Path) -> Verified:
 
 
 def _how_to_place(entry: Entry, path: Path) -> str:
+    if entry.unpublished:
+        return f"As for {entry.name!r}, {entry.unpublished} and put them there"
     return (
         f"By hand: fetch {entry.file} ({entry.size / 1e6:.0f} MB) from {entry.url} "
         f"with a browser and put it at {path}, or give its path in place of the name "

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor
 
 from napari_segnext.models.ois.ois import OIS
@@ -39,9 +41,26 @@ _RENAMED = (
     (r"^head\.conv2", "depth_head.scratch.output_conv2.0"),
     (r"^head\.conv3", "depth_head.scratch.output_conv2.2"),
 )
+_BEGINNINGS = ("pretrained.", "depth_head.", "backbone.", "neck.", "head.")
 _PARTS = ("query", "key", "value")
 # In the files, but never used.
 _UNUSED = ("pretrained.mask_token", "depth_head.scratch.refinenet4.resConfUnit1.")
+
+
+def read_depth_anything(path: Path) -> dict[str, Tensor] | None:
+    """Read a published file by either kind's names; None if it holds something else.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    if path.suffix == ".safetensors":
+        tensors = load_file(path)
+    else:
+        tensors = torch.load(path, map_location="cpu", weights_only=True)
+    known = all(name.startswith(_BEGINNINGS) for name in tensors)
+    return tensors if known else None
 
 
 def published_names(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
