@@ -245,6 +245,7 @@ class Saving(QObject):
         self._ahead = journal.number - self._acknowledged.taken
         journal.watchers.append(self._heard)
         self._take_stock()
+        self.changed.emit()
 
     def _leave(self, journal: Journal) -> None:
         """Give a journal what a session that has ended left."""
