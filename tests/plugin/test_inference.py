@@ -14,7 +14,7 @@ from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.session import Request
 from napari_segnext.volume import Volume, VolumePredictor
 
-BLOCKS, BLOCK_S = 12, 0.2
+BLOCKS, BLOCK_S = 12, 0.1
 ARCH = {
     "embed_dim": 12,
     "depth": BLOCKS,
@@ -40,7 +40,7 @@ class Desk:
         decode = model.decode
 
         def watched(*given):
-            self.decoding.append((self.blocks, time.perf_counter()))
+            self.decoding.append(self.blocks)
             return decode(*given)
 
         model.decode = watched
@@ -67,7 +67,7 @@ class Desk:
         self.inference.decode(Request(1, plane, prompts, None, 0, ticket))
 
     def waits_until(self, condition):
-        self._qtbot.waitUntil(lambda: bool(condition()), timeout=20_000)
+        self._qtbot.waitUntil(lambda: bool(condition()), timeout=60_000)
 
 
 @pytest.fixture
@@ -84,12 +84,11 @@ def test_click_during_a_prefetch_is_decoded_within_a_block(desk):
     desk.waits_until(lambda: desk.shown == [HERE])
     desk.slow = True
     desk.waits_until(desk.in_block.is_set)
-    begun, clicked = desk.blocks, time.perf_counter()
+    begun = desk.blocks
     desk.click(HERE)
     desk.waits_until(lambda: desk.masks)
-    blocks, decoding = desk.decoding[0]
-    assert blocks - begun <= 1 < BLOCKS - (begun - BLOCKS)
-    assert decoding - clicked < 2.5 * BLOCK_S
+    # Blocks that began between the click and its decode, of those that were left.
+    assert desk.decoding[0] - begun <= 1 < 2 * BLOCKS - begun
     desk.slow = False
     desk.waits_until(lambda: desk.predictor.is_embedded(NEXT))
 
@@ -116,8 +115,11 @@ def test_slice_embedded_ahead_is_not_started_anew_when_it_is_shown(desk):
 
 
 def test_slice_is_not_called_ready_once_it_has_a_mask(desk):
-    desk.inference.show_plane(HERE, [])
+    desk.slow = True
     desk.click(HERE)
+    desk.waits_until(desk.in_block.is_set)
+    desk.inference.show_plane(HERE, [])
+    desk.slow = False
     desk.waits_until(lambda: desk.masks)
     desk.inference.show_plane(NEXT, [])
     desk.waits_until(lambda: desk.shown)

@@ -40,7 +40,7 @@ class Inference(QObject):
         self._neighbours: Sequence[Plane] = ()
         self._unanswered: dict[Hashable, Request] = {}
         self._embedded: set[Plane] = set()
-        self._answered = False
+        self._told = False
         self._closed = False
         self._ahead = QTimer(self)
         self._ahead.setSingleShot(True)
@@ -75,7 +75,7 @@ class Inference(QObject):
     def show_plane(self, plane: Plane, neighbours: Sequence[Plane]) -> None:
         """Embed the displayed plane now, and its neighbours a little later."""
         self._plane, self._neighbours = plane, neighbours
-        self._answered = False
+        self._told = False
         self._ahead.start()
         # What is under way for this very plane goes on; for others it is in the way.
         self._worker.discard(
@@ -160,8 +160,9 @@ class Inference(QObject):
 
     def _done_embedding(self, plane: Plane, milliseconds: float) -> None:
         self._embedded.add(plane)
-        # A mask says that the plane is embedded, and more.
-        if plane == self._plane and not self._answered:
+        # A mask has said it too, and more.
+        if plane == self._plane and not self._told:
+            self._told = True
             self.shown.emit(plane, milliseconds)
 
     def _loaded(self, engine: Engine) -> None:
@@ -176,7 +177,7 @@ class Inference(QObject):
         if self._unanswered.get(key) is request:
             del self._unanswered[key]
         self._embedded.add(request.plane)
-        self._answered = self._answered or request.plane == self._plane
+        self._told = self._told or request.plane == self._plane
         self.decoded.emit(request, prediction)
 
     def _embed_ahead(self) -> None:
