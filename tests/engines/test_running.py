@@ -132,7 +132,7 @@ def test_cancelling_is_no_failure():
 
 
 class OnGPU(IntensityModel):
-    """Behaves as a model on a GPU that is out of memory."""
+    """Behaves as a model on a GPU that is out of memory when it decodes."""
 
     gpu = False
 
@@ -140,10 +140,10 @@ class OnGPU(IntensityModel):
     def device(self):
         return torch.device("meta" if self.gpu else "cpu")
 
-    def image_features(self, images, check=lambda: None):
+    def decode(self, embedding, prompts, state=None):
         if self.gpu:
             raise torch.OutOfMemoryError("CUDA out of memory.")
-        return super().image_features(images, check)
+        return super().decode(embedding, prompts, state)
 
     def _apply(self, function, *args):
         self.gpu = False  # it is being moved
@@ -154,9 +154,14 @@ def test_gpu_that_fails_leaves_the_work_to_the_cpu():
     plain, told = OnGPU().eval(), Told()
     model = EngineModel(plain)
     model.listen(told.append)
+    predictor = Predictor(model)
+    predictor.set_image(IMAGE)
+    predictor.embed()
     plain.gpu = True
     assert model.description == "PyTorch on the GPU"
-    np.testing.assert_array_equal(click(model), click(IntensityModel().eval()))
+    for _ in range(2):
+        found = predictor.predict(Prompts().click(30, 30)).probability
+        np.testing.assert_array_equal(found, click(IntensityModel().eval()))
     (message,) = told.messages
     assert "out of memory" in message
     assert "the CPU goes on" in message

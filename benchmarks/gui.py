@@ -1,0 +1,270 @@
+"""What a user feels: from mouse release to mask drawn, and how long the window stalls.
+
+A real napari window, a real mouse event on its canvas, and the end of the first frame
+that shows the new mask. What the model takes is given apart: the rest is the plugin,
+napari and the drawing. Stalls are gaps between the beats of a timer on the GUI thread,
+while slices are turned and embedded; the same turns without a session tell napari's
+share. As wall time depends on what else the machine does, the CPU time of the GUI
+thread is given too.
+
+    xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/gui.py --json RESULT.json
+"""
+
+from __future__ import annotations
+
+import json as json_format
+import os
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.table import Table
+
+BEAT_MS = 2
+SLICES = 12
+TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class Row:
+    """Medians (masks) and maxima (stalls) of one size, in milliseconds.
+
+    Attributes
+    ----------
+    mask
+        From mouse release to mask drawn.
+    decode
+        Of that, the model and what is between it and the image.
+    beyond
+        Median of the differences of the two.
+    beyond_cpu
+        CPU time of the GUI thread in between.
+    stall, stall_cpu
+        While slices are turned and embedded; CPU time of the GUI thread in a gap.
+    napari, napari_cpu
+        The same while slices are turned without a session.
+    """
+
+    size: int
+    clicks: int
+    mask: float
+    decode: float
+    beyond: float
+    beyond_cpu: float
+    stall: float
+    stall_cpu: float
+    napari: float
+    napari_cpu: float
+
+
+def make_volume(size: int) -> NDArray[np.uint8]:
+    """Make slices with bright disks on a noisy ground, a different one in each."""
+    rng = np.random.default_rng(0)
+    rows, columns = np.ogrid[:size, :size]
+    volume = rng.integers(40, 90, (SLICES, size, size), np.uint8)
+    for number in range(SLICES):
+        for at in (0.25, 0.5, 0.75):
+            middle, radius = at * size + number, 0.04 * min(size, 1024)
+            inside = (rows - middle) ** 2 + (columns - middle) ** 2 < radius**2
+            volume[number][inside] += 120
+    return volume
+
+
+class Heartbeat:
+    """A timer on the GUI thread; `longest` gaps are those since `start`."""
+
+    def __init__(self) -> None:
+        from qtpy.QtCore import Qt, QTimer
+
+        self._timer = QTimer()
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(BEAT_MS)
+        self._timer.timeout.connect(self._beat)
+
+    def start(self) -> None:
+        """Begin anew."""
+        self._last = time.perf_counter(), time.thread_time()
+        self.longest = self.longest_cpu = 0.0
+        self._timer.start()
+
+    def stop(self) -> None:
+        """Count the gap that has not ended yet, too."""
+        self._beat()
+        self._timer.stop()
+
+    def _beat(self) -> None:
+        now = time.perf_counter(), time.thread_time()
+        gap, cpu = (1e3 * (n - b) for n, b in zip(now, self._last, strict=True))
+        self.longest = max(self.longest, gap - BEAT_MS)
+        self.longest_cpu = max(self.longest_cpu, cpu)
+        self._last = now
+
+
+class Desk:
+    """A napari window with a volume in it, and the plugin's panel."""
+
+    def __init__(self, size: int, model: str, engine: str) -> None:
+        import napari
+        from qtpy.QtTest import QTest
+
+        self.wait_ms = QTest.qWait
+        self.viewer = napari.Viewer()
+        self.viewer.window.resize(1500, 900)
+        self.image = self.viewer.add_image(make_volume(size))
+        _, self.widget = self.viewer.window.add_plugin_dock_widget(
+            "napari-segnext", "SegNext"
+        )
+        self.widget.model_choice.setCurrentIndex(
+            self.widget.model_choice.findData(model)
+        )
+        self.widget.engine_choice.setCurrentIndex(
+            self.widget.engine_choice.findData(engine)
+        )
+        canvas = self.viewer.window._qt_viewer.canvas
+        self.canvas = canvas.native
+        canvas._scene_canvas.events.draw.connect(self._drawn, position="last")
+        self.prediction: Any = None
+        self._drawn_at: tuple[float, float] | None = None
+
+    def start(self) -> None:
+        """Start a session and wait for its model."""
+        self.widget.start()
+        self.wait(lambda: "Ready" in self.widget.status)
+        self.widget.annotator._inference.decoded.connect(self._decoded)
+
+    def wait(self, condition: Any) -> None:
+        """Let the window live until something is so."""
+        end = time.monotonic() + TIMEOUT_S
+        while not condition():
+            if time.monotonic() > end:
+                raise TimeoutError(f"nothing happened; status: {self.widget.status}")
+            self.wait_ms(1)
+
+    def settle(self) -> None:
+        """Wait until the worker has nothing more to do."""
+        worker = self.widget.worker
+        self.wait_ms(300)
+        if worker is not None:
+            self.wait(lambda: worker.idle)
+        self.wait_ms(100)
+
+    def click(self, y: float, x: float) -> tuple[float, float, float]:
+        """Click; return wall and GUI CPU time until drawn, and the model's share."""
+        from qtpy.QtCore import Qt
+        from qtpy.QtTest import QTest
+
+        at = self._pixel((self.viewer.dims.current_step[0], y, x))
+        self.prediction, self._drawn_at = None, None
+        QTest.mouseMove(self.canvas, at)
+        self.wait_ms(50)
+        button, none = Qt.MouseButton.LeftButton, Qt.KeyboardModifier.NoModifier
+        QTest.mousePress(self.canvas, button, none, at)
+        begun = time.perf_counter(), time.thread_time()
+        QTest.mouseRelease(self.canvas, button, none, at)
+        self.wait(lambda: self._drawn_at is not None)
+        assert self._drawn_at is not None
+        wall, cpu = (1e3 * (d - b) for d, b in zip(self._drawn_at, begun, strict=True))
+        return wall, cpu, self.prediction.decode_ms + self.prediction.embed_ms
+
+    def turn(self, beat: Heartbeat) -> tuple[float, float]:
+        """Turn to every other slice; return the longest gap, wall and GUI CPU time."""
+        walls, cpus = [], []
+        for index in range(1, SLICES, 2):
+            beat.start()
+            self.viewer.dims.set_current_step(0, index)
+            self.settle()
+            beat.stop()
+            walls.append(beat.longest)
+            cpus.append(beat.longest_cpu)
+        return max(walls), max(cpus)
+
+    def close(self) -> None:
+        """Close the window."""
+        self.widget.close()
+        self.viewer.close()
+
+    def _pixel(self, position: tuple[float, ...]) -> Any:
+        from qtpy.QtCore import QPoint
+
+        y, x = self.image.data_to_world(position)[1:]
+        view = self.viewer.window._qt_viewer.canvas.view
+        mapped = (view.transform * view.scene.transform).map([x, y])
+        return QPoint(round(mapped[0] / mapped[3]), round(mapped[1] / mapped[3]))
+
+    def _decoded(self, request: Any, prediction: Any) -> None:
+        # Connected after the annotator, which has written the mask by now.
+        self.prediction = prediction
+
+    def _drawn(self, event: Any) -> None:
+        from vispy.gloo import gl
+
+        if self.prediction is not None and self._drawn_at is None:
+            gl.glFinish()
+            self._drawn_at = time.perf_counter(), time.thread_time()
+
+
+def measure(size: int, clicks: int, model: str, engine: str) -> Row:
+    beat = Heartbeat()
+    desk = Desk(size, model, engine)
+    desk.turn(beat)
+    napari = desk.turn(beat)
+    desk.viewer.dims.set_current_step(0, 0)
+    desk.start()
+    desk.settle()
+    taken = []
+    for number in range(clicks + 2):
+        middle = (0.25, 0.5, 0.75)[number % 3] * size
+        # Near the middle of a disk; none twice at one place.
+        taken.append(desk.click(middle + number % 5, middle + number // 3))
+        desk.settle()
+    wall, cpu, model_ms = np.array(taken[2:]).T
+    stall = desk.turn(beat)
+    desk.close()
+    return Row(
+        size,
+        clicks,
+        float(np.median(wall)),
+        float(np.median(model_ms)),
+        float(np.median(wall - model_ms)),
+        float(np.median(cpu)),
+        *stall,
+        *napari,
+    )
+
+
+def main(
+    json: Annotated[Path | None, typer.Option(help="Where the numbers go.")] = None,
+    model: Annotated[str, typer.Option(help="Name of a model.")] = "tiny",
+    engine: Annotated[str, typer.Option(help="What runs it.")] = "auto",
+    sizes: Annotated[str, typer.Option(help="Sides of slices.")] = "240,1024,4096",
+    clicks: Annotated[int, typer.Option(min=1, help="Of each size.")] = 15,
+) -> None:
+    os.environ.setdefault("QT_QPA_PLATFORM", "xcb")
+    home = tempfile.mkdtemp(prefix="napari-segnext-")
+    os.environ["NAPARI_CONFIG"] = str(Path(home) / "settings.yaml")
+    rows = [measure(int(n), clicks, model, engine) for n in sizes.split(",")]
+    load = os.getloadavg()[0]
+    table = Table("Slice", "Mask", "Decode", "Beyond", "CPU", "Stall", "CPU")
+    table.add_column("napari alone")
+    table.add_column("CPU")
+    for row in rows:
+        side, _, *numbers = asdict(row).values()
+        table.add_row(f"{side} x {side}", *(f"{n:.0f}" for n in numbers))
+    Console().print(table)
+    Console().print(
+        f"ms; {os.cpu_count()} CPUs, load {load:.1f} during the last minute"
+    )
+    if json is not None:
+        result = {"model": model, "engine": engine, "cpus": os.cpu_count()}
+        text = {**result, "load": load, "rows": [asdict(row) for row in rows]}
+        json.write_text(json_format.dumps(text, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    typer.run(main)
