@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from timm.models.vision_transformer import Block
+from torch import Tensor
+from torch.nn import functional as F
+
+from napari_segnext.models.incremental import (
+    ApproximateDecoder,
+    ExactDecoder,
+    exact_decoder,
+)
+from napari_segnext.models.incremental.attention import Attended
+from napari_segnext.models.incremental.cells import (
+    COARSE,
+    from_cells,
+    neighbourhoods,
+    patches,
+    to_cells,
+    upsampling,
+)
+from napari_segnext.models.segnext import SegNext
+
+from .test_segnext import small
+
+SIZE = 448
+GRID = SIZE // 16
+
+
+@pytest.fixture(scope="module")
+def model() -> SegNext:
+    return small(SIZE)
+
+
+@pytest.fixture
+def image() -> Tensor:
+    return torch.randn(24, GRID, GRID, generator=torch.Generator().manual_seed(1))
+
+
+def dense_map(*clicks: tuple[int, int, int], previous: Tensor | float = 0.0) -> Tensor:
+    """(3, S, S) with a small square for each (channel, y, x)."""
+    dense = torch.zeros(3, SIZE, SIZE)
+    dense[0] = previous
+    for channel, y, x in clicks:
+        dense[channel, y : y + 7, x : x + 7] = 1
+    return dense
+
+
+def plain(model: SegNext, image: Tensor, dense: Tensor) -> Tensor:
+    fused = model.fuse({"image": image[None]}, dense[None])
+    return model.low_resolution_logits(fused)[0, 0]
+
+
+def session(model: SegNext, image: Tensor) -> list[Tensor]:
+    """Dense maps of a user's clicks, each with the mask before."""
+    clicks = [(1, 100, 200), (2, 300, 60), (1, 0, 0), (1, 437, 437)]
+    maps: list[Tensor] = []
+    previous: Tensor | float = 0.0
+    for count in range(1, len(clicks) + 1):
+        maps.append(dense_map(*clicks[:count], previous=previous))
+        low = plain(model, image, maps[-1])[None, None]
+        previous = F.interpolate(low, (SIZE, SIZE), mode="bilinear")[0, 0].sigmoid()
+    return maps
+
+
+def test_rows_in_the_order_of_cells_hold_all_that_the_map_held() -> None:
+    grid = torch.arange(2 * 8 * 8.0).reshape(2, 8, 8)
+    rows = to_cells(grid)
+    assert rows[:5, 0].tolist() == [0, 1, 8, 9, 2]
+    dense = torch.rand(3, 64, 64)
+    convolution = torch.nn.Conv2d(3, 5, 16, 16)
+    wanted = to_cells(convolution(dense[None])[0])
+    weight, bias = convolution.weight.flatten(1), convolution.bias
+    torch.testing.assert_close(F.linear(patches(dense, 16), weight, bias), wanted)
+
+
+@pytest.mark.parametrize("level", range(3))
+def test_neighbourhoods_and_weights_are_bilinear_interpolation(level: int) -> None:
+    side, cells = COARSE[level], 3
+    maps = [torch.zeros(cells * s, cells * s) for s in COARSE]
+    maps[level] = torch.rand(cells * side, cells * side)
+    rows = []
+    for plane, of_cell in zip(maps, COARSE, strict=True):
+        cut = plane.reshape(cells, of_cell, cells, of_cell).transpose(1, 2)
+        nested = cut.reshape(cells**2, of_cell, of_cell)
+        while nested.shape[-1] > 1:  # quarters of quarters, row by row
+            half = nested.shape[-1] // 2
+            nested = nested.unflatten(-1, (2, half)).unflatten(-3, (2, half))
+            nested = nested.movedim((-4, -2), (-4, -3)).flatten(0, -3)
+        rows.append(nested.flatten())
+    gathered = torch.cat(rows)[neighbourhoods(cells)]
+    found = from_cells(gathered @ upsampling().T)
+    wanted = F.interpolate(maps[level][None, None], 8 * cells, mode="bilinear")[0, 0]
+    torch.testing.assert_close(found, wanted)
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2])
+def test_the_exact_decoder_gives_the_models_own_logits(image, depth) -> None:
+    model = small(SIZE, fusion_depth=depth)
+    with torch.inference_mode():
+        decoder = ExactDecoder(model)
+        for dense in session(model, image):
+            wanted = plain(model, image, dense)
+            torch.testing.assert_close(
+                decoder(image, dense), wanted, atol=1e-4, rtol=1e-4
+            )
+
+
+def test_a_first_click_only_corrects_what_is_remembered(
+    model, image, monkeypatch
+) -> None:
+    counts = []
+    attend = Attended.to.__func__
+
+    def counting(cls, block, tokens):
+        counts.append(len(tokens))
+        return attend(cls, block, tokens)
+
+    monkeypatch.setattr(Attended, "to", classmethod(counting))
+    with torch.inference_mode():
+        decoder = ExactDecoder(model)
+        for y in (20, 120, 320):
+            dense = dense_map((1, y, 200))
+            found = decoder(image, dense)
+            torch.testing.assert_close(
+                found, plain(model, image, dense), atol=1e-4, rtol=1e-4
+            )
+    assert counts == [GRID**2]
+
+
+def test_what_is_remembered_is_of_two_images_at_most(model) -> None:
+    with torch.inference_mode():
+        decoder = ExactDecoder(model)
+        sizes = []
+        for seed in range(4):
+            other = torch.randn(
+                24, GRID, GRID, generator=torch.Generator().manual_seed(seed)
+            )
+            dense = dense_map((1, 50, 50))
+            found = decoder(other, dense)
+            torch.testing.assert_close(
+                found, plain(model, other, dense), atol=1e-4, rtol=1e-4
+            )
+            sizes.append(decoder.nbytes)
+    assert sizes[1:] == [2 * sizes[0]] * 3
+
+
+def test_other_weights_get_another_decoder(image) -> None:
+    model = small(SIZE)
+    dense = dense_map((1, 50, 50))
+    with torch.inference_mode():
+        before = model.mask_logits({"image": image[None]}, dense[None])
+        assert exact_decoder(model) is exact_decoder(model)
+    with torch.no_grad():
+        model.neck.down_4[0].weight.mul_(1.5)
+    with torch.inference_mode():
+        after = model.mask_logits({"image": image[None]}, dense[None])
+        low = plain(model, image, dense)[None, None]
+    assert not torch.allclose(before, after, atol=1e-2)
+    wanted = F.interpolate(low, (SIZE, SIZE), mode="bilinear", align_corners=True)
+    torch.testing.assert_close(after, wanted, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+def test_a_recorded_decode_does_not_depend_on_the_prompts_it_was_recorded_with(
+    model, image
+) -> None:
+    first, second = dense_map((1, 50, 50)), dense_map((1, 9, 9), (2, 300, 300))
+    with torch.inference_mode():
+        traced = torch.jit.trace(
+            lambda features, dense: model.mask_logits({"image": features}, dense),
+            (image[None], first[None]),
+            check_trace=False,
+        )
+        wanted = model.mask_logits({"image": image[None]}, second[None])
+        torch.testing.assert_close(
+            traced(image[None], second[None]), wanted, atol=1e-4, rtol=1e-4
+        )
+
+
+@pytest.mark.parametrize("loudness", [1.0, 30.0])
+def test_changed_tokens_are_exchanged_in_every_row(loudness: float) -> None:
+    """Loud tokens draw all attention, before or after."""
+    torch.manual_seed(0)
+    block = Block(16, 2, qkv_bias=True).eval()
+    tokens = torch.randn(60, 16)
+    rows, new = torch.tensor([3, 40]), torch.randn(2, 16)
+    with torch.inference_mode():
+        block.norm1 = torch.nn.Identity()
+        tokens[3] *= loudness
+        for values in (new, loudness * new, tokens[rows]):
+            changed = tokens.clone()
+            changed[rows] = values
+            attended = Attended.to(block, tokens.clone())
+            attended.change(rows, values)
+            wanted = Attended.to(block, changed)
+            torch.testing.assert_close(attended.seen, wanted.seen, atol=1e-4, rtol=1e-4)
+            torch.testing.assert_close(attended.mass, wanted.mass, atol=1e-4, rtol=1e-4)
+            outputs = block(changed[None])[0]
+            torch.testing.assert_close(
+                attended.outputs(), outputs, atol=1e-3, rtol=1e-3
+            )
+
+
+def test_without_tolerance_the_approximate_decoder_is_exact(model, image) -> None:
+    with torch.inference_mode():
+        decoder = ApproximateDecoder(model, tolerance=0, ignored=0)
+        for dense in [*session(model, image), dense_map((1, 100, 200))]:
+            torch.testing.assert_close(
+                decoder(image, dense), plain(model, image, dense), atol=1e-3, rtol=1e-3
+            )
+
+
+def test_with_all_tolerance_only_the_clicks_surroundings_change(model, image) -> None:
+    with torch.inference_mode():
+        decoder = ApproximateDecoder(model, tolerance=1e9)
+        nothing = decoder(image, dense_map()).clone()
+        found = decoder(image, dense_map((1, 100, 200)))
+    changed = (found - nothing).abs() > 0
+    rows, columns = changed.any(1).nonzero(), changed.any(0).nonzero()
+    # The click's cell, 96..127 x 192..223, and one more all round, at stride 4.
+    assert (rows.min(), rows.max()) == (16, 39)
+    assert (columns.min(), columns.max()) == (40, 63)
+
+
+def test_a_patch_that_changes_less_than_what_is_ignored_stays(model, image) -> None:
+    with torch.inference_mode():
+        decoder = ApproximateDecoder(model, ignored=0.1)
+        nothing = decoder(image, dense_map()).clone()
+        assert torch.equal(decoder(image, dense_map(previous=0.05)), nothing)
+        assert not torch.equal(decoder(image, dense_map(previous=0.2)), nothing)
+
+
+def test_the_approximate_decoder_goes_on_from_the_nearest_decode(model, image) -> None:
+    maps = session(model, image)
+    with torch.inference_mode():
+        decoder = ApproximateDecoder(model, tolerance=0, ignored=0)
+        for dense in (maps[2], maps[2], dense_map((1, 9, 9)), maps[3]):
+            found = decoder(image, dense)
+            wanted = plain(model, image, dense)
+            torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-3)
