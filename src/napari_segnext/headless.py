@@ -8,9 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segnext import categories
+from napari_segnext.categories import Legend, Named, Values, semantic_values
 from napari_segnext.io import (
-    WRITABLE,
+    Geometry,
     ObjectPrompts,
+    check_writable,
     read_image,
     read_prompts,
     write_labels,
@@ -19,6 +22,7 @@ from napari_segnext.patch import Patch
 from napari_segnext.predictor import Prediction
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Request, Session
+from napari_segnext.session.exchange import check_objects, replay
 from napari_segnext.volume import Volume, VolumePredictor
 from napari_segnext.weights import load_model
 
@@ -36,15 +40,14 @@ def answer(
     ValueError
         If the request's plane or one of its prompts lies outside the volume.
     """
-    previous = None
-    if request.patch is not None:
-        seen = Prompts(request.prompts.items[: request.answered])
-        previous = Prediction(request.patch, seen)
-    if previous is None and not any(prompt.positive for prompt in request.prompts):
-        # There is nothing yet that negative prompts could take away.
+    if request.vain:
         shape = predictor.volume.plane_shape(request.plane)
         prediction = Prediction(Patch.nothing(shape), request.prompts)
     else:
+        previous = None
+        if request.patch is not None:
+            seen = Prompts(request.prompts.items[: request.answered])
+            previous = Prediction(request.patch, seen)
         prediction = predictor.predict(request.plane, request.prompts, previous)
     session.commit(request, prediction.patch)
     return prediction
@@ -78,19 +81,14 @@ def segment_objects(
     """
     volume = predictor.volume
     labels = np.zeros((*volume.fixed_shape, *volume.shape), np.int32)
-    session = Session(ArrayLabels(labels))
-    ids = [0]
-    for item in objects:
-        number = session.new_object(item.name)
-        ids.extend([0] * (number + 1 - len(ids)))
-        ids[number] = item.id
-        for plane, prompts in item.planes.items():
-            request = session.set_prompts(plane, prompts, number)
-            if request is not None:
-                done(item, answer(session, predictor, request))
+    session = Session(ArrayLabels(labels), blank=True)
+
+    def follow(number: int) -> None:
         complete(session, predictor, number)
-        session.accept(number)
-    return np.array(ids, np.int32)[labels]
+
+    for item, request in replay(session, objects, follow):
+        done(item, answer(session, predictor, request))
+    return np.array([0, *(item.id for item in objects)], np.int32)[labels]
 
 
 def segment_file(
@@ -103,6 +101,7 @@ def segment_file(
     start: Callable[[int], None] = lambda planes: None,
     done: Done = lambda item, prediction: None,
     complete: Complete = lambda session, predictor, number: None,
+    semantic: bool = False,
 ) -> None:
     """Segment the objects of a prompts file in an image file.
 
@@ -114,6 +113,8 @@ def segment_file(
         Called once with the count of planes, when everything has been checked.
     done, complete
         See `segment_objects`.
+    semantic
+        Whether labels have the values of the objects' classes, not of the objects.
 
     Raises
     ------
@@ -121,33 +122,52 @@ def segment_file(
         If something cannot be read, does not fit, or cannot be written. What can be
         known beforehand is told before anything is computed.
     """
-    if not out.name.lower().endswith(tuple(WRITABLE)):
-        raise ValueError(
-            f"labels cannot be written as {out.name}; choose one of "
-            f"{', '.join(WRITABLE)}"
-        )
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} exists; choose another name or add --overwrite")
+    check_out(out, overwrite)
     objects = read_prompts(prompts)
     file = read_image(image)
     volume = Volume(file.data, spatial=file.spatial, channel=file.channel)
-    _check(objects, volume)
+    check_objects(objects, volume.check, volume.plane_shape)
+    legend: Legend = {item.id: Named(item.name, item.category) for item in objects}
+    if semantic:
+        semantic_values(legend)
     predictor = VolumePredictor(load_model(model, device), volume)
     start(sum(len(item.planes) for item in objects))
     labels = segment_objects(predictor, objects, done, complete)
     spatial = [n for n, name in enumerate(file.axis_labels) if name in ("z", "y", "x")]
     others = [n for n in range(labels.ndim) if n not in spatial]
     labels = np.moveaxis(labels, range(labels.ndim), [*others, *spatial])
-    write_labels(out, labels, file.geometry)
+    write(out, labels, file.geometry, legend, semantic)
 
 
-def _check(objects: Sequence[ObjectPrompts], volume: Volume) -> None:
-    ids = [item.id for item in objects]
-    if not ids:
-        raise ValueError("the prompts file holds no objects")
-    if len(set(ids)) < len(ids) or min(ids) < 1:
-        raise ValueError(f"ids of objects are different and at least 1, not {ids}")
-    for item in objects:
-        for plane, prompts in item.planes.items():
-            volume.check(plane)
-            prompts.check_inside(volume.plane_shape(plane))
+def check_out(out: Path, overwrite: bool) -> None:
+    """Check what can be known of a file before it is written.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown.
+    FileExistsError
+        If the file exists and is not to be replaced.
+    """
+    check_writable(out)
+    if out.exists() and not overwrite:
+        raise FileExistsError(f"{out} exists; choose another name or add --overwrite")
+
+
+def write(
+    out: Path,
+    labels: Values,
+    geometry: Geometry,
+    legend: Legend,
+    semantic: bool = False,
+) -> None:
+    """Write labels of objects, or of their classes.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `write_labels`, and `categories.semantic`.
+    """
+    if semantic:
+        labels, legend = categories.semantic(labels, legend)
+    write_labels(out, labels, geometry, legend)

@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from napari_segnext.categories import Category
+from napari_segnext.categories import Category, check_distinct
 from napari_segnext.prompts import Plane
 from napari_segnext.session import operations
 from napari_segnext.session.grid import Labels
@@ -164,19 +164,14 @@ class ObjectBook:
         Raises
         ------
         ValueError
-            If another class has its value or its name, but not both.
+            As `napari_segnext.categories.check_distinct`.
         """
-        others = [
+        others = (
             each.category
             for number, each in self._objects.items()
             if each.category is not None and number not in besides
-        ]
-        for other in others:
-            if (other.value == category.value) != (other.name == category.name):
-                raise ValueError(
-                    f"{category.value} {category.name} would be mistaken for the class "
-                    f"{other.value} {other.name}: a class has one value and one name"
-                )
+        )
+        check_distinct([*others, category])
 
     def discard(self, object_id: int) -> None:
         """Take away an object's pixels, prompts and edits; it stays, empty.

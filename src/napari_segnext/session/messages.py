@@ -36,6 +36,11 @@ class Request:
     ticket: int
 
     @property
+    def vain(self) -> bool:
+        """Whether no mask can come of it: nothing yet that it could take away from."""
+        return self.patch is None and not any(p.positive for p in self.prompts)
+
+    @property
     def previous(self) -> FloatArray | None:
         """The probability to start from: (H, W) float32, or None."""
         return None if self.patch is None else self.patch.expand()

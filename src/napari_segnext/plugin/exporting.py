@@ -1,0 +1,122 @@
+"""Saving labels and prompts to files of the user's choice, on a thread of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_segnext.categories import semantic
+from napari_segnext.io import WRITABLE, check_writable, write_labels, write_prompts
+from napari_segnext.plugin.readers import label_geometry
+from napari_segnext.session.exchange import exported, legend
+from napari_segnext.session.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_segnext.plugin.label_bridge import LayerLabels
+    from napari_segnext.plugin.objects import Objects
+    from napari_segnext.session import Session
+
+
+class Exporting(QObject):
+    """Writes what a session holds when it is asked to; the user goes on meanwhile.
+
+    What cannot be written is said, and changes nothing. The signal `said` has what to
+    tell the user.
+    """
+
+    said = Signal(str)
+    _ended = Signal(object)
+
+    def __init__(
+        self,
+        image: Image,
+        session: Session,
+        labels: LayerLabels,
+        objects: Objects,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._image, self._session, self._labels = image, session, labels
+        self._objects = objects
+        self._ended.connect(lambda end: end())
+
+    def save_labels(self, path: Path) -> None:
+        """Write the labels, or the classes where those are shown.
+
+        Parameters
+        ----------
+        path
+            Its end chooses the format, see `napari_segnext.io.write_labels`.
+        """
+        try:
+            check_writable(path)
+        except ValueError as error:
+            self.said.emit(str(error))
+            return
+        image, by_class = self._image, self._objects.semantic
+        meta = {
+            "scale": image.scale,
+            "translate": image.translate,
+            "units": image.units,
+            "metadata": image.metadata,
+        }
+        geometry = label_geometry(tuple(self._session.labels.shape), meta)
+        self._labels.take_strokes()
+        snapshot, names = Snapshot(self._session), legend(self._session)
+
+        def write() -> None:
+            labels = snapshot.read()
+            if by_class:
+                labels, named = semantic(labels, names)
+                write_labels(path, labels, geometry, named)
+            else:
+                write_labels(path, labels, geometry, names)
+
+        self._start(path, write, snapshot.close)
+
+    def save_prompts(self, path: Path) -> None:
+        """Write a prompts file with the objects that have prompts."""
+        objects = exported(self._session)
+        self._start(path, lambda: write_prompts(path, objects), lambda: None)
+
+    def _start(
+        self, path: Path, write: Callable[[], None], close: Callable[[], None]
+    ) -> None:
+        def run() -> None:
+            try:
+                write()
+                text = f"Saved {path.name}"
+            except (OSError, ValueError, MemoryError) as error:
+                text = f"{path.name} was not saved: {error}. The objects are still here"
+
+            def end() -> None:
+                close()
+                self.said.emit(text)
+
+            # The widget may be gone; the file is there all the same.
+            with contextlib.suppress(RuntimeError):
+                self._ended.emit(end)
+
+        self.said.emit(f"Saving {path.name} …")
+        # Not a daemon: what is being written is finished before napari ends.
+        threading.Thread(target=run, name="segnext-export").start()
+
+
+def label_filters() -> str:
+    """Return the formats of labels as a file dialogue has them."""
+    return ";;".join(
+        (
+            "NIfTI (*.nii.gz *.nii)",
+            "TIFF (*.tif *.ome.tif)",
+            "OME-Zarr (*.zarr)",
+            "COCO annotations (*.json)",
+            f"All formats ({' '.join(f'*{end}' for end in WRITABLE)})",
+        )
+    )

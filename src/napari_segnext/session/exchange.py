@@ -1,0 +1,89 @@
+"""Objects of a session as a prompts file has them, and back to requests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from napari_segnext.categories import Named, check_distinct
+from napari_segnext.io import ObjectPrompts
+from napari_segnext.prompts import Plane
+from napari_segnext.session.book import ObjectBook
+from napari_segnext.session.messages import Request
+from napari_segnext.session.session import Session
+
+
+def exported(session: ObjectBook) -> list[ObjectPrompts]:
+    """Return the objects that have prompts."""
+    return [
+        ObjectPrompts(number, each.name, dict(each.prompts), each.category)
+        for number, each in session.objects.items()
+        if each.prompts
+    ]
+
+
+def legend(session: ObjectBook) -> dict[int, Named]:
+    """Return names and classes of the objects, by value in the labels."""
+    return {
+        number: Named(each.name, each.category)
+        for number, each in session.objects.items()
+    }
+
+
+def check_objects(
+    objects: Sequence[ObjectPrompts],
+    check: Callable[[Plane], object],
+    plane_shape: Callable[[Plane], tuple[int, int]],
+) -> None:
+    """Check that objects of a prompts file are some, and lie in an image.
+
+    Parameters
+    ----------
+    check
+        Raises a ValueError for a plane that does not cut the image.
+    plane_shape
+        Height and width of a plane.
+
+    Raises
+    ------
+    ValueError
+        Naming what does not fit.
+    """
+    ids = [item.id for item in objects]
+    if not ids:
+        raise ValueError("the prompts file holds no objects")
+    if len(set(ids)) < len(ids) or min(ids) < 1:
+        raise ValueError(f"ids of objects are different and at least 1, not {ids}")
+    check_distinct(item.category for item in objects if item.category is not None)
+    for item in objects:
+        for plane, prompts in item.planes.items():
+            check(plane)
+            prompts.check_inside(plane_shape(plane))
+
+
+def replay(
+    session: Session,
+    objects: Sequence[ObjectPrompts],
+    complete: Callable[[int], object] = lambda number: None,
+) -> Iterator[tuple[ObjectPrompts, Request]]:
+    """Give the prompts of objects to an empty session, which numbers them from 1.
+
+    An object that is done is finished: a later one takes nothing from it.
+
+    Parameters
+    ----------
+    complete
+        Called with an object's number when its planes are done.
+
+    Yields
+    ------
+    What is to be decoded, and committed before the next is asked for.
+    """
+    for item in objects:
+        number = session.new_object(item.name)
+        session.categorise([number], item.category)
+        for plane, prompts in item.planes.items():
+            request = session.set_prompts(plane, prompts, number)
+            if request is not None:
+                yield item, request
+        complete(number)
+        session.accept(number)

@@ -1,0 +1,63 @@
+"""Labels as they were, whatever is done before, while and after they are read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_segnext.prompts import Plane
+from napari_segnext.session.snapshot import Snapshot
+from tests.session.doubles import Y5, Z1, Z2, answer, ask, click, paint, started
+
+
+def drawn():
+    session, labels = started()
+    click(session, Z1, (4, 4))
+    session.new_object()
+    click(session, Z1, (4, 8))
+    return session, labels
+
+
+def change(session):
+    """Do one of everything that changes labels."""
+    click(session, Y5, (1, 6))
+    paint(session, Z2, [(1, 1), (1, 2)], 1)
+    session.undo()
+    session.merge(1, 2)
+    session.undo()
+    session.delete(1)
+    answer(session, ask(session, Z1, (2, 9)))
+
+
+def test_what_is_done_later_is_not_seen():
+    session, labels = drawn()
+    before = labels.copy()
+    snapshot = Snapshot(session)
+    change(session)
+    assert not np.array_equal(labels, before)
+    np.testing.assert_array_equal(snapshot.read(), before)
+
+
+@pytest.mark.parametrize("at", range(4))
+def test_what_is_done_while_it_is_read_is_not_seen(at):
+    session, labels = drawn()
+    before, read = labels.copy(), session.labels.read
+
+    def interrupted(plane, extent=None):
+        if plane == Plane(0, at):
+            session.labels.read = read
+            change(session)
+        return read(plane, extent)
+
+    snapshot = Snapshot(session)
+    session.labels.read = interrupted
+    np.testing.assert_array_equal(snapshot.read(), before)
+    assert not np.array_equal(labels, before)
+
+
+def test_closed_snapshot_notes_nothing_more():
+    session, _ = drawn()
+    snapshot = Snapshot(session)
+    snapshot.close()
+    assert session.recorders == []
+    snapshot.close()
