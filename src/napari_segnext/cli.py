@@ -154,7 +154,10 @@ def propagate(
 @app.command()
 def embed(
     image: Annotated[Path, typer.Argument(help="NIfTI, TIFF, zarr, .npy, ...")],
-    store: Annotated[Path, typer.Option(help="Folder of embeddings; is added to.")],
+    store: Annotated[
+        Path | None,
+        typer.Option(help="Folder of embeddings; else that of the plugin."),
+    ] = None,
     model: Model = "tiny",
     axis: Annotated[int, typer.Option(min=0, max=2, help="Of the slices.")] = 0,
     device: Device = "auto",
@@ -166,7 +169,9 @@ def embed(
     from rich.progress import Progress
 
     from napari_segnext import precompute
+    from napari_segnext.weights import embeddings_folder
 
+    store = store or embeddings_folder()
     job = precompute.Job(image.resolve(), model, store.resolve(), device)
     try:
         with Progress(console=Console(stderr=True)) as bar:

@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from napari_segnext.embeddings import EmbeddingStore
+from napari_segnext.engines import accelerate
 from napari_segnext.io import read_image
 from napari_segnext.layout import file_identity
 from napari_segnext.models import SegmentationModel
@@ -201,7 +202,9 @@ def embed_plane(job: Job, plane: Plane) -> Plane:
 @lru_cache(maxsize=1)
 def _predictor(job: Job) -> VolumePredictor:
     store = EmbeddingStore(_MEMORY_GB, job.store)
-    return VolumePredictor(load_model(job.model, job.device), job.volume(), store)
+    # On the engine that the plugin chooses too, for that is part of what is kept.
+    model = accelerate(load_model(job.model, job.device))
+    return VolumePredictor(model, job.volume(), store)
 
 
 def _on_cluster(job: Job, wanted: list[Plane], scheduler: str) -> Iterator[Plane]:
