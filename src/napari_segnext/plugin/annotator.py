@@ -11,6 +11,7 @@ from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_segnext.plugin.embed_all import EmbedAll
 from napari_segnext.plugin.engine import Keeping, load_engine
+from napari_segnext.plugin.engine_choice import EngineNews
 from napari_segnext.plugin.inference import Inference
 from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.plugin.keys import Keys
@@ -92,6 +93,7 @@ class Annotator(QObject):
         self._inference.loaded.connect(self._loaded)
         self._inference.shown.connect(self._embedded)
         self._inference.decoded.connect(self._decoded)
+        self._news = EngineNews(self._engine_changed, self)
         self.embedding = EmbedAll(self._inference, self._shown.all_planes, self)
         self.tool: Tool | None = TOOLS[0]
         self._connect(True)
@@ -104,10 +106,15 @@ class Annotator(QObject):
 
     # Life
 
-    def load(self, model: str, inputs: Inputs, keeping: Keeping) -> None:
+    def load(
+        self, model: str, inputs: Inputs, keeping: Keeping, engine: str = "auto"
+    ) -> None:
         """Load a model off the GUI thread; prompts wait for it."""
+        self._news.close()
+        news = self._news = EngineNews(self._engine_changed, self)
         self._inference.load(
-            Path(model).name, lambda: load_engine(model, inputs, keeping)
+            Path(model).name,
+            lambda: load_engine(model, inputs, keeping, engine, news),
         )
 
     def close(self, why: str = "Stopped; the objects stay in their layer") -> None:
@@ -118,6 +125,7 @@ class Annotator(QObject):
         self._connect(False)
         self._shown.close()
         self._inference.close()
+        self._news.close()
         self._keys.close()
         self._labels.close()
         self.saving.close()
@@ -202,6 +210,11 @@ class Annotator(QObject):
         else:
             self._say_at(plane, "Finished objects are protected: their part is back")
         self.changed.emit()
+
+    def _engine_changed(self, description: str, message: str) -> None:
+        self.engine.emit(description)
+        if message:
+            self.said.emit(message)
 
     def _loaded(self, description: str) -> None:
         self.engine.emit(description)
