@@ -79,6 +79,13 @@ def test_listener_is_told_when_the_engine_is_ready():
     assert not told.messages
 
 
+def test_late_listener_is_told_the_last_change():
+    model, _ = ready(fail_to_prepare)
+    told = Told()
+    model.listen(told.append)
+    assert len(told.messages) == 1
+
+
 def fail_to_prepare(model):
     raise ImportError("no such library")
 

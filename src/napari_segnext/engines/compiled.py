@@ -9,13 +9,13 @@ CPU the decoder alone is compiled, so that an encoder can still be interrupted.
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from napari_segnext.engines.cache import engines_folder
 from napari_segnext.engines.functions import (
@@ -81,36 +81,40 @@ def prepare(model: SegmentationModel) -> Functions:
     """
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(engines_folder() / "inductor"))
     sample = sample_of(model)
-    features = model.image_features(sample.images)
-    exact = model.mask_logits(features, sample.dense) if decodes_dense(model) else None
+    features, dense = model.image_features(sample.images), sample.dense[0]
+    exact = model.mask_logits(features, dense) if decodes_dense(model) else None
     if model.device.type == "cuda":
-        functions = _on_cuda(model, sample.images, features, sample.dense)
+        functions = _on_cuda(model, sample.images, features, dense)
     else:
         functions = _on_cpu(model, features)
     if exact is not None and functions.mask_logits is not None:
         encode = functions.image_features
         seen = features if encode is None else encode(sample.images, lambda: None)
-        answer = functions.mask_logits(seen, sample.dense)
+        answer = functions.mask_logits(seen, dense)
         off = float((answer.sigmoid() - exact.sigmoid()).abs().max())
         if not off <= _TOLERANCE:
             raise RuntimeError(f"it differs from PyTorch by a probability of {off:.2f}")
     return functions
 
 
-def can_compile() -> bool:
+def may_load_triton(maps: Path = Path("/proc/self/maps")) -> bool:
     """Tell whether `torch.compile` can be used in this process.
 
     It loads triton, which brings an LLVM of its own. Where Mesa has drawn with another
     one, loading that ends the process.
+
+    Parameters
+    ----------
+    maps
+        The libraries of this process, where the system tells them in a file.
     """
     if find_spec("triton") is None:
-        return sys.platform != "linux"
-    maps = Path("/proc/self/maps")
+        return True
     return not (maps.exists() and "libLLVM" in maps.read_text())
 
 
 def _on_cpu(model: SegmentationModel, features: Features) -> Functions:
-    if not can_compile():
+    if not may_load_triton():
         raise RuntimeError("torch.compile cannot be used where Mesa draws the window")
     if not decodes_dense(model):
         return Functions("PyTorch")
@@ -125,32 +129,39 @@ def _on_cpu(model: SegmentationModel, features: Features) -> Functions:
 def _on_cuda(
     model: SegmentationModel, images: Tensor, features: Features, dense: Tensor
 ) -> Functions:
-    compiled = can_compile()
     names = tuple(features)
-
-    def fast(module: torch.nn.Module) -> Callable[..., tuple[Tensor, ...]]:
-        run = torch.compile(module) if compiled else module
-
-        def in_half(*tensors: Tensor) -> tuple[Tensor, ...]:
-            with torch.autocast("cuda", torch.bfloat16):
-                result = run(*tensors)
-            result = result if isinstance(result, tuple) else (result,)
-            return tuple(each.float() for each in result)
-
-        return in_half
-
-    encoding = Recorded(fast(Encoding(model)), (images,))
+    encoding = _recorded(Encoding(model), (images,))
 
     def encode(images: Tensor, check: Check) -> Features:
         check()
         return dict(zip(names, encoding(images), strict=True))
 
-    label = "torch.compile and CUDA graphs, bf16" if compiled else "CUDA graphs, bf16"
+    label = "CUDA graphs, bf16"
     if not decodes_dense(model):
         return Functions(label, encode)
-    decoding = Recorded(fast(Decoding(model, names)), (*features.values(), dense))
+    decoding = _recorded(Decoding(model, names), (*features.values(), dense))
 
     def logits(features: Features, dense: Tensor) -> Tensor:
         return decoding(*(features[n] for n in names), dense)[0]
 
     return Functions(label, encode, logits)
+
+
+def _recorded(module: nn.Module, example: Sequence[Tensor]) -> Recorded:
+    """Record a module in bfloat16, compiled if it can be."""
+    if may_load_triton():
+        try:
+            return Recorded(_in_half(torch.compile(module)), example)
+        except Exception:  # triton is missing, too old for the GPU, or fails
+            torch.compiler.reset()
+    return Recorded(_in_half(module), example)
+
+
+def _in_half(run: Callable[..., Any]) -> Callable[..., tuple[Tensor, ...]]:
+    def in_half(*tensors: Tensor) -> tuple[Tensor, ...]:
+        with torch.autocast("cuda", torch.bfloat16):
+            result = run(*tensors)
+        outputs = (result,) if isinstance(result, Tensor) else result
+        return tuple(each.float() for each in outputs)
+
+    return in_half

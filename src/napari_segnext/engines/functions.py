@@ -47,16 +47,18 @@ class Decoding(nn.Module):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sample:
-    """What the two functions are given: one image, and one dense map.
+    """What the two functions are given: an image, and the prompts of some clicks.
 
     Attributes
     ----------
-    images, dense
+    images
         (1, 3, S, S).
+    dense
+        For each click (1, 3, S, S).
     """
 
     images: Tensor
-    dense: Tensor
+    dense: tuple[Tensor, ...]
 
 
 def decodes_dense(model: SegmentationModel) -> bool:
@@ -69,14 +71,25 @@ def decodes_dense(model: SegmentationModel) -> bool:
 
 
 def sample_of(model: SegmentationModel) -> Sample:
-    """Make up a smooth image, and a click in it, on the model's device."""
+    """Make up a smooth image, and two clicks in it, on the model's device.
+
+    The second click comes with a previous mask, and is so different from the first
+    that nothing remembered of that saves more than it would for a user.
+    """
     size = model.config.size
     generator = torch.Generator().manual_seed(0)
     coarse = torch.rand(1, 3, 8, 8, generator=generator)
     pixels = nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(0, 1)
-    dense = torch.zeros(1, 3, size, size)
-    middle, radius = size // 2, max(1, size // 100)
-    span = slice(middle - radius, middle + radius + 1)
-    dense[:, 1, span, span] = 1
+    radius = max(1, size // 100)
+
+    def around(place: int, reach: int) -> tuple[slice, slice]:
+        span = slice(max(0, place - reach), place + reach + 1)
+        return span, span
+
+    first = torch.zeros(1, 3, size, size)
+    first[:, 1][..., *around(size // 2, radius)] = 1
+    second = first.clone()
+    second[:, 0][..., *around(size // 2, size // 6)] = 0.9
+    second[:, 2][..., *around(size // 4, radius)] = 1
     images = (pixels.to(model.device) - model.mean) / model.std
-    return Sample(images, dense.to(model.device))
+    return Sample(images, tuple(d.to(model.device) for d in (first, second)))

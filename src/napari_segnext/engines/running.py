@@ -87,6 +87,8 @@ class EngineModel(SegmentationModel):
         self._functions: Functions | None = None
         self._being_prepared, self._abandoned = prepare is not None, False
         self._listeners: list[Callable[[EngineState], None]] = []
+        self._last: EngineState | None = None
+        self._telling = threading.Lock()
         self._ready = threading.Event()
         if prepare is None:
             self._ready.set()
@@ -110,8 +112,12 @@ class EngineModel(SegmentationModel):
         return f"{plain}; a faster engine is made" if self._being_prepared else plain
 
     def listen(self, listener: Callable[[EngineState], None]) -> None:
-        """Have changes told, in whatever thread they happen."""
-        self._listeners.append(listener)
+        """Have changes told, in whatever thread they happen; the last one at once."""
+        with self._telling:
+            self._listeners.append(listener)
+            last = self._last
+        if last is not None:
+            listener(last)
 
     def wait(self, timeout: float | None = None) -> bool:
         """Wait until the engine is ready or has failed; tell whether it is so."""
@@ -202,8 +208,11 @@ class EngineModel(SegmentationModel):
         self._tell(f"{failed} failed: {_reason(error)}; PyTorch goes on")
 
     def _tell(self, message: str | None) -> None:
-        for listener in self._listeners:
-            listener(EngineState(self.description, message))
+        state = EngineState(self.description, message)
+        with self._telling:
+            self._last, listeners = state, list(self._listeners)
+        for listener in listeners:
+            listener(state)
 
 
 def _reason(error: Exception) -> str:
