@@ -27,12 +27,22 @@ LAYERS = (
     ("predictor", "engines"),
     ("volume", "session"),
     ("label_store", "journal", "propagation", "whole_object", "precompute"),
-    ("label_mirror", "headless", "picture", "evaluation", "training", "plugin"),
+    ("export",),
+    (
+        "label_mirror",
+        "headless",
+        "picture",
+        "evaluation",
+        "training",
+        "plugin",
+    ),
     ("demo",),
+    ("cli_models",),
     ("cli",),
     ("__main__",),
 )
 WITHOUT_TORCH = (
+    "export",
     "categories",
     "resample",
     "frame",

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from napari_segnext import __version__
+from napari_segnext.cli_models import Device, models
 
 if TYPE_CHECKING:
     from napari_segnext.session import Session
@@ -24,13 +25,16 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-models = typer.Typer(help="List, fetch, convert, check models.", no_args_is_help=True)
 app.add_typer(models, name="models")
 
 Model = Annotated[
     str, typer.Option(help="Name (see `models list`), .safetensors or published .pth.")
 ]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ... or mps.")]
+Out = Annotated[
+    Path, typer.Option(help="Labels: .nii.gz, .tif, .zarr, or .json (COCO).")
+]
+Overwrite = Annotated[bool, typer.Option(help="Replace files that exist.")]
+Semantic = Annotated[bool, typer.Option(help="Write one value per class.")]
 
 
 def main() -> None:
@@ -77,10 +81,11 @@ def demo(
 def segment(
     image: Annotated[Path, typer.Argument(help="NIfTI, TIFF, zarr, PNG, ...")],
     prompts: Annotated[Path, typer.Option(help="Prompts file (JSON).")],
-    out: Annotated[Path, typer.Option(help="Labels: .nii.gz, .nii, .tif or .zarr.")],
+    out: Out,
     model: Model = "tiny",
     device: Device = "auto",
-    overwrite: Annotated[bool, typer.Option(help="Replace OUT if it exists.")] = False,
+    overwrite: Overwrite = False,
+    semantic: Semantic = False,
 ) -> None:
     """Segment the objects of a prompts file, each in the slices it has prompts in."""
     from rich.progress import Progress
@@ -100,6 +105,7 @@ def segment(
                 task, description="segmenting", total=planes
             ),
             done=lambda item, prediction: bar.advance(task),
+            semantic=semantic,
         )
     typer.echo(f"wrote {out}")
 
@@ -108,14 +114,15 @@ def segment(
 def propagate(
     image: Annotated[Path, typer.Argument(help="NIfTI, TIFF, zarr, .npy, ...")],
     prompts: Annotated[Path, typer.Option(help="Prompts file (JSON).")],
-    out: Annotated[Path, typer.Option(help="Labels: .nii.gz, .nii, .tif or .zarr.")],
+    out: Out,
     model: Model = "tiny",
     axis: Annotated[
         int | None,
         typer.Option(min=0, max=2, help="To go along; else that of most prompts."),
     ] = None,
     device: Device = "auto",
-    overwrite: Annotated[bool, typer.Option(help="Replace OUT if it exists.")] = False,
+    overwrite: Overwrite = False,
+    semantic: Semantic = False,
 ) -> None:
     """Segment whole objects from prompts in one or a few slices of each."""
     from rich.progress import Progress
@@ -143,12 +150,39 @@ def propagate(
             confidence = {each.plane: each.confidence for each in found}
             doubtful.append((name, to_check(confidence)))
 
-        segment_file(image, prompts, out, model, device, overwrite, complete=follow)
+        segment_file(
+            image,
+            prompts,
+            out,
+            model,
+            device,
+            overwrite,
+            complete=follow,
+            semantic=semantic,
+        )
     typer.echo(f"wrote {out}")
     for name, planes in doubtful:
         if planes:
             places = ", ".join(str(plane.index) for plane in planes)
             typer.echo(f"{name}: check slices {places} (the least certain first)")
+
+
+@app.command()
+def export(
+    image: Annotated[Path, typer.Argument(help="The image that was annotated.")],
+    labels: Annotated[
+        Path | None, typer.Option(help="Labels: .nii.gz, .tif, .zarr, .json (COCO).")
+    ] = None,
+    prompts: Annotated[Path | None, typer.Option(help="Prompts file (JSON).")] = None,
+    journal: Annotated[Path | None, typer.Option(help="Default: the newest.")] = None,
+    overwrite: Overwrite = False,
+    semantic: Semantic = False,
+) -> None:
+    """Write what was annotated in the viewer, from the journal of an image."""
+    from napari_segnext.export import export_session
+
+    path = export_session(image, labels, prompts, journal, semantic, overwrite)
+    typer.echo(f"wrote what {path} holds")
 
 
 @app.command()
@@ -314,67 +348,3 @@ def finetune(
             "The new model is not better there: keep the old one, or label more planes."
         )
     console.print(f"wrote {result.path}")
-
-
-@models.command("list")
-def list_models() -> None:
-    """List the models that have a name, and whether they are on this machine."""
-    from rich.table import Table
-
-    from napari_segnext import weights
-
-    table = Table("Name", "What", "MB", "Here", "Licence", box=None, pad_edge=False)
-    for status in weights.list_models():
-        entry = status.entry
-        here = "bundled" if entry.bundled else "yes" if status.present else "no"
-        table.add_row(
-            entry.name,
-            entry.description,
-            f"{status.size / 1e6:.0f}",
-            here if status.present or not entry.bundled else "missing",
-            entry.licence,
-        )
-    Console().print(table)
-
-
-@models.command()
-def download(name: Annotated[str, typer.Argument(help="See `models list`.")]) -> None:
-    """Fetch a model and check that it is what it should be."""
-    from rich.progress import DownloadColumn, Progress, TransferSpeedColumn
-
-    from napari_segnext import weights
-
-    columns = (*Progress.get_default_columns(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task(name, total=None)
-        path = weights.download(
-            name, lambda done, total: bar.update(task, completed=done, total=total)
-        )
-    typer.echo(path)
-
-
-@models.command()
-def convert(
-    source: Annotated[Path, typer.Argument(help="A published .pth.")],
-    destination: Annotated[Path, typer.Argument(help="A new .safetensors.")],
-    half: Annotated[
-        bool, typer.Option(help="In half precision: half the size.")
-    ] = False,
-) -> None:
-    """Turn a published file into .safetensors, with its configuration inside."""
-    from napari_segnext import weights
-
-    weights.convert(source, destination, half)
-    typer.echo(destination)
-
-
-@models.command()
-def verify(name: Annotated[str, typer.Argument(help="See `models list`.")]) -> None:
-    """Check a model's file: sha256, and names, shapes and values of its tensors."""
-    from napari_segnext import weights
-
-    found = weights.verify(name)
-    typer.echo(
-        f"{found.path}: {found.tensors} tensors, {found.values:,} values, "
-        f"sha256 {found.sha256}"
-    )

@@ -8,15 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext import categories
-from napari_segnext.categories import Legend, Named, Values, semantic_values
+from napari_segnext.categories import Legend, Named, semantic_values
+from napari_segnext.export import check_out, write
 from napari_segnext.io import (
-    Geometry,
     ObjectPrompts,
     check_writable,
     read_image,
     read_prompts,
-    write_labels,
 )
 from napari_segnext.patch import Patch
 from napari_segnext.predictor import Prediction
@@ -122,6 +120,7 @@ def segment_file(
         If something cannot be read, does not fit, or cannot be written. What can be
         known beforehand is told before anything is computed.
     """
+    check_writable(out)
     check_out(out, overwrite)
     objects = read_prompts(prompts)
     file = read_image(image)
@@ -137,37 +136,3 @@ def segment_file(
     others = [n for n in range(labels.ndim) if n not in spatial]
     labels = np.moveaxis(labels, range(labels.ndim), [*others, *spatial])
     write(out, labels, file.geometry, legend, semantic)
-
-
-def check_out(out: Path, overwrite: bool) -> None:
-    """Check what can be known of a file before it is written.
-
-    Raises
-    ------
-    ValueError
-        If the format is unknown.
-    FileExistsError
-        If the file exists and is not to be replaced.
-    """
-    check_writable(out)
-    if out.exists() and not overwrite:
-        raise FileExistsError(f"{out} exists; choose another name or add --overwrite")
-
-
-def write(
-    out: Path,
-    labels: Values,
-    geometry: Geometry,
-    legend: Legend,
-    semantic: bool = False,
-) -> None:
-    """Write labels of objects, or of their classes.
-
-    Raises
-    ------
-    ValueError, OSError
-        As `write_labels`, and `categories.semantic`.
-    """
-    if semantic:
-        labels, legend = categories.semantic(labels, legend)
-    write_labels(out, labels, geometry, legend)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from napari.utils.colormaps import DirectLabelColormap
 
@@ -48,7 +48,8 @@ class Colours:
             self._layer.colormap = self._own
             return
         # The brush may make objects that are not known yet.
-        colours: dict[int | None, object] = {None: "gray", 0: "transparent", **wanted}
+        colours: dict[int | None, Any] = dict(wanted)
+        colours |= {None: "gray", 0: "transparent"}
         self._layer.colormap = DirectLabelColormap(color_dict=colours)
 
     def _default(self, value: int) -> Colour:

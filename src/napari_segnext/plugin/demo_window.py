@@ -42,7 +42,7 @@ def open_window(
     widget.start()
     annotator = widget.annotator
     assert annotator is not None
-    annotator.rename(annotator.current, name)
+    annotator.objects.rename(annotator.current, name)
     for click in clicks:
         annotator.positive = click.positive
         annotator.prompts.points.add((plane.index, *click.at))

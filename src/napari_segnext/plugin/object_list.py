@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QPoint, QSignalBlocker, Qt, Signal
-from qtpy.QtGui import QKeySequence
+from qtpy.QtGui import QAction, QKeySequence
 from qtpy.QtWidgets import (
     QAbstractItemView,
-    QAction,
     QColorDialog,
     QHeaderView,
     QMenu,

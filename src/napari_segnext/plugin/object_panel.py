@@ -13,6 +13,7 @@ from qtpy.QtWidgets import (
     QComboBox,
     QFormLayout,
     QHBoxLayout,
+    QLineEdit,
     QVBoxLayout,
     QWidget,
 )
@@ -102,9 +103,11 @@ class ClassPanel(QWidget):
         )
         self.choice.setEditable(True)
         self.choice.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
-        self.choice.lineEdit().setPlaceholderText("value and name")
+        self._line = QLineEdit()
+        self._line.setPlaceholderText("value and name")
+        self._line.returnPressed.connect(self._chosen)
+        self.choice.setLineEdit(self._line)
         self.choice.activated.connect(lambda _: self._chosen())
-        self.choice.lineEdit().returnPressed.connect(self._chosen)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
@@ -115,7 +118,7 @@ class ClassPanel(QWidget):
         """Show the classes of a session, and that of the current object."""
         self._objects = objects
         self.semantic.setChecked(objects.semantic)
-        if self.choice.lineEdit().hasFocus():
+        if self._line.hasFocus():
             return
         self.choice.clear()
         self.choice.addItems([_text(each) for each in objects.categories])
@@ -130,7 +133,7 @@ class ClassPanel(QWidget):
         if self._objects is None:
             return
         category = parse_category(self.choice.currentText(), self._objects.categories)
-        self.choice.lineEdit().clearFocus()
+        self._line.clearFocus()
         if category is not None:
             self._do("objects.categorise", self._selected(), category)
 

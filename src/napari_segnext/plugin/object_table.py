@@ -6,9 +6,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from qtpy.QtCore import QAbstractTableModel, QModelIndex, Qt, Signal
+from qtpy.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    Qt,
+    Signal,
+)
 from qtpy.QtGui import QColor, QPixmap
 
+Index = QModelIndex | QPersistentModelIndex
+_NONE = QModelIndex()
 _ROLE = Qt.ItemDataRole
 NAME, CATEGORY, PROMPTS, PLANES, AMOUNT, DONE = range(6)
 _HEADERS = ("Object", "Class", "Prompts", "Slices", "", "✓")
@@ -76,11 +84,11 @@ class ObjectTable(QAbstractTableModel):
             self.dataChanged.emit(first, self.index(len(ids) - 1, DONE))
         self.headerDataChanged.emit(Qt.Orientation.Horizontal, AMOUNT, AMOUNT)
 
-    def rowCount(self, parent: QModelIndex | None = None) -> int:
+    def rowCount(self, parent: Index = _NONE) -> int:
         """Return how many objects there are."""
         return len(self.ids)
 
-    def columnCount(self, parent: QModelIndex | None = None) -> int:
+    def columnCount(self, parent: Index = _NONE) -> int:
         """Return how many columns there are."""
         return len(_HEADERS)
 
@@ -92,14 +100,14 @@ class ObjectTable(QAbstractTableModel):
             return _alignment(section)
         return None
 
-    def flags(self, index: QModelIndex) -> Qt.ItemFlag:
+    def flags(self, index: Index) -> Qt.ItemFlag:
         """Let names be edited."""
         flags = super().flags(index)
         if index.column() == NAME:
             flags |= Qt.ItemFlag.ItemIsEditable
         return flags
 
-    def data(self, index: QModelIndex, role: int = 0) -> Any:
+    def data(self, index: Index, role: int = 0) -> Any:
         """Return what a cell shows."""
         if self._row is None or not index.isValid():
             return None
@@ -126,7 +134,7 @@ class ObjectTable(QAbstractTableModel):
             "✓" if row.finished else "",
         )[index.column()]
 
-    def setData(self, index: QModelIndex, value: Any, role: int = 0) -> bool:
+    def setData(self, index: Index, value: Any, role: int = 0) -> bool:
         """Ask for another name; the session answers with what is listed."""
         self.renamed.emit(self.ids[index.row()], str(value))
         return True

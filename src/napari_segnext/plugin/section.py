@@ -23,8 +23,10 @@ class Section(QCollapsible):
         # Keys go on reaching the canvas after a click on the title.
         self.toggleButton().setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.setDuration(0)
-        self.layout().setContentsMargins(0, 0, 0, 0)
-        self.layout().setSpacing(2)
+        layout = self.layout()
+        assert layout is not None
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(2)
         self.addWidget(content)
         if unfolded:
             self.expand(animate=False)
