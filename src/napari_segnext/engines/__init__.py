@@ -2,7 +2,8 @@
 
 ``torch`` is exact and runs everywhere. ``compiled`` is for CUDA: `torch.compile`, CUDA
 graphs, bfloat16. ``openvino`` is for CPUs, exact; ``openvino-int8`` is faster and
-approximate, and is never chosen by itself. An engine is made in the background while
+approximate, as is ``approximate``, which runs SegNext's decode with a tolerance: they
+are never chosen by themselves. An engine is made in the background while
 PyTorch answers, and PyTorch takes over from one that fails.
 """
 
@@ -12,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from napari_segnext.engines import compiled, openvino
+from napari_segnext.engines import approximate, compiled, openvino
 from napari_segnext.engines.running import EngineModel, EngineState, Functions
 from napari_segnext.models import SegmentationModel
 from napari_segnext.weights import load_model
@@ -28,7 +29,9 @@ __all__ = [
     "load_on_engine",
 ]
 
-Engine: TypeAlias = Literal["auto", "torch", "compiled", "openvino", "openvino-int8"]
+Engine: TypeAlias = Literal[
+    "auto", "torch", "compiled", "openvino", "openvino-int8", "approximate"
+]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 
@@ -73,6 +76,9 @@ def accelerate(model: SegmentationModel, engine: str = "auto") -> EngineModel:
         return EngineModel(model, compiled.prepare, numerics)
     if device != "cpu":
         raise ValueError(f"{engine} runs on CPUs; choose the device cpu, not {device}")
+    if engine == approximate.APPROXIMATE:
+        approximate.prepare(model)  # raises here, not in the background
+        return EngineModel(model, approximate.prepare)
     numerics = engine if engine == openvino.INT8 else ""
     return EngineModel(model, partial(openvino.prepare, engine=engine), numerics)
 
@@ -85,6 +91,6 @@ def load_on_engine(
     Parameters and errors are those of `napari_segnext.load_model` and `accelerate`;
     an engine for CPUs makes the device ``auto`` the CPU.
     """
-    if device == "auto" and engine in openvino.LABELS:
+    if device == "auto" and engine in (*openvino.LABELS, approximate.APPROXIMATE):
         device = "cpu"
     return accelerate(load_model(name_or_path, device), engine)

@@ -117,9 +117,14 @@ class SegNext(SegmentationModel):
             low = exact_decoder(self)(image, dense[0])[None, None]
         else:
             low = self.low_resolution_logits(self.fuse(features, dense))
+        return self.enlarge(low)
+
+    def enlarge(self, low: Tensor) -> Tensor:
+        """Bring (B, 1, S / 4, S / 4) logits to (B, 1, S, S)."""
         # The published weights were trained and measured with corners aligned here,
         # and here alone.
-        return F.interpolate(low, dense.shape[2:], mode="bilinear", align_corners=True)
+        side = self.config.size
+        return F.interpolate(low, (side, side), mode="bilinear", align_corners=True)
 
     def _is_for_one_click(self, dense: Tensor) -> bool:
         """Tell training, batches and recorded graphs from an answer to a user."""
