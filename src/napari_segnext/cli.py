@@ -30,6 +30,13 @@ app.add_typer(models, name="models")
 Model = Annotated[
     str, typer.Option(help="Name (see `models list`), .safetensors or published .pth.")
 ]
+Engine = Annotated[
+    str,
+    typer.Option(
+        help="What runs the model: auto, torch, compiled, openvino, openvino-int8, "
+        "approximate."
+    ),
+]
 Out = Annotated[
     Path, typer.Option(help="Labels: .nii.gz, .tif, .zarr, or .json (COCO).")
 ]
@@ -84,6 +91,7 @@ def segment(
     out: Out,
     model: Model = "tiny",
     device: Device = "auto",
+    engine: Engine = "torch",
     overwrite: Overwrite = False,
     semantic: Semantic = False,
 ) -> None:
@@ -106,6 +114,7 @@ def segment(
             ),
             done=lambda item, prediction: bar.advance(task),
             semantic=semantic,
+            engine=engine,
         )
     typer.echo(f"wrote {out}")
 
@@ -121,6 +130,7 @@ def propagate(
         typer.Option(min=0, max=2, help="To go along; else that of most prompts."),
     ] = None,
     device: Device = "auto",
+    engine: Engine = "torch",
     overwrite: Overwrite = False,
     semantic: Semantic = False,
 ) -> None:
@@ -159,6 +169,7 @@ def propagate(
             overwrite,
             complete=follow,
             semantic=semantic,
+            engine=engine,
         )
     typer.echo(f"wrote {out}")
     for name, planes in doubtful:
@@ -235,6 +246,7 @@ def evaluate(
         int | None, typer.Option(min=1, help="So many objects, evenly spaced.")
     ] = None,
     device: Device = "auto",
+    engine: Engine = "torch",
     sat: Annotated[bool, typer.Option(help="Time the segment-anything task.")] = False,
     first_prompt: Annotated[
         Literal["click", "box", "scribble", "polygon"],
@@ -269,6 +281,7 @@ def evaluate(
         plot=plot,
         crop=crop,
         seed=seed,
+        engine=engine,
     )
 
 

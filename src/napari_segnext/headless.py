@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.categories import Legend, Named, semantic_values
+from napari_segnext.engines import load_on_engine
 from napari_segnext.export import check_out, write
 from napari_segnext.io import (
     ObjectPrompts,
@@ -22,7 +23,6 @@ from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Request, Session
 from napari_segnext.session.exchange import check_objects, replay
 from napari_segnext.volume import Volume, VolumePredictor
-from napari_segnext.weights import load_model
 
 Done = Callable[[ObjectPrompts, Prediction], None]
 Complete = Callable[[Session, VolumePredictor, int], object]
@@ -100,6 +100,7 @@ def segment_file(
     done: Done = lambda item, prediction: None,
     complete: Complete = lambda session, predictor, number: None,
     semantic: bool = False,
+    engine: str = "torch",
 ) -> None:
     """Segment the objects of a prompts file in an image file.
 
@@ -111,6 +112,8 @@ def segment_file(
         Called once with the count of planes, when everything has been checked.
     done, complete
         See `segment_objects`.
+    engine
+        See `napari_segnext.engines`.
     semantic
         Whether labels have the values of the objects' classes, not of the objects.
 
@@ -129,7 +132,8 @@ def segment_file(
     legend: Legend = {item.id: Named(item.name, item.category) for item in objects}
     if semantic:
         semantic_values(legend)
-    predictor = VolumePredictor(load_model(model, device), volume)
+    network = load_on_engine(model, device, engine, wait=True)
+    predictor = VolumePredictor(network, volume)
     start(sum(len(item.planes) for item in objects))
     labels = segment_objects(predictor, objects, done, complete)
     spatial = [n for n, name in enumerate(file.axis_labels) if name in ("z", "y", "x")]

@@ -9,6 +9,7 @@ PyTorch answers, and PyTorch takes over from one that fails.
 
 from __future__ import annotations
 
+import warnings
 from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -84,13 +85,30 @@ def accelerate(model: SegmentationModel, engine: str = "auto") -> EngineModel:
 
 
 def load_on_engine(
-    name_or_path: str | Path, device: str = "auto", engine: str = "auto"
+    name_or_path: str | Path,
+    device: str = "auto",
+    engine: str = "auto",
+    wait: bool = False,
 ) -> EngineModel:
     """Load a model and run it on an engine.
 
     Parameters and errors are those of `napari_segnext.load_model` and `accelerate`;
     an engine for CPUs makes the device ``auto`` the CPU.
+
+    Parameters
+    ----------
+    wait
+        Return when the engine is ready; what goes wrong then or later is a warning.
     """
     if device == "auto" and engine in (*openvino.LABELS, approximate.APPROXIMATE):
         device = "cpu"
-    return accelerate(load_model(name_or_path, device), engine)
+    model = accelerate(load_model(name_or_path, device), engine)
+    if wait:
+        model.wait()
+        model.listen(_warn)
+    return model
+
+
+def _warn(state: EngineState) -> None:
+    if state.message:
+        warnings.warn(state.message, stacklevel=2)

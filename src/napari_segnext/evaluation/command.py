@@ -17,6 +17,7 @@ from rich.progress import (
 )
 
 from napari_segnext.embeddings import EmbeddingStore
+from napari_segnext.engines import load_on_engine
 from napari_segnext.evaluation import baselines, report
 from napari_segnext.evaluation.datasets import Sample, load_dataset, select_objects
 from napari_segnext.evaluation.evaluate import (
@@ -29,7 +30,6 @@ from napari_segnext.evaluation.results import MAX_CLICKS, ObjectResult, Result, 
 from napari_segnext.evaluation.simulate import FirstPrompt
 from napari_segnext.models import Embedding
 from napari_segnext.predictor import Predictor
-from napari_segnext.weights import load_model
 
 Selection = Sequence[tuple[Sample, tuple[int, ...]]]
 
@@ -49,6 +49,7 @@ def run(
     crop: float | None = None,
     seed: int = 0,
     console: Console | None = None,
+    engine: str = "torch",
 ) -> Result:
     """Evaluate a model or a baseline, with a progress bar, a table and a JSON file.
 
@@ -71,6 +72,8 @@ def run(
         PNG of the mean IoU over clicks; needs the extra ``eval``.
     max_clicks, first_prompt, jitter, crop, seed
         See `Settings`.
+    engine
+        See `napari_segnext.engines`.
 
     Raises
     ------
@@ -88,9 +91,9 @@ def run(
         raise ValueError("the segment-anything task is timed for models alone")
     console = console or Console()
     selection = select_objects(load_dataset(dataset, data), limit)
-    predictor, embeddings = _predictor(model, device)
+    predictor, embeddings = _predictor(model, device, engine)
     identity = {
-        "model": _identity(model),
+        "model": [*_identity(model), *([] if engine == "torch" else [engine])],
         "dataset": dataset,
         "data": str(Path(data).resolve()),
         "limit": limit,
@@ -99,7 +102,7 @@ def run(
     objects = _objects(
         predictor, selection, settings, embeddings, identity, json_path, console
     )
-    sat_s = _sat_seconds(model, device, selection[0][0]) if sat else None
+    sat_s = _sat_seconds(model, device, engine, selection[0][0]) if sat else None
     result = Result(model, dataset, objects, settings, sat_s)
     if json_path is not None:
         report.write_json(result, json_path)
@@ -158,13 +161,14 @@ def _progress_paths(json_path: Path) -> tuple[Path, Path]:
 
 
 def _predictor(
-    name: str, device: str
+    name: str, device: str, engine: str
 ) -> tuple[InteractivePredictor, Callable[[], int]]:
     """Return a predictor and a count of the embeddings that it has computed."""
     if name in baselines.BASELINES:
         return baselines.BASELINES[name](), lambda: 0
     store = _CountingStore()
-    return Predictor(load_model(name, device=device), store), lambda: store.computed
+    model = load_on_engine(name, device, engine, wait=True)
+    return Predictor(model, store), lambda: store.computed
 
 
 class _CountingStore(EmbeddingStore):
@@ -177,9 +181,9 @@ class _CountingStore(EmbeddingStore):
         super().put(key, embedding)
 
 
-def _sat_seconds(name: str, device: str, sample: Sample) -> float:
+def _sat_seconds(name: str, device: str, engine: str, sample: Sample) -> float:
     """Time the segment-anything task with a predictor that knows no image yet."""
-    model = load_model(name, device=device)
+    model = load_on_engine(name, device, engine, wait=True)
     return segment_anything_seconds(Predictor(model), sample.image(), model.config.size)
 
 
