@@ -76,9 +76,12 @@ def test_function_is_used_if_it_is_faster_and_as_exact_as_promised(
     model, monkeypatch, engine, seconds, difference, used
 ):
     networks = []
-    monkeypatch.setattr(
-        openvino, "Network", lambda path, threads: networks.append(path.stem)
-    )
+
+    class Network:
+        def __init__(self, path, threads):
+            networks.append(path.stem)
+
+    monkeypatch.setattr(openvino, "Network", Network)
     folder = folder_of(model, engine)
     write_report(folder, seconds, difference)
     description = openvino.load(folder, engine).description
