@@ -192,7 +192,7 @@ def run(
 
 
 def _require(told: Sequence[EngineState]) -> None:
-    """Raise what an engine told of failures: it must not be PyTorch that is measured."""
+    """Raise the failure of an engine; PyTorch must not be measured in its place."""
     for state in told:
         if state.message:
             raise RuntimeError(state.message)
