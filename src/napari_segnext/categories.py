@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -45,28 +45,43 @@ Values: TypeAlias = NDArray[np.integer[Any]]
 Legend: TypeAlias = Mapping[int, Named]
 
 
+def check_distinct(categories: Iterable[Category]) -> None:
+    """Check that no class can be mistaken for another.
+
+    Raises
+    ------
+    ValueError
+        If two have the same value or the same name, but not both.
+    """
+    by_value, by_name = dict[int, Category](), dict[str, Category]()
+    for each in categories:
+        same_value = by_value.setdefault(each.value, each)
+        same_name = by_name.setdefault(each.name, each)
+        for other in (same_value, same_name):
+            if other != each:
+                raise ValueError(
+                    f"{each.value} {each.name} would be mistaken for the class "
+                    f"{other.value} {other.name}: a class has one value and one name"
+                )
+
+
 def semantic_values(legend: Legend) -> dict[int, int]:
     """Return the value in semantic labels of each object.
 
     Raises
     ------
     ValueError
-        If an object has no class, or one value stands for several; it is named.
+        If an object has no class; it is named. As `check_distinct`.
     """
-    values, names = {}, dict[int, str]()
+    classes = {}
     for number, named in legend.items():
-        category = named.category
-        if category is None:
+        if named.category is None:
             raise ValueError(
                 f"{named.name} has no class: choose one, or write one value per object"
             )
-        if names.setdefault(category.value, category.name) != category.name:
-            raise ValueError(
-                f"the classes {names[category.value]} and {category.name} both have "
-                f"the value {category.value}"
-            )
-        values[number] = category.value
-    return values
+        classes[number] = named.category
+    check_distinct(classes.values())
+    return {number: category.value for number, category in classes.items()}
 
 
 def semantic(labels: Values, legend: Legend) -> tuple[Values, Legend]:

@@ -26,7 +26,7 @@ class Colours:
     def __init__(self, layer: Labels, session: Session) -> None:
         self._layer, self._session = layer, session
         self._own = layer.colormap
-        self._applied: dict[int, Colour] = {}
+        self._applied: dict[int | None, Colour] = {}
         self.semantic = False
 
     def of(self, each: SegmentedObject) -> Colour:
@@ -38,7 +38,7 @@ class Colours:
     def apply(self) -> None:
         """Show the colours; costs nothing when none has changed."""
         objects = self._session.objects
-        wanted: dict[int, Colour] = {}
+        wanted: dict[int | None, Colour] = {}
         if self.semantic or any(each.colour for each in objects.values()):
             wanted = {number: self.of(each) for number, each in objects.items()}
         if wanted == self._applied:
@@ -48,8 +48,7 @@ class Colours:
             self._layer.colormap = self._own
             return
         # The brush may make objects that are not known yet.
-        colours: dict[int | None, Any] = dict(wanted)
-        colours |= {None: "gray", 0: "transparent"}
+        colours: dict[int | None, Any] = {None: "gray", 0: "transparent", **wanted}
         self._layer.colormap = DirectLabelColormap(color_dict=colours)
 
     def _default(self, value: int) -> Colour:

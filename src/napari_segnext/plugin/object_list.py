@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from qtpy.QtCore import QPoint, QSignalBlocker, Qt, Signal
-from qtpy.QtGui import QAction, QKeySequence
+from qtpy.QtGui import QAction, QKeyEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -114,6 +114,15 @@ class ObjectList(QTableView):
         for number in self.selected:
             self.deleted.emit(number)
 
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Merge and delete by keys."""
+        if event.key() == Qt.Key.Key_M:
+            self.merge_selected()
+        elif event.key() in (Qt.Key.Key_Delete, Qt.Key.Key_Backspace):
+            self.delete_selected()
+        else:
+            super().keyPressEvent(event)
+
     def keyboardSearch(self, search: str) -> None:
         """Leave letters to the keys of the panel."""
 
@@ -129,20 +138,16 @@ class ObjectList(QTableView):
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
 
     def _add_actions(self) -> None:
-        self._rename = self._action("Rename", "F2", self._edit_name)
-        self._colour = self._action("Colour …", "", self._choose_colour)
-        self._accept = self._action("Finish or reopen", "", self.accepted.emit)
-        self._merge = self._action(
-            "Merge into the current one", "M", self.merge_selected
-        )
-        self._delete = self._action("Delete", "Del", self.delete_selected)
+        self._rename = self._action("Rename\tF2", self._edit_name)
+        self._colour = self._action("Colour …", self._choose_colour)
+        self._accept = self._action("Finish or reopen", self.accepted.emit)
+        self._merge = self._action("Merge into current\tM", self.merge_selected)
+        self._action("Delete\tDel", self.delete_selected)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._show_menu)
 
-    def _action(self, text: str, key: str, run: Callable[[], object]) -> QAction:
+    def _action(self, text: str, run: Callable[[], object]) -> QAction:
         action = QAction(text, self)
-        action.setShortcut(QKeySequence(key))
-        action.setShortcutContext(Qt.ShortcutContext.WidgetShortcut)
         action.triggered.connect(lambda _=False: run())
         self.addAction(action)
         return action
