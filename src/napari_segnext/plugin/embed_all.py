@@ -19,7 +19,8 @@ class EmbedAll(QObject):
 
     What was embedded before is passed over, so that stopping costs nothing.
 
-    Signals: `progressed` (planes done, all) and `ended` (what to tell the user).
+    Signals: `progressed` (planes done, all), `ended` (why) and `said` (what the user
+    should know of where embeddings are kept, or nothing).
 
     Parameters
     ----------

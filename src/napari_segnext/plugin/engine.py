@@ -48,20 +48,21 @@ class Engine:
     known
         Whether the image has a name that a later session finds it by; without one
         nothing is written to disk.
+
+    Attributes
+    ----------
+    together
+        How many tiles are best embedded at once.
     """
 
     def __init__(
         self, predictor: VolumePredictor, description: str, known: bool
     ) -> None:
-        self._predictor, self._known = predictor, known
-        self.description = description
-
-    @property
-    def together(self) -> int:
-        """How many tiles are best embedded at once."""
         from napari_segnext.precompute import together
 
-        return together(self._predictor.model)
+        self._predictor, self._known = predictor, known
+        self.description = description
+        self.together = together(predictor.model)
 
     def keep(self, keeping: Keeping, cancelled: Callable[[], bool]) -> str:
         """Keep embeddings elsewhere from now on; return what the user should know."""

@@ -129,6 +129,8 @@ class Inference(QObject):
         what
             What is said then before the reason.
         """
+        if self._closed:
+            return
         fail = failed or self.failed.emit
 
         def finished(result: Any) -> None:
