@@ -83,6 +83,13 @@ def test_a_chosen_row_is_told_and_a_shown_one_is_not(listed):
     assert listed.selected == [6]
 
 
+def test_object_shown_while_ctrl_is_held_is_the_only_selected_one(listed):
+    QTest.keyPress(listed, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    listed.show_objects([1, 2, 5], row, 5, "mm³")
+    assert listed.selected == [5]
+    QTest.keyRelease(listed, Qt.Key.Key_Z, Qt.KeyboardModifier.NoModifier)
+
+
 def test_second_selected_row_is_merged_into_the_current_one(listed):
     chosen, merged = [], []
     listed.chosen.connect(chosen.append)

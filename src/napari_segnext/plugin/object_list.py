@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from qtpy.QtCore import QPoint, QSignalBlocker, Qt, Signal
+from qtpy.QtCore import QItemSelectionModel, QPoint, QSignalBlocker, Qt, Signal
 from qtpy.QtGui import QAction, QKeyEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
@@ -97,12 +97,16 @@ class ObjectList(QTableView):
             self.setColumnHidden(PLANES, semantic)
             if current != self._current or current not in self.selected:
                 self._current = current
-                self.selectRow(self._table.ids.index(current))
+                self.choose(current)
         self.viewport().update()
 
     def choose(self, object_id: int) -> None:
         """Select an object's row, as a click on it does."""
-        self.selectRow(self._table.ids.index(object_id))
+        row = self._table.index(self._table.ids.index(object_id), NAME)
+        # `selectRow` would add to the selection while Ctrl is held, as for undo.
+        flags = QItemSelectionModel.SelectionFlag
+        chosen = flags.ClearAndSelect | flags.Rows
+        self.selectionModel().setCurrentIndex(row, chosen)
 
     def merge_selected(self) -> None:
         """Ask for the other selected object to become part of the current one."""

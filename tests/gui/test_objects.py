@@ -1,0 +1,174 @@
+"""Objects in a real viewer: gone to, picked, merged, deleted, named, classified."""
+
+import json
+
+import numpy as np
+from qtpy.QtCore import Qt
+from tests.gui.driver import CTRL
+from tests.gui.test_session import click, undo
+
+from napari_segnext.categories import Category
+from napari_segnext.io import read_image, read_prompts
+from napari_segnext.prompts import Plane
+
+FIRST, SECOND = Plane(0, 4), Plane(0, 9)
+
+
+def two_objects(desk):
+    """Make object 1 in one slice and object 2 in another."""
+    click(desk, (4, 30, 20))
+    desk.user.key(Qt.Key.Key_N)
+    desk.viewer.dims.set_current_step(0, 9)
+    click(desk, (9, 30, 60), number=2)
+
+
+def listed(desk, column):
+    model = desk.widget.objects.list.model()
+    return [model.index(row, column).data() for row in range(model.rowCount())]
+
+
+def point_at(desk, position):
+    desk.user.drag([position, position], desk.image)
+
+
+def test_chosen_object_is_shown_where_its_prompts_are(desk):
+    two_objects(desk)
+    desk.widget.objects.list.choose(1)
+    assert desk.viewer.dims.current_step[0] == 4
+    np.testing.assert_allclose(
+        desk.annotator.prompts.points.data, [(4, 30, 20)], atol=0.6
+    )
+    desk.user.key(Qt.Key.Key_N)
+    assert desk.viewer.dims.current_step[0] == 9
+
+
+def test_object_under_the_pointer_is_picked_and_then_gone_to(desk):
+    two_objects(desk)
+    click(desk, (9, 10, 10), 2, number=2)
+    desk.annotator.prompts.points.mode = "pan_zoom"
+    desk.annotator.objects.select(1)
+    desk.viewer.dims.set_current_step(0, 9)
+    point_at(desk, (9, 10, 10))
+    desk.user.key(Qt.Key.Key_H)
+    assert desk.annotator.current == 2
+    assert desk.viewer.dims.current_step[0] == 9
+    assert len(desk.annotator.prompts.points.data) == 2
+    assert "Object 2: prompts in" in desk.status
+    desk.annotator.output.data[7] = desk.annotator.output.data[9]
+    desk.viewer.dims.set_current_step(0, 7)
+    desk.user.key(Qt.Key.Key_H)
+    assert desk.viewer.dims.current_step[0] == 9
+    point_at(desk, (9, 50, 40))
+    desk.user.key(Qt.Key.Key_H)
+    assert "No object" in desk.status
+
+
+def test_list_shows_what_there_is_as_it_changes(desk):
+    two_objects(desk)
+    voxel = 3 * 1 * 1.5
+    counts = [(desk.labels == number).sum() for number in (1, 2)]
+    assert listed(desk, 2) == ["1", "1"]
+    assert listed(desk, 3) == ["1", "1"]
+    assert listed(desk, 4) == [f"{count * voxel:.0f}" for count in counts]
+    undo(desk)
+    assert listed(desk, 2) == ["1", "0"]
+    assert listed(desk, 4)[1] == "0"
+
+
+def test_merged_objects_have_both_prompts_and_one_undo_parts_them(desk):
+    two_objects(desk)
+    before = desk.labels.copy()
+    desk.annotator.objects.merge(1)
+    assert listed(desk, 0) == ["Object 2"]
+    assert set(np.unique(desk.labels)) == {0, 2}
+    assert len(desk.annotator.prompts.points.data) == 2
+    undo(desk)
+    assert np.array_equal(desk.labels, before)
+    assert listed(desk, 0) == ["Object 1", "Object 2"]
+
+
+def test_renaming_and_deleting_are_undone_one_by_one(desk):
+    two_objects(desk)
+    before = desk.labels.copy()
+    desk.annotator.objects.rename(2, "lesion")
+    desk.annotator.objects.delete(2)
+    assert listed(desk, 0) == ["Object 1"]
+    assert not desk.mask(SECOND, 2).any()
+    undo(desk)
+    assert listed(desk, 0) == ["Object 1", "lesion"]
+    assert np.array_equal(desk.labels, before)
+    undo(desk)
+    assert listed(desk, 0) == ["Object 1", "Object 2"]
+
+
+def test_accepting_is_undone_in_one_step(desk):
+    click(desk, (4, 30, 20))
+    desk.user.key(Qt.Key.Key_G)
+    assert listed(desk, 5) == ["✓", ""]
+    undo(desk)
+    assert listed(desk, 5) == [""]
+    assert desk.annotator.current == 1
+
+
+def test_objects_of_a_class_look_alike_and_are_saved_as_one(desk, tmp_path):
+    two_objects(desk)
+    lesion = Category(4, "lesion")
+    desk.annotator.objects.categorise([1, 2], lesion)
+    desk.widget.classes.semantic.setChecked(True)
+    output = desk.annotator.output
+    assert np.array_equal(output.get_color(1), output.get_color(2))
+    assert listed(desk, 1) == ["lesion", "lesion"]
+    path = tmp_path / "classes.npy"
+    desk.annotator.exporting.save_labels(path)
+    desk.user.waits_until(lambda: "Saved" in desk.status)
+    np.testing.assert_array_equal(np.load(path), 4 * (desk.labels > 0))
+    desk.widget.classes.semantic.setChecked(False)
+    assert not np.array_equal(output.get_color(1), output.get_color(2))
+
+
+def test_saved_labels_lie_where_the_image_lies(desk, tmp_path):
+    two_objects(desk)
+    path = tmp_path / "labels.ome.tif"
+    desk.annotator.exporting.save_labels(path)
+    desk.user.waits_until(lambda: "Saved" in desk.status)
+    image = read_image(path)
+    np.testing.assert_array_equal(np.asarray(image.data), desk.labels)
+    np.testing.assert_allclose(image.scale, (3, 1, 1.5))
+
+
+def test_what_cannot_be_saved_is_told_and_nothing_is_lost(desk, tmp_path):
+    two_objects(desk)
+    before = desk.labels.copy()
+    desk.annotator.exporting.save_labels(tmp_path / "labels.xyz")
+    assert "choose one of" in desk.status
+    desk.annotator.exporting.save_prompts(tmp_path / "missing" / "prompts.json")
+    desk.user.waits_until(lambda: "was not saved" in desk.status)
+    assert np.array_equal(desk.labels, before)
+
+
+def test_saved_prompts_are_loaded_as_one_step(desk, tmp_path):
+    two_objects(desk)
+    path = tmp_path / "prompts.json"
+    desk.annotator.exporting.save_prompts(path)
+    desk.user.waits_until(lambda: "Saved" in desk.status)
+    assert [o.id for o in read_prompts(path)] == [1, 2]
+    before = desk.labels.copy()
+    desk.widget.stop()
+    desk.widget.start()
+    desk.user.waits_until(lambda: "Ready" in desk.status)
+    desk.annotator.importing.load(path)
+    desk.user.waits_until(lambda: "Loaded 2 objects" in desk.status)
+    np.testing.assert_array_equal(desk.labels, before)
+    assert len(desk.prompts(FIRST, 1)) == len(desk.prompts(SECOND, 2)) == 1
+    assert threads_of_model_only(desk)
+    desk.user.key(Qt.Key.Key_Z, CTRL)
+    assert not desk.labels.any()
+    path.write_text(json.dumps({"version": 9}))
+    desk.annotator.importing.load(path)
+    desk.user.waits_until(lambda: "not a prompts file" in desk.status)
+
+
+def threads_of_model_only(desk):
+    import threading
+
+    return threading.main_thread() not in desk.engine.threads
