@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -58,6 +58,10 @@ class LayerLabels:
         """Write pixels of a plane and show them."""
         self.take_strokes()
         self._show(self._axes.pixels(plane, rows, columns), values)
+
+    def value_at(self, position: Sequence[float]) -> int:
+        """Return the id at a position in the world, 0 outside."""
+        return int(self.layer.get_value(position, world=True) or 0)
 
     def close(self) -> None:
         """Stop listening; what was painted until now still counts."""

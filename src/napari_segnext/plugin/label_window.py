@@ -8,19 +8,21 @@ layer that the user paints in is a part of it that follows the view.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.transforms import Affine
+from numpy.typing import NDArray
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segnext.journal.place import SUFFIX
 from napari_segnext.label_mirror import LabelMirror
-from napari_segnext.label_store import CHUNK, LabelStore
+from napari_segnext.label_store import LabelStore
 from napari_segnext.patch import Extent
+from napari_segnext.plugin import windows
 from napari_segnext.plugin.label_bridge import Index, LayerLabels, Stroke, Values
 from napari_segnext.plugin.label_levels import LabelLevels
 from napari_segnext.plugin.layers import geometry, is_large, make_output
@@ -34,12 +36,11 @@ if TYPE_CHECKING:
     from napari_segnext.plugin.saving import Saving
     from napari_segnext.plugin.shown import ShownPlane
 
-# The longest side of a window.
-WINDOW_SIDE = 4096
 # The view has stopped moving after so long.
 _STILL_MS = 150
 # What the rest shows is read again so long after it has changed.
 _REFRESH_MS = 50
+_CORNERS = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
 
 
 def make_labels(
@@ -165,6 +166,16 @@ class WindowLabels(LayerLabels):
         if not inside.all():
             self._timers.refresh.start()
 
+    def value_at(self, position: Sequence[float]) -> int:
+        """Return the id at a position in the world, 0 outside."""
+        at = self._data_position(position)
+        plane = self._axes.plane_at(at, self._axis())
+        pixel = self._pixel(at)
+        if plane is None:
+            return 0
+        whole = Extent(0, 0, *self._axes.plane_shape(plane))
+        return int(self.read(plane, pixel).item()) if whole.holds(pixel) else 0
+
     def close(self) -> None:
         """Stop listening; what was painted until now still counts.
 
@@ -216,7 +227,7 @@ class WindowLabels(LayerLabels):
             tuple(map(float, self._image.translate)),
             self._timers.tell,
         )
-        self._say(f"All labels are also in {folder}")
+        self.overview.metadata["zarr store"] = str(folder)
 
     # The window
 
@@ -230,35 +241,26 @@ class WindowLabels(LayerLabels):
     def _follow(self) -> None:
         """Bring the window to where the user looks, if it is not there."""
         view, plane = self._view(), self._shown.plane
-        if self._painting or plane is None:
+        if self._painting or plane is None or view.empty:
             return
-        if view.empty:
-            # Nothing has been drawn yet.
-            self._timers.still.start()
-            return
-        if max(view.shape) <= WINDOW_SIDE:
-            arrived = self.window.holds(view)
-        else:
-            middle = Extent.at(_centre(view), (1, 1))
-            quarter = [n // 4 for n in self.window.shape]
-            arrived = self.window.holds(_grown(middle, *quarter))
-        if not arrived and self.window != _window(view, self._axes.plane_shape(plane)):
+        wanted = windows.follow(self.window, view, self._axes.plane_shape(plane))
+        if wanted != self.window:
             self._move(plane, view)
 
     def _view(self) -> Extent:
         """Return the part of the displayed plane that the canvas shows."""
-        layer = self.overview if self.overview.visible else self._image
-        corners = np.asarray(layer.corner_pixels, float)
-        if layer.multiscale:
-            corners = corners * layer.downsample_factors[layer.data_level]
-        rows, columns = self._axes.in_plane(self._shown.axis)
-        low, high = np.floor(corners[0]), np.ceil(corners[1]) + 1
-        view = Extent(
-            int(low[rows]), int(low[columns]), int(high[rows]), int(high[columns])
-        )
-        whole = self._axes.plane_shape(self._shown.plane or Plane(self._shown.axis))
-        empty = (corners[0] == corners[1]).all()
-        return Extent(0, 0, 0, 0) if empty else view.common(Extent(0, 0, *whole))
+        model: Any = self._viewer
+        size = model.canvas.size if hasattr(model, "canvas") else model._canvas_size
+        half = np.array(size) / (2 * self._camera.zoom)
+        middle = np.array(self._camera.center)[-2:]
+        corners = np.tile(np.asarray(model.dims.point, float), (4, 1))
+        corners[:, list(model.dims.displayed)] = middle + half * _CORNERS
+        at = np.array([self._data_position(corner) for corner in corners])
+        flat = self._axes.to_plane(at, self._axis())
+        low, high = np.floor(flat.min(0)).astype(int), np.ceil(flat.max(0)).astype(int)
+        plane = self._shown.plane or Plane(self._axis())
+        whole = Extent(0, 0, *self._axes.plane_shape(plane))
+        return Extent(*low.tolist(), *(high + 1).tolist()).common(whole)
 
     def _move(self, plane: Plane, view: Extent | None = None) -> None:
         """Place the window in a plane, around a part of it."""
@@ -268,7 +270,7 @@ class WindowLabels(LayerLabels):
             view = self._view()
         if view.empty:
             view = Extent.at((height // 2, width // 2), (1, 1))
-        window = _window(view, (height, width))
+        window = windows.around(view, (height, width))
         page = self.store.read(plane, window)
         rows, columns = self._axes.in_plane(plane.axis)
         shape = [1] * len(self._axes.shape)
@@ -298,12 +300,10 @@ class WindowLabels(LayerLabels):
         if str(layer.mode) in ("pan_zoom", "transform") or self._shown.plane is None:
             return
         if not self._reaches(layer, event):
-            at = self._under(event)
+            at = self._pixel(self._data_position(event.position))
             whole = Extent(0, 0, *self._axes.plane_shape(self._shown.plane))
             if whole.holds(at):
-                self._move(
-                    self._shown.plane, _grown(at, WINDOW_SIDE // 2, WINDOW_SIDE // 2)
-                )
+                self._move(self._shown.plane, windows.grown(at, windows.SIDE // 2))
         self._painting, told = True, False
         yield
         while event.type == "mouse_move":
@@ -315,18 +315,22 @@ class WindowLabels(LayerLabels):
             yield
         self._painting = False
 
-    def _under(self, event: Any) -> Extent:
-        """Return the pixel of the displayed plane that is under the cursor."""
-        position = self._image.world_to_data(event.position)
-        at = self._axes.to_plane(position[None, -len(self._axes.shape) :], self._axis())
-        row, column = np.floor(at[0] + 0.5).astype(int).tolist()
+    def _data_position(self, position: Sequence[float]) -> NDArray[np.float64]:
+        """Return where a position in the world lies in the image's data."""
+        at = np.asarray(self._image.world_to_data(position), float)
+        return at[-len(self._axes.shape) :]
+
+    def _pixel(self, at: NDArray[np.float64]) -> Extent:
+        """Return the pixel of the displayed plane at a position in the data."""
+        flat = self._axes.to_plane(at[None], self._axis())[0]
+        row, column = np.floor(flat + 0.5).astype(int).tolist()
         return Extent.at((row, column), (1, 1))
 
     def _reaches(self, layer: Labels, event: Any) -> bool:
         """Tell whether what the cursor would paint, or takes, lies in the window."""
         brush = str(layer.mode) in ("paint", "erase")
         reach = int(np.ceil(layer.brush_size / 2)) if brush else 0
-        at = _grown(self._under(event), reach, reach)
+        at = windows.grown(self._pixel(self._data_position(event.position)), reach)
         whole = Extent(0, 0, *self._axes.plane_shape(self._shown.plane or Plane()))
         return self.window.holds(at.common(whole))
 
@@ -364,25 +368,3 @@ class _Timers(QObject):
         """Do nothing of it any more."""
         self.still.stop()
         self.refresh.stop()
-
-
-def _window(view: Extent, plane: tuple[int, int]) -> Extent:
-    """Return a window around a view: half as much again on each side, on chunks."""
-    low, high = [], []
-    for start, stop, length in zip(view[:2], view[2:], plane, strict=True):
-        side = min(WINDOW_SIDE, -(-2 * (stop - start) // CHUNK) * CHUNK)
-        side = min(max(side, 2 * CHUNK), WINDOW_SIDE)
-        first = ((start + stop - side) // 2 + CHUNK // 2) // CHUNK * CHUNK
-        first = max(0, min(first, -(-(length - side) // CHUNK) * CHUNK))
-        low.append(first)
-        high.append(min(first + side, length))
-    return Extent(low[0], low[1], high[0], high[1])
-
-
-def _centre(extent: Extent) -> tuple[int, int]:
-    return (extent.top + extent.bottom) // 2, (extent.left + extent.right) // 2
-
-
-def _grown(extent: Extent, rows: int, columns: int) -> Extent:
-    top, left, bottom, right = extent
-    return Extent(top - rows, left - columns, bottom + rows, right + columns)

@@ -118,14 +118,13 @@ class Objects(QObject):
 
     def pick(self) -> None:
         """Go on with the object under the pointer; once more, go to its prompts."""
-        layer = self._labels.layer
-        value = layer.get_value(self._viewer.cursor.position, world=True)
+        value = self._labels.value_at(self._viewer.cursor.position)
         if not value or value not in self._session.objects:
             self.said.emit("No object under the pointer")
         elif value == self.current:
             self._go_to_prompts()
         else:
-            self._session.select(int(value))
+            self._session.select(value)
             self.turned.emit()
             self._tell_prompts()
 
