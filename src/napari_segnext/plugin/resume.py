@@ -82,7 +82,8 @@ class ResumeOffer(QFrame):
             _count(chosen.prompts, "prompt"),
             _count(chosen.planes, "slice"),
         )
-        self._what.setText("{}, {} in {}".format(*counts))
+        text = "{}, {} in {}. Starting new deletes nothing."
+        self._what.setText(text.format(*counts))
         self._what.setToolTip(str(chosen.path))
 
     def _resume(self) -> None:
