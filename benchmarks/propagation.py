@@ -2,10 +2,10 @@
 
 The click robot of the papers' protocol works as a user would: it clicks in the slice
 with the largest section of the object until that is right or enough clicks are given,
-lets the object be propagated, and then does the same in the slice with most wrong
-pixels, each time propagating only between the slices it has been in. Compared are the
-3-D Dice of the slices with prompts alone, of shapes interpolated between them, and of
-propagation.
+and lets the object be propagated. Then it does the same half-way from there to the
+farther end of the object, and then to the nearer one. Compared are the 3-D Dice of the
+slices with prompts alone, of shapes interpolated between them, and of propagation; and,
+for each slice, the overlap of what was propagated with the truth.
 
     python benchmarks/propagation.py IMAGE.nii.gz TRUTH.nii.gz --json RESULT.json
 """
@@ -16,7 +16,7 @@ import json as json_format
 import time
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -31,7 +31,7 @@ from napari_segnext.io import read_image, write_labels
 from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.propagation import to_check
 from napari_segnext.session import ArrayLabels, Session
-from napari_segnext.shapes import between
+from napari_segnext.shapes import between, overlap
 from napari_segnext.volume import Volume, VolumePredictor
 from napari_segnext.weights import load_model
 from napari_segnext.whole_object import complete
@@ -81,20 +81,30 @@ def interpolated(
     return found
 
 
+def slices_to_prompt(areas: NDArray[np.integer[Any]]) -> list[int]:
+    """Return the largest section and those half-way to its ends, the farther first."""
+    shown, largest = np.flatnonzero(areas), int(areas.argmax())
+    ends = sorted((int(shown[0]), int(shown[-1])), key=lambda end: -abs(end - largest))
+    return list(dict.fromkeys([largest, *((largest + end) // 2 for end in ends)]))
+
+
 def main(
     image: Path,
-    truth: Annotated[Path, typer.Argument(help="Labels; all but 0 is the object.")],
+    truth: Annotated[Path, typer.Argument(help="Labels.")],
+    value: Annotated[
+        list[int] | None, typer.Option(help="Of the object; default: all but 0.")
+    ] = None,
     json: Annotated[Path | None, typer.Option(help="Where the numbers go.")] = None,
     out: Annotated[Path | None, typer.Option(help="Where the labels go.")] = None,
     model: Annotated[str, typer.Option(help="Name or file.")] = "tiny",
     axis: Annotated[int, typer.Option(min=0, max=2)] = 0,
-    slices: Annotated[int, typer.Option(help="With prompts, at most.")] = 3,
     clicks: Annotated[int, typer.Option(help="In a slice, at most.")] = 5,
     enough: Annotated[float, typer.Option(help="IoU at which clicking ends.")] = 0.9,
     device: Annotated[str, typer.Option(help="For the model.")] = "auto",
 ) -> None:
     file = read_image(image)
-    goal = np.asarray(read_image(truth).data) > 0
+    labelled = np.asarray(read_image(truth).data)
+    goal = np.isin(labelled, value) if value else labelled > 0
     planes_of_goal = np.moveaxis(goal, axis, 0)
     volume = Volume(file.data, spatial=file.spatial, channel=file.channel)
     predictor = VolumePredictor(load_model(model, device), volume)
@@ -102,11 +112,10 @@ def main(
     session = Session(ArrayLabels(labels), blank=True)
     session.new_object()
     rows, given, asked = [], 0, list[Plane]()
-    worst = int(planes_of_goal.sum((1, 2)).argmax())
-    for _ in range(slices):
-        plane = Plane(axis, worst)
+    for index in slices_to_prompt(planes_of_goal.sum((1, 2))):
+        plane = Plane(axis, index)
         asked.append(plane)
-        given += click(session, predictor, plane, planes_of_goal[worst], clicks, enough)
+        given += click(session, predictor, plane, planes_of_goal[index], clicks, enough)
         started = time.perf_counter()
         results = complete(session, predictor, 1, axis)
         seconds = time.perf_counter() - started
@@ -127,12 +136,16 @@ def main(
                     each.index
                     for each in to_check({r.plane: r.confidence for r in results})
                 ],
+                "iou": {
+                    index: round(float(overlap(now, wanted)), 3)
+                    for index, (now, wanted) in enumerate(
+                        zip(np.moveaxis(found, axis, 0), planes_of_goal, strict=True)
+                    )
+                    if wanted.any() or now.any()
+                },
                 "seconds": seconds,
             }
         )
-        wrong = np.moveaxis(found ^ goal, axis, 0).sum((1, 2))
-        wrong[[each.index for each in asked]] = 0
-        worst = int(wrong.argmax())
     table = Table("Slices", "Prompts", "Alone", "Interpolated", "Propagated", "s")
     for row in rows:
         table.add_row(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
 from torch import Tensor
+from torch.nn.functional import max_pool2d
 
 from napari_segnext.models import Cancelled
 from napari_segnext.models.base import Features
@@ -14,7 +17,7 @@ from napari_segnext.prompts import Plane
 from napari_segnext.propagation import (
     Annotated,
     PlaneResult,
-    affected,
+    Propagation,
     certainty,
     propagate,
     to_check,
@@ -36,6 +39,13 @@ class Forgetful(IntensityModel):
         dense = dense.clone()
         dense[:, 0] = 0
         return super().mask_logits(features, dense)
+
+
+class Swollen(Forgetful):
+    """Draws everything three pixels too large."""
+
+    def mask_logits(self, features: Features, dense: Tensor) -> Tensor:
+        return max_pool2d(super().mask_logits(features, dense), 7, 1, 3)
 
 
 def ellipsoid(centre=(12, 32, 28), radii=(7, 16, 12)) -> np.ndarray:
@@ -160,29 +170,14 @@ def test_planes_of_other_axes_are_left_alone() -> None:
     assert {r.plane.axis for r in results} == {0}
 
 
-@pytest.mark.parametrize(
-    ("annotated", "changed", "expected"),
-    [
-        ([8], 8, range(0, 20)),
-        ([4, 8, 12], 8, range(5, 12)),
-        ([4, 12], 8, range(5, 12)),
-        ([4, 8, 12], 4, range(0, 8)),
-        ([4, 8, 12], 12, range(9, 20)),
-        ([], 3, range(0, 20)),
-    ],
-)
-def test_a_change_reaches_to_the_next_decided_planes(annotated, changed, expected):
-    assert affected(annotated, changed, 20) == expected
-
-
 def test_a_correction_is_propagated_to_its_neighbours_alone() -> None:
     truth = tube()
     model = Forgetful(replace(WHOLE, resize="pad"))
     annotated = decided(truth, 4, 12, 16, 20)
-    within = affected((4, 12, 16, 20), 12, 24)
-    results = list(propagate(predictor(truth, model), annotated, within=within))
+    results = list(propagate(predictor(truth, model), annotated, within={5, 15}))
     assert {r.plane.index for r in results} == {5, 6, 7, 8, 9, 10, 11, 13, 14, 15}
-    assert model.encoded == 10
+    # The planes that bound the gaps are looked at too.
+    assert model.encoded == 10 + 3
 
 
 def test_it_can_be_cancelled_in_the_middle_and_goes_on_at_no_cost() -> None:
@@ -193,13 +188,31 @@ def test_it_can_be_cancelled_in_the_middle_and_goes_on_at_no_cost() -> None:
     with pytest.raises(Cancelled):
         for result in propagate(follow, annotated, cancelled=lambda: len(results) == 3):
             results.append(result)
-    assert len(results) == model.encoded == 3
+    assert len(results) == model.encoded - 1 == 3
     again = list(propagate(follow, annotated))
     for before, after in zip(results, again, strict=False):
         assert before.plane == after.plane
         np.testing.assert_array_equal(before.probability, after.probability)
     # The last plane on either side shows that the object has ended.
-    assert model.encoded == len(again) + 2
+    assert model.encoded == 1 + len(again) + 2
+
+
+def test_it_goes_on_with_the_plane_at_which_it_was_interrupted() -> None:
+    truth = ellipsoid()
+    model = Forgetful(replace(WHOLE, resize="pad"))
+    annotated = decided(truth, 12)
+    whole_way = list(propagate(predictor(truth), annotated))
+    way = Propagation(predictor(truth, model), annotated)
+    results: list[PlaneResult] = []
+    asked = count()
+    while not way.ended:
+        with suppress(Cancelled):
+            results += way.advance(lambda: next(asked) % 3 == 2)
+    assert [r.plane for r in results] == [r.plane for r in whole_way]
+    for first, second in zip(results, whole_way, strict=True):
+        np.testing.assert_array_equal(first.mask, second.mask)
+    assert way.done == way.total
+    assert model.encoded == 1 + len(results) + 2
 
 
 @pytest.mark.parametrize("indices", [(12,), (9, 14), (9, 12, 14)])
@@ -218,7 +231,8 @@ def test_progress_rises_to_its_total(indices) -> None:
     done, totals = zip(*told, strict=True)
     assert list(done) == sorted(done)
     assert all(d <= t for d, t in told)
-    assert done[-1] == totals[-1] == model.decoded
+    # Each plane bounds two gaps and is looked for from two wrong shapes for either.
+    assert done[-1] == totals[-1] == model.decoded - 4 * len(indices)
 
 
 def test_what_differs_from_both_sides_is_less_certain() -> None:
@@ -249,6 +263,14 @@ def test_certainty_is_the_overlap_that_the_probability_promises() -> None:
     far = np.pad(p, ((0, 0), (0, 60)), constant_values=0.4)
     near = (0.8 + 0.6) / (2 + 0.2 + 6 * 0.4)
     assert certainty(far) == pytest.approx(near)
+
+
+def test_a_model_that_draws_too_much_is_corrected() -> None:
+    truth = tube()
+    model = Swollen(replace(WHOLE, resize="pad"))
+    annotated = decided(truth, 10)
+    results = list(propagate(predictor(truth, model), annotated))
+    assert dice(whole(results, annotated), truth) > 0.9
 
 
 def test_it_says_what_is_missing() -> None:

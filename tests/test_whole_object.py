@@ -8,9 +8,10 @@ import pytest
 from napari_segnext.headless import answer
 from napari_segnext.models import Cancelled
 from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.propagation import PlaneResult, Propagation
 from napari_segnext.session import ArrayLabels, Session
 from napari_segnext.volume import Volume, VolumePredictor
-from napari_segnext.whole_object import commit, complete, decided_planes
+from napari_segnext.whole_object import WholeObject, commit, complete, decided_planes
 from tests.doubles import WHOLE
 from tests.test_propagation import Forgetful
 
@@ -136,3 +137,82 @@ def test_what_was_found_until_then_can_be_kept() -> None:
     session.undo()
     commit(session, 1, results[:2])
     assert np.count_nonzero(labels.any((1, 2))) == 3
+
+
+def follow(whole: WholeObject, predictor: VolumePredictor) -> set[int]:
+    """Propagate; return the planes that were to be found."""
+    decided, within = whole.begin()
+    way, results = Propagation(predictor, decided, 0, within), []
+    while not way.ended:
+        results += way.advance()
+    whole.commit(results)
+    return within
+
+
+def test_only_what_depends_on_a_change_is_found_anew() -> None:
+    session, predictor, labels = started(bar(2, 11))
+    prompt(session, predictor, Plane(0, 5), Prompts().click(30, 30))
+    whole = WholeObject(session, 1)
+    assert follow(whole, predictor) == set(range(12)) - {5}
+    with pytest.raises(ValueError, match="has changed"):
+        whole.begin()
+    corrected = Plane(0, 8)
+    prompt(session, predictor, corrected, Prompts().click(30, 30).click(22, 26))
+    assert follow(whole, predictor) == {6, 7, 9, 10, 11}
+    prompt(session, predictor, Plane(0, 3), Prompts().click(30, 30))
+    assert follow(whole, predictor) == {0, 1, 2, 4}
+    session.set_prompts(corrected, Prompts())
+    assert follow(whole, predictor) == {6, 7, 8, 9, 10, 11}
+    assert np.array_equal(labels == 1, bar(2, 11))
+
+
+def test_what_undo_took_away_is_found_anew() -> None:
+    session, predictor, _ = started(bar(2, 11))
+    prompt(session, predictor, Plane(0, 5), Prompts().click(30, 30))
+    whole = WholeObject(session, 1)
+    follow(whole, predictor)
+    session.undo()
+    assert whole.begin()[1] == set(range(12)) - {5}
+    session.redo()
+    with pytest.raises(ValueError, match="has changed"):
+        whole.begin()
+
+
+@pytest.mark.parametrize("finish", ["before", "meanwhile"])
+def test_a_finished_object_is_not_touched(finish: str) -> None:
+    session, predictor, labels = started(bar(2, 11))
+    prompt(session, predictor, Plane(0, 5), Prompts().click(30, 30))
+    whole, before = WholeObject(session, 1), labels.copy()
+    if finish == "meanwhile":
+        whole.begin()
+    session.accept(1)
+    with pytest.raises(ValueError, match="finished"):
+        whole.begin() if finish == "before" else whole.commit([])
+    assert np.array_equal(labels, before)
+
+
+def test_doubtful_planes_leave_the_list_when_they_are_changed_or_checked() -> None:
+    truth = bar(0, 12)
+    session, predictor, _ = started(truth)
+    prompt(session, predictor, Plane(0, 5), Prompts().click(30, 30))
+    whole = WholeObject(session, 1)
+    whole.begin()
+    results = []
+    for number, index in enumerate((4, 6, 7, 8, 9)):
+        confidence = (0.9, 0.3, 0.5, 0.4, 0.9)[number]
+        found = truth[index].astype(np.float32)
+        results.append(PlaneResult.of(Plane(0, index), found, confidence))
+    results += [
+        PlaneResult.of(Plane(0, i), truth[i].astype(np.float32), 0.9) for i in (1, 2, 3)
+    ]
+    whole.commit(results)
+    assert [plane.index for plane in whole.doubtful] == [6, 8, 7]
+    whole.check(Plane(0, 8))
+    assert [plane.index for plane in whole.doubtful] == [6, 7]
+    prompt(session, predictor, Plane(0, 6), Prompts().click(30, 30))
+    assert [plane.index for plane in whole.doubtful] == [7]
+    session.undo()
+    session.undo()
+    assert whole.doubtful == []
+    session.redo()
+    assert [plane.index for plane in whole.doubtful] == [6, 7]

@@ -13,13 +13,15 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segnext.prompts import BoolArray, FloatArray
-from napari_segnext.shapes import around, signed_distance
+from napari_segnext.shapes import signed_distance
 
 _BINS = 32
 # Standard deviation in bins by which frequencies are smoothed, and their floor as a
 # share of all pixels, so that a few of them decide nothing.
 _SMOOTH = 1.5
 _FLOOR = 0.01
+# Standard deviation in pixels by which images are smoothed.
+_BLUR = 1.0
 # The surroundings begin and end so many pixels outside of the mask.
 _NEAR, _FAR = 1.0, 9.0
 # Mean log-likelihood ratio in the object below which intensities tell nothing.
@@ -43,34 +45,49 @@ class Appearance:
     def __init__(self, examples: Iterable[tuple[FloatArray, BoolArray]]) -> None:
         inside, outside = [], []
         for image, mask in examples:
-            distance = signed_distance(mask)
-            inside.append(image[mask])
-            outside.append(image[(distance < -_NEAR) & (distance >= -_FAR)])
+            distance, smooth = signed_distance(mask), _smooth(image)
+            inside.append(smooth[mask])
+            outside.append(smooth[(distance < -_NEAR) & (distance >= -_FAR)])
         own = np.concatenate(inside)
         # (C, bins): positive where a value is likelier in the object.
         self._ratios = np.log(_frequencies(own) / _frequencies(np.concatenate(outside)))
-        self._typical = self._ratio(own)
+        self._typical = float(self._sum(own).mean())
+
+    def log_ratio(self, image: FloatArray) -> FloatArray:
+        """Return (H, W) logarithms of how much likelier a pixel is in the object.
+
+        Parameters
+        ----------
+        image
+            (H, W, C), values 0 to 1.
+        """
+        height, width, channels = image.shape
+        ratio = self._sum(_smooth(image).reshape(-1, channels))
+        return np.asarray(ratio.reshape(height, width), np.float32)
 
     def likeness(self, image: FloatArray, mask: BoolArray) -> float:
         """Compare what a mask covers with the object and with its surroundings.
 
         Returns
         -------
-        Mean log-likelihood ratio of the pixels, as a multiple of that in the object
-        itself: 1 looks as the object does, below 0 the surroundings are likelier.
-        1 if intensities do not tell one from the other, or the mask is empty.
+        Mean logarithm of the ratio over the pixels, as a multiple of that in the
+        object itself: 1 looks as the object does, below 0 the surroundings are
+        likelier. 1 if intensities do not tell one from the other, or the mask is
+        empty.
         """
         if self._typical < _TELLING or not mask.any():
             return 1.0
-        return self._ratio(image[mask]) / self._typical
+        return float(self.log_ratio(image)[mask].mean()) / self._typical
 
-    def _ratio(self, values: FloatArray) -> float:
-        """Return the mean over (N, C) values of the ratio, summed over channels."""
-        ratios = [
-            row[bins].mean()
-            for row, bins in zip(self._ratios, _bins(values), strict=True)
-        ]
-        return float(sum(ratios))
+    def _sum(self, values: FloatArray) -> FloatArray:
+        """Return for (N, C) values the sum over channels of their ratios."""
+        pairs = zip(self._ratios, _bins(values), strict=True)
+        return np.asarray(sum(row[bins] for row, bins in pairs), np.float32)
+
+
+def _smooth(image: FloatArray) -> FloatArray:
+    """Return an image with less noise."""
+    return np.asarray(ndimage.gaussian_filter(image, (_BLUR, _BLUR, 0)), np.float32)
 
 
 def _bins(values: FloatArray) -> NDArray[np.int64]:
@@ -86,8 +103,3 @@ def _frequencies(values: FloatArray) -> NDArray[np.float64]:
         np.maximum(total, 1)
     )
     return frequencies
-
-
-def surroundings(mask: BoolArray) -> tuple[slice, slice]:
-    """Return the rows and columns that hold a mask and what is looked at around it."""
-    return around(mask, int(_FAR) + 1)

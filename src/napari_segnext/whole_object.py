@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
 from napari_segnext.patch import Patch
-from napari_segnext.prompts import BoolArray, Plane
-from napari_segnext.propagation import Annotated, PlaneResult, propagate
+from napari_segnext.prompts import BoolArray, Plane, Prompts
+from napari_segnext.propagation import Annotated, PlaneResult, propagate, to_check
 from napari_segnext.session import Session
+from napari_segnext.session.sparse import Sparse
+from napari_segnext.session.state import Result
 from napari_segnext.shapes import overlap
 from napari_segnext.volume import VolumePredictor
 
@@ -111,6 +115,140 @@ def complete(
     every = {Plane(axis, index, at) for at in places for index in range(depth)}
     commit(session, object_id, found, every)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What an object is known by in a plane."""
+
+    prompts: Prompts | None
+    edits: Sparse | None
+    result: Result | None
+
+    def same(self, other: _Known | None) -> bool:
+        """Tell whether nothing has changed."""
+        return (
+            other is not None
+            and self.prompts == other.prompts
+            and self.edits is other.edits
+            and self.result is other.result
+        )
+
+
+class WholeObject:
+    """An object along one axis: what was found of it, and what is to be found anew.
+
+    It remembers what each propagation started from and led to, so that the next one
+    is limited to what depends on what has changed. Undo and redo are noticed.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        object_id: int,
+        axis: int = 0,
+        fixed: tuple[int, ...] = (),
+    ) -> None:
+        self._session, self._id = session, object_id
+        self._axis, self._fixed = axis, fixed
+        self._from: dict[Plane, _Known] = {}
+        self._found: dict[Plane, Result] = {}
+        self._confidence: dict[Plane, float] = {}
+        self._checked: set[Plane] = set()
+
+    def begin(self) -> tuple[dict[Plane, Annotated], set[int]]:
+        """Return what is decided, and the indices of the planes to find.
+
+        Raises
+        ------
+        ValueError
+            If the object is finished, no plane along the axis shows it, or nothing
+            has changed since the last time: the message says what to do.
+        """
+        known = self._session.objects[self._id]
+        if known.finished:
+            raise ValueError(f"{known.name} is finished; reopen it to change it")
+        decided = decided_planes(self._session, self._id, self._axis, self._fixed)
+        if not any(each.mask.any() for each in decided.values()):
+            raise ValueError(
+                f"There is no mask of {known.name} to start from in slices along "
+                "this axis: click on it in one first"
+            )
+        self._begun = {plane: self._known(plane) for plane in decided}
+        self._stale = self._changed()
+        if not self._stale:
+            raise ValueError(
+                f"Nothing of {known.name} has changed since it was propagated: "
+                "correct a slice first"
+            )
+        return decided, self._stale
+
+    def commit(self, results: Iterable[PlaneResult]) -> None:
+        """Write what was found since `begin`: one step.
+
+        Raises
+        ------
+        ValueError
+            If the object has been deleted or finished meanwhile.
+        """
+        if self._id not in self._session.objects:
+            raise ValueError("the object was deleted meanwhile")
+        results = list(results)
+        stale = {Plane(self._axis, index, self._fixed) for index in self._stale}
+        commit(self._session, self._id, results, stale)
+        written = self._session.objects[self._id].results
+        found = {r.plane: r.confidence for r in results if r.plane in written}
+        for plane in stale:
+            self._found.pop(plane, None)
+            self._confidence.pop(plane, None)
+        self._from = self._begun
+        self._found |= {plane: written[plane] for plane in found}
+        self._confidence |= found
+        self._checked -= stale
+
+    @property
+    def doubtful(self) -> list[Plane]:
+        """Planes to check, the least confident first.
+
+        Those that were prompted, edited or found anew since, or are `checked`, are
+        not among them.
+        """
+        known = self._session.objects.get(self._id)
+        if known is None:
+            return []
+        return [
+            plane
+            for plane in to_check(self._confidence)
+            if known.results.get(plane) is self._found[plane]
+            and plane not in {*known.prompts, *known.edits, *self._checked}
+        ]
+
+    def check(self, plane: Plane) -> None:
+        """Take note that a plane is right as it is."""
+        self._checked.add(plane)
+
+    def _known(self, plane: Plane) -> _Known:
+        known = self._session.objects[self._id]
+        return _Known(
+            known.prompts.get(plane), known.edits.get(plane), known.results.get(plane)
+        )
+
+    def _changed(self) -> set[int]:
+        """Return the planes whose mask depends on what is not as it was."""
+        depth = self._session.labels.shape[-3:][self._axis]
+        same = {
+            p.index for p, known in self._begun.items() if known.same(self._from.get(p))
+        }
+        gone = {p.index for p in self._from.keys() - self._begun.keys()}
+        results = self._session.objects[self._id].results
+        gone |= {p.index for p, r in self._found.items() if results.get(p) is not r}
+        stale: set[int] = set()
+        bounds = [-1, *sorted(plane.index for plane in self._begun), depth]
+        for low, high in pairwise(bounds):
+            between = set(range(low + 1, high))
+            if {low, high} - {-1, depth} - same or between & gone:
+                stale |= between
+        return stale
 
 
 def _section(session: Session, object_id: int, plane: Plane) -> BoolArray:

@@ -1,0 +1,163 @@
+"""Going plane by plane, with interruptions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+
+from napari_segnext.models import Cancelled
+from napari_segnext.prompts import Plane
+from napari_segnext.propagation.results import Annotated, PlaneResult
+from napari_segnext.propagation.route import Asked, Said, Way, fill, gaps_between
+from napari_segnext.propagation.scout import Rules, Scout
+from napari_segnext.volume import VolumePredictor
+
+
+class Propagation:
+    """An object on its way through the planes around those that are decided.
+
+    It is gone plane by plane, and can go on after an interruption.
+
+    The confidence of a result is its `certainty`, less if it does not look as the
+    object does where it is known: by half if it looks as much like the surroundings,
+    by all if it looks like them. Between two known planes it is multiplied by the
+    overlap of what was found from either side.
+
+    Parameters
+    ----------
+    annotated
+        The object's planes; those perpendicular to other axes are not used.
+    axis
+        The axis to go along.
+    within
+        Indices of planes to find; the gaps between decided planes that hold one of
+        them are gone through. Default: all.
+    rules
+        When the object has ended.
+
+    Attributes
+    ----------
+    done, total
+        Planes decoded, and how many it will be at most.
+
+    Raises
+    ------
+    ValueError
+        If no plane of the axis shows the object, or they differ in their place
+        along other axes (time).
+    """
+
+    def __init__(
+        self,
+        predictor: VolumePredictor,
+        annotated: Mapping[Plane, Annotated],
+        axis: int = 0,
+        within: Collection[int] | None = None,
+        rules: Rules | None = None,
+    ) -> None:
+        known = {p: each for p, each in annotated.items() if p.axis == axis}
+        if not any(each.mask.any() for each in known.values()):
+            raise ValueError(
+                f"no plane along axis {axis} shows the object: give a prompt in one "
+                "first"
+            )
+        if len({plane.fixed for plane in known}) > 1:
+            raise ValueError("all planes must be of the same time point")
+        masks = {plane: each.mask for plane, each in sorted(known.items())}
+        shape = predictor.volume.shape
+        self.gaps_between = [
+            gap
+            for gap in gaps_between(masks, shape[axis] if len(shape) == 3 else 1)
+            if gap.steps and (within is None or set(gap.indices) & set(within))
+        ]
+        self._scout = Scout(predictor, rules or Rules())
+        self.done, self.total = 0, sum(gap.steps for gap in self.gaps_between)
+        self._way = self._through()
+        self._asked: Asked | None = None
+        self._begun = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether there is nothing left to decode."""
+        return self._begun and self._asked is None
+
+    def advance(
+        self, cancelled: Callable[[], bool] = lambda: False
+    ) -> list[PlaneResult]:
+        """Decode the next plane; return the results that are final now.
+
+        Parameters
+        ----------
+        cancelled
+            Asked before the plane, and between blocks of the encoder.
+
+        Raises
+        ------
+        napari_segnext.models.Cancelled
+            If `cancelled` said so. The next call begins with the same plane.
+        """
+        if cancelled():
+            raise Cancelled
+        results: list[PlaneResult] = []
+        if not self._begun:
+            self._listen(next(self._way, None), results)
+            self._begun = True
+        elif self._asked is not None:
+            found = self._scout.look(self._asked, cancelled)
+            self.done += 1
+            try:
+                self._listen(self._way.send(found), results)
+            except StopIteration:
+                self._asked = None
+        return results
+
+    def _listen(self, said: Said, results: list[PlaneResult]) -> None:
+        """Take results until a plane is asked for, or there is no more."""
+        while isinstance(said, PlaneResult):
+            results.append(said)
+            said = next(self._way, None)
+        self._asked = said
+
+    def _through(self) -> Way:
+        for gap in self.gaps_between:
+            before = self.done
+            yield from fill(gap)
+            self.total -= gap.steps - (self.done - before)
+
+
+def propagate(
+    predictor: VolumePredictor,
+    annotated: Mapping[Plane, Annotated],
+    axis: int = 0,
+    *,
+    within: Collection[int] | None = None,
+    rules: Rules | None = None,
+    cancelled: Callable[[], bool] = lambda: False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Iterator[PlaneResult]:
+    """Find an object in the planes around those that the user has decided about.
+
+    Parameters
+    ----------
+    predictor, annotated, axis, within, rules
+        See `Propagation`; errors are the same.
+    cancelled
+        Asked before each plane, and between blocks of the encoder.
+    progress
+        Called with the number of planes decoded, and how many it will be at most.
+
+    Yields
+    ------
+    PlaneResult
+        Of each plane that shows the object, once; those of `annotated` are not
+        among them.
+
+    Raises
+    ------
+    napari_segnext.models.Cancelled
+        If `cancelled` said so. What was yielded until then is good.
+    """
+    propagation = Propagation(predictor, annotated, axis, within, rules)
+    while not propagation.ended:
+        results = propagation.advance(cancelled)
+        progress(propagation.done, propagation.total)
+        yield from results

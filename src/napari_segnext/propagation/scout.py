@@ -1,0 +1,165 @@
+"""Looking for an object in a plane in which it is expected."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_segnext.appearance import Appearance
+from napari_segnext.patch import Extent, Patch
+from napari_segnext.predictor import Prediction
+from napari_segnext.prompts import BoolArray, FloatArray, Plane, Prompts
+from napari_segnext.propagation.evidence import Evidence, log_odds
+from napari_segnext.propagation.results import PlaneResult, certainty
+from napari_segnext.propagation.route import Asked, Found, Gap
+from napari_segnext.shapes import (
+    around,
+    guide,
+    inner_clicks,
+    overlap,
+    signed_distance,
+    touching,
+)
+from napari_segnext.volume import VolumePredictor
+
+# Pixels around an expected shape that are looked at.
+_MARGIN = 16
+# How much the radius of an object is believed to change from plane to plane: in the
+# planes that are decided it is looked for from shapes that are wrong by so much.
+_CHANGE = 0.05
+# Pixels on either side of a border from which the weights are learned.
+_BAND = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """When an object has ended: what a plane shows is not it any more.
+
+    Attributes
+    ----------
+    smallest
+        Pixels that it has at least.
+    shrink, grow
+        Least and greatest area, as a multiple of what was expected.
+    overlap
+        Least intersection over union with what was expected.
+    certainty
+        Least `certainty`.
+    likeness
+        Least `Appearance.likeness` to the nearest planes that are known.
+    """
+
+    smallest: int = 4
+    shrink: float = 0.25
+    grow: float = 3.0
+    overlap: float = 0.25
+    certainty: float = 0.5
+    likeness: float = 0.25
+
+    def ended(
+        self, mask: BoolArray, expected: BoolArray, certain: float, alike: float
+    ) -> bool:
+        """Tell whether a mask is not the object that was expected."""
+        area, wanted = np.count_nonzero(mask), np.count_nonzero(expected)
+        return bool(
+            area < max(self.smallest, self.shrink * wanted)
+            or area > self.grow * wanted
+            or overlap(mask, expected) < self.overlap
+            or certain < self.certainty
+            or alike < self.likeness
+        )
+
+
+class Scout:
+    """Look for the object in a plane in which it is expected."""
+
+    def __init__(self, predictor: VolumePredictor, rules: Rules) -> None:
+        self._predictor, self._rules = predictor, rules
+        self._gap: Gap | None = None
+
+    def look(self, asked: Asked, cancelled: Callable[[], bool]) -> Found:
+        """Find in a plane what is expected there.
+
+        Raises
+        ------
+        napari_segnext.models.Cancelled
+            If `cancelled` said so.
+        """
+        if asked.gap is not self._gap:
+            self._learn(asked.gap, cancelled)
+        part, features = self._features(asked.plane, asked.expected, cancelled)
+        shape = asked.expected[part.slices] > 0.5
+        probability = self._evidence.probability(features)
+        found = probability > 0.5
+        probability[found & ~touching(found, shape)] = 0
+        mask, certain = probability > 0.5, certainty(probability)
+        alike = self._appearance.likeness(self._seen(asked.plane, part), mask)
+        ended = self._rules.ended(mask, shape, certain, alike)
+        confidence = certain * float(np.clip((1 + alike) / 2, 0, 1))
+        height, width = asked.expected.shape
+        patch = Patch((height, width), part[:2], probability)
+        return Found(PlaneResult(asked.plane, patch, confidence), ended)
+
+    def _learn(self, gap: Gap, cancelled: Callable[[], bool]) -> None:
+        """Get to know the object from the planes on either side of a gap."""
+        sides = [(plane, mask, _part(mask)) for plane, mask in gap.sides]
+        self._appearance = Appearance(
+            (self._seen(plane, part), mask[part.slices]) for plane, mask, part in sides
+        )
+        features, truth = [], []
+        for plane, mask, _ in sides:
+            for wrong in _wrong(mask):
+                part, seen = self._features(plane, guide(wrong), cancelled)
+                answer = mask[part.slices]
+                near = np.abs(signed_distance(answer)) <= _BAND
+                features.append(seen[near])
+                truth.append(answer[near])
+        self._evidence = Evidence(np.concatenate(features), np.concatenate(truth))
+        self._gap = gap
+
+    def _features(
+        self, plane: Plane, expected: FloatArray, cancelled: Callable[[], bool]
+    ) -> tuple[Extent, FloatArray]:
+        """Return (h, w, 3) log-odds in a part of a plane: what `Evidence` weighs."""
+        shape = expected > 0.5
+        part, prompts = _part(shape), Prompts()
+        for y, x in inner_clicks(shape):
+            prompts = prompts.click(y, x)
+        previous = Prediction.from_probability(expected)
+        found = self._predictor.predict(plane, prompts, previous, cancelled)
+        return part, np.stack(
+            [
+                log_odds(found.patch.read(part)),
+                self._appearance.log_ratio(self._seen(plane, part)),
+                log_odds(expected[part.slices]),
+            ],
+            -1,
+        )
+
+    def _seen(self, plane: Plane, part: Extent) -> FloatArray:
+        """Return (h, w, C) of a part of a plane as the model sees it."""
+        pixels = self._predictor.volume.read(plane, part.slices)
+        return self._predictor.window.apply(pixels)
+
+
+def _part(mask: BoolArray) -> Extent:
+    """Return where a mask and its surroundings lie."""
+    rows, columns = around(mask, _MARGIN)
+    height, width = mask.shape
+    return Extent(
+        rows.start, columns.start, min(rows.stop, height), min(columns.stop, width)
+    )
+
+
+def _wrong(mask: BoolArray) -> Iterator[BoolArray]:
+    """Yield shapes that are too small and too large, as those of neighbours are."""
+    part = _part(mask)
+    distance = signed_distance(mask[part.slices])
+    change = max(1.0, _CHANGE * float(np.sqrt(np.count_nonzero(mask) / np.pi)))
+    for offset in (-change, change):
+        wrong = np.zeros_like(mask)
+        wrong[part.slices] = distance + offset > 0
+        if wrong.any():
+            yield wrong
