@@ -19,6 +19,7 @@ from napari_segnext.plugin.label_window import keep_beside, make_labels
 from napari_segnext.plugin.layers import image_axes, plane_name
 from napari_segnext.plugin.objects import Objects
 from napari_segnext.plugin.prompt_layers import PromptLayers
+from napari_segnext.plugin.propagating import Propagating
 from napari_segnext.plugin.saving import Saving
 from napari_segnext.plugin.shown import ShownPlane
 from napari_segnext.plugin.tools import TOOLS, Tool
@@ -79,7 +80,6 @@ class Annotator(QObject):
         self.objects.turned.connect(self._object_changed)
         self.objects.changed.connect(self._objects_changed)
         layers = (self.output, *self.prompts.layers)
-        self._keys = Keys(self, [viewer, *layers])
         self.saving = Saving(image, self._axes, self.session, layers, self)
         self.saving.said.connect(self.said)
         keep_beside(self._labels, self.saving)
@@ -95,6 +95,12 @@ class Annotator(QObject):
         self._inference.decoded.connect(self._decoded)
         self._news = EngineNews(self._engine_changed, self)
         self.embedding = EmbedAll(self._inference, self._shown.all_planes, self)
+        self.propagation = Propagating(
+            self._inference, self.session, self._labels, self._shown, self
+        )
+        self.propagation.said.connect(self.said)
+        self.propagation.changed.connect(self._objects_changed)
+        self._keys = Keys(self, [viewer, *layers])
         self.tool: Tool | None = TOOLS[0]
         self._connect(True)
         self.use(TOOLS[0])

@@ -50,6 +50,14 @@ ACTIONS = (
     Action("objects.next", "N", "N", "Next", "Next object; a new one after the last"),
     Action("objects.accept", "G", "G", "Accept", "Protect the object, go to a new one"),
     Action("objects.discard", "Q", "Q", "Discard", "Remove the prompts and the mask"),
+    Action("propagation.start", "U", "U", "Propagate", "Find it in the other slices"),
+    Action(
+        "propagation.next_doubtful",
+        "Shift-U",
+        "Shift+U",
+        "To check",
+        "Show the next slice of low confidence",
+    ),
     Action("undo", "Control-Z", "Ctrl+Z", "Undo", "Undo the last step"),
     Action("redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Redo", "Do it again"),
 )

@@ -31,6 +31,7 @@ from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.plugin.keys import ACTIONS
 from napari_segnext.plugin.layers import COLOURS
 from napari_segnext.plugin.object_panel import ClassPanel, ObjectPanel
+from napari_segnext.plugin.propagation_part import PropagationPart
 from napari_segnext.plugin.resume import ResumeOffer, SavingLine, StatusLine
 from napari_segnext.plugin.section import Section
 from napari_segnext.plugin.tools import TOOLS
@@ -43,7 +44,13 @@ if TYPE_CHECKING:
 _FILE = "File…"
 _WIDTH = 300
 # Actions without a button among the others; the first two are in the hint.
-_ELSEWHERE = ("toggle_sign", "next_tool", "objects.pick")
+_ELSEWHERE = (
+    "toggle_sign",
+    "next_tool",
+    "objects.pick",
+    "propagation.start",
+    "propagation.next_doubtful",
+)
 
 
 class SegNextWidget(QWidget):
@@ -93,6 +100,7 @@ class SegNextWidget(QWidget):
         self.annotator.engine.connect(self._device.setText)
         self.annotator.ended.connect(self._ended)
         self.embeddings.follow(self.annotator.embedding)
+        self.propagation.follow(self.annotator.propagation)
         for part in (self.offer, self._status, self._saving):
             part.follow(self.annotator.saving)
         self._choices.collapse()
@@ -165,6 +173,8 @@ class SegNextWidget(QWidget):
         self.objects = ObjectPanel(self._do)
         running.addWidget(self.objects, 1)
         running.addLayout(self._build_actions())
+        self.propagation = PropagationPart()
+        running.addWidget(self.propagation)
         self._sections = QVBoxLayout()
         self._sections.setSpacing(2)
         running.addLayout(self._sections)
@@ -344,6 +354,7 @@ class SegNextWidget(QWidget):
             return
         self.objects.show_objects(annotator.objects)
         self.classes.show_objects(annotator.objects)
+        self.propagation.refresh()
         for tool, button in zip(TOOLS, self._tools, strict=True):
             button.setChecked(tool == annotator.tool)
         for positive, button in self._signs.items():

@@ -1,0 +1,162 @@
+"""Propagating an object to other planes while the user goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_segnext.plugin.worker import Priority
+from napari_segnext.whole_object import WholeObject
+
+if TYPE_CHECKING:
+    from napari_segnext.plugin.inference import Inference
+    from napari_segnext.plugin.label_bridge import LayerLabels
+    from napari_segnext.plugin.shown import ShownPlane
+    from napari_segnext.plugin.worker import Turn
+    from napari_segnext.prompts import Plane
+    from napari_segnext.propagation import PlaneResult, Propagation
+    from napari_segnext.session import Session
+
+_KEY = "propagate"
+
+
+class Propagating(QObject):
+    """Propagation of the current object along the displayed axis, least urgent of all.
+
+    What is found is written at the end, as one step of undo; until then nothing is
+    changed, and nothing is if it is cancelled. Afterwards only the planes are found
+    anew that depend on what the user has changed.
+
+    Signals: `progressed` (planes decoded, all), `changed` (masks, planes to check,
+    begun or ended) and `said` (status line).
+    """
+
+    progressed = Signal(int, int)
+    changed = Signal()
+    said = Signal(str)
+
+    def __init__(
+        self,
+        inference: Inference,
+        session: Session,
+        labels: LayerLabels,
+        shown: ShownPlane,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._inference, self._session = inference, session
+        self._labels, self._shown = labels, shown
+        self._objects: dict[tuple[int, int, tuple[int, ...]], WholeObject] = {}
+        self._under_way: WholeObject | None = None
+        inference.loaded.connect(self._loaded)
+        # What is doubtful is so along one axis.
+        shown.turned.connect(lambda axis: self.changed.emit())
+
+    @property
+    def running(self) -> bool:
+        """Whether an object is on its way."""
+        return self._under_way is not None
+
+    @property
+    def doubtful(self) -> list[Plane]:
+        """Planes of the current object to check, the least confident first."""
+        whole = self._shown_object()
+        return [] if whole is None else whole.doubtful
+
+    def start(self) -> None:
+        """Propagate the current object along the displayed axis."""
+        engine, plane = self._inference.engine, self._shown.plane
+        self._labels.take_strokes()
+        if self.running:
+            self.said.emit("A propagation is on its way: wait, or cancel it")
+        elif len(self._labels.shape) < 3:
+            self.said.emit("A 2-D image has no other slices to propagate to")
+        elif plane is None:
+            self.said.emit("Show a slice of the image to propagate from it")
+        elif engine is None:
+            self.said.emit("The model is not loaded yet: propagate when it is ready")
+        elif any(
+            r.object_id == self._session.current for r in self._session.requests()
+        ):
+            self.said.emit("The last prompt has no mask yet: propagate when it has")
+        else:
+            key = (self._session.current, plane.axis, plane.fixed)
+            whole = self._objects.get(key) or WholeObject(self._session, *key)
+            try:
+                decided, within = whole.begin()
+            except ValueError as error:
+                self.said.emit(str(error))
+                return
+            self._objects[key] = self._under_way = whole
+            self._go(whole, engine.propagation(decided, plane.axis, within))
+
+    def cancel(self) -> None:
+        """Stop; nothing has changed."""
+        if self.running:
+            self._inference.withdraw(_KEY)
+            self._end("Propagation cancelled: nothing has changed")
+
+    def next_doubtful(self) -> None:
+        """Show the next plane to check; a displayed one counts as checked."""
+        whole, plane = self._shown_object(), self._shown.plane
+        if whole is None:
+            self.said.emit("There is nothing to check: propagate the object first")
+            return
+        if plane in whole.doubtful:
+            whole.check(plane)
+            self.changed.emit()
+        if whole.doubtful:
+            self._shown.go_to(whole.doubtful[0])
+            self.said.emit(f"{len(whole.doubtful)} to check: correct it, or go on")
+        else:
+            self.said.emit("No slice is left to check")
+
+    def _shown_object(self) -> WholeObject | None:
+        plane = self._shown.plane
+        if plane is None:
+            return None
+        return self._objects.get((self._session.current, plane.axis, plane.fixed))
+
+    def _go(self, whole: WholeObject, propagation: Propagation) -> None:
+        results: list[PlaneResult] = []
+
+        def run(turn: Turn) -> list[PlaneResult]:
+            # After an interruption it is called again, and goes on.
+            while not propagation.ended:
+                results.extend(propagation.advance(turn))
+                self.progressed.emit(propagation.done, propagation.total)
+            return results
+
+        self.progressed.emit(0, propagation.total)
+        self.changed.emit()
+        self._inference.submit(
+            _KEY,
+            Priority.REST,
+            run,
+            lambda found: self._found(whole, found),
+            failed=self._end,
+            what="The object could not be propagated",
+        )
+
+    def _found(self, whole: WholeObject, results: list[PlaneResult]) -> None:
+        self._labels.take_strokes()
+        try:
+            whole.commit(results)
+        except ValueError as error:
+            self._end(f"Nothing was propagated: {error}")
+            return
+        said = f"Found in {len(results)} more slice{'s' if len(results) != 1 else ''}"
+        if whole.doubtful:
+            said += f"; {len(whole.doubtful)} to check"
+        self._end(said)
+
+    def _loaded(self) -> None:
+        if self.running:
+            # It went with the model that was there before.
+            self._end("Propagation cancelled by the change of the model")
+
+    def _end(self, why: str) -> None:
+        self._under_way = None
+        self.said.emit(why)
+        self.changed.emit()

@@ -1,0 +1,253 @@
+"""An object is propagated while the user goes on, and can be corrected and checked."""
+
+import threading
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
+from tests.doubles import WHOLE
+from tests.gui.conftest import Desk
+from tests.gui.driver import CTRL, LEFT, SHIFT, User
+from tests.test_propagation import Forgetful
+
+from napari_segnext.plugin.engine import Engine
+from napari_segnext.volume import Volume, VolumePredictor
+
+SHAPE = (14, 64, 64)
+START, ODD = 5, 9
+
+
+class Held(Forgetful):
+    """Keeps an image from being encoded until it is let, unless it is cancelled."""
+
+    def __init__(self):
+        super().__init__(WHOLE)
+        self.free, self.busy = threading.Event(), threading.Event()
+        self.free.set()
+
+    def image_features(self, images, check=lambda: None):
+        self.busy.set()
+        while not self.free.wait(0.005):
+            check()
+        return super().image_features(images, check)
+
+    def hold(self):
+        self.busy.clear()
+        self.free.clear()
+
+
+def bar(first=2, last=11):
+    """Return a bar; its cross-section is seen from plane `first` to before `last`."""
+    truth = np.zeros(SHAPE, bool)
+    truth[first:last, 20:40, 24:44] = True
+    return truth
+
+
+@pytest.fixture
+def model():
+    model = Held()
+    yield model
+    model.free.set()
+
+
+@pytest.fixture
+def volume():
+    """Show a bar that looks unlike itself in one plane."""
+    volume = np.where(bar(), 200, 40).astype(np.uint8)
+    volume[ODD][bar()[ODD]] = 130
+    return volume
+
+
+@pytest.fixture
+def desk(make_napari_viewer, qtbot, monkeypatch, model, volume):
+    """Start a session on the volume, at a plane with the bar."""
+    engine = Engine(VolumePredictor(model, Volume(volume)), "bright", known=False)
+    monkeypatch.setattr(
+        "napari_segnext.plugin.annotator.load_engine", lambda *_: engine
+    )
+    viewer = make_napari_viewer()
+    image = viewer.add_image(volume, name="volume", scale=(3, 1, 1))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-segnext", "SegNext")
+    if volume.ndim == 3:
+        viewer.dims.set_current_step(0, START)
+    widget.start()
+    qtbot.waitUntil(lambda: "Ready" in widget.status, timeout=20_000)
+    yield Desk(viewer, image, widget, engine, User(viewer, qtbot))
+    model.free.set()
+
+
+def click(desk, position):
+    """Click and wait for the mask."""
+    requests = desk.annotator.session.requests
+    before = desk.labels.copy()
+    desk.user.click(position, desk.image)
+    desk.user.waits_until(
+        lambda: not requests() and not np.array_equal(desk.labels, before)
+    )
+
+
+def propagate(desk):
+    desk.user.key(Qt.Key.Key_U)
+
+
+def check_next(desk):
+    desk.user.key(Qt.Key.Key_U, SHIFT)
+
+
+def press(button):
+    QTest.mouseClick(button, LEFT)
+
+
+def is_over(desk):
+    desk.user.waits_until(lambda: not desk.annotator.propagation.running)
+
+
+def shown(desk):
+    return desk.viewer.dims.current_step[0]
+
+
+def alone(desk):
+    """Tell whether the object is in the plane of the first prompt alone."""
+    planes = np.flatnonzero(desk.labels.any((1, 2)))
+    return list(planes) == [START]
+
+
+def test_object_is_found_in_all_slices_as_one_step(desk):
+    part = desk.widget.propagation
+    propagate(desk)
+    assert "click on it in one first" in desk.status
+    click(desk, (START, 30, 30))
+    press(part.button)
+    assert desk.annotator.propagation.running
+    assert part.bar.isVisibleTo(part)
+    assert not part.button.isEnabled()
+    is_over(desk)
+    assert not part.bar.isVisibleTo(part)
+    assert np.array_equal(desk.labels > 0, bar())
+    assert "Found in 8 more slices; 1 to check" in desk.status
+    desk.user.key(Qt.Key.Key_Z, CTRL)
+    assert alone(desk)
+    assert not desk.annotator.propagation.doubtful
+    desk.user.key(Qt.Key.Key_Z, CTRL | SHIFT)
+    assert np.array_equal(desk.labels > 0, bar())
+    propagate(desk)
+    assert "has changed since" in desk.status
+    desk.user.key(Qt.Key.Key_G)
+    desk.user.key(Qt.Key.Key_J)
+    propagate(desk)
+    assert "is finished" in desk.status
+
+
+def test_cancelling_on_the_way_changes_nothing(desk, model):
+    click(desk, (START, 30, 30))
+    desk.user.waits_until(lambda: desk.widget.worker.idle)
+    model.hold()
+    propagate(desk)
+    desk.user.waits_until(model.busy.is_set)
+    propagate(desk)
+    assert "on its way" in desk.status
+    press(desk.widget.propagation.cancel)
+    assert "cancelled" in desk.status
+    assert not desk.annotator.propagation.running
+    model.free.set()
+    desk.user.waits_until(lambda: desk.widget.worker.idle)
+    QTest.qWait(20)
+    assert alone(desk)
+    propagate(desk)
+    is_over(desk)
+    assert np.array_equal(desk.labels > 0, bar())
+
+
+def test_click_goes_first_and_propagation_goes_on_where_it_was(desk, model):
+    click(desk, (START, 30, 30))
+    desk.user.waits_until(lambda: desk.widget.worker.idle)
+    model.hold()
+    propagate(desk)
+    desk.user.waits_until(model.busy.is_set)
+    before = model.decoded
+    desk.user.key(Qt.Key.Key_N)
+    desk.user.click((START, 50, 10), desk.image)
+    desk.user.waits_until(lambda: desk.labels[START, 50, 10] == 2)
+    assert desk.annotator.propagation.running
+    assert model.decoded == before + 1
+    model.free.set()
+    is_over(desk)
+    assert np.array_equal(desk.labels == 1, bar())
+    assert model.decoded <= before + 1 + bar().any((1, 2)).sum() + 2
+
+
+def test_correction_reaches_to_the_next_prompted_slices_only(desk):
+    click(desk, (START, 30, 30))
+    propagate(desk)
+    is_over(desk)
+    results = desk.annotator.session.objects[1].results
+    before = {plane.index: result for plane, result in results.items()}
+    desk.viewer.dims.set_current_step(0, 8)
+    click(desk, (8, 5, 5))
+    propagate(desk)
+    is_over(desk)
+    after = {plane.index: result for plane, result in results.items()}
+    changed = {i for i in before.keys() | after if before.get(i) is not after.get(i)}
+    assert {6, 7, 8, 9, 10} <= changed
+    assert not changed & set(range(START + 1))
+    # The first click in another plane, and what it led to, are two steps.
+    desk.user.key(Qt.Key.Key_Z, CTRL)
+    desk.user.key(Qt.Key.Key_Z, CTRL)
+    assert np.array_equal(desk.labels > 0, bar())
+
+
+@pytest.mark.parametrize("how", ["correct", "check"])
+def test_doubtful_slice_is_shown_and_leaves_the_list_when_it_is_right(desk, how):
+    part = desk.widget.propagation
+    check_next(desk)
+    assert "propagate the object first" in desk.status
+    click(desk, (START, 30, 30))
+    propagate(desk)
+    is_over(desk)
+    assert str(ODD) in part.list.text()
+    check_next(desk)
+    assert shown(desk) == ODD
+    assert [p.index for p in desk.annotator.propagation.doubtful] == [ODD]
+    if how == "correct":
+        click(desk, (ODD, 10, 10))
+    else:
+        press(part.next)
+        assert "No slice is left" in desk.status
+    assert not desk.annotator.propagation.doubtful
+    assert not part.list.isVisibleTo(part)
+
+
+def test_output_layer_deleted_on_the_way_ends_the_session(desk, model):
+    click(desk, (START, 30, 30))
+    desk.user.waits_until(lambda: desk.widget.worker.idle)
+    model.hold()
+    propagate(desk)
+    desk.user.waits_until(model.busy.is_set)
+    desk.viewer.layers.remove(desk.annotator.output)
+    model.free.set()
+    desk.user.waits_until(lambda: desk.annotator is None)
+    assert list(desk.viewer.layers) == [desk.image]
+
+
+def test_object_finished_on_the_way_stays_as_it_is(desk, model):
+    click(desk, (START, 30, 30))
+    desk.user.waits_until(lambda: desk.widget.worker.idle)
+    model.hold()
+    propagate(desk)
+    desk.user.waits_until(model.busy.is_set)
+    desk.user.key(Qt.Key.Key_G)
+    model.free.set()
+    is_over(desk)
+    assert "Nothing was propagated" in desk.status
+    assert alone(desk)
+
+
+class TestOfASingleImage:
+    @pytest.fixture
+    def volume(self):
+        return np.where(bar(), 200, 40).astype(np.uint8)[START]
+
+    def test_it_says_that_there_is_nowhere_to_go(self, desk, model, monkeypatch):
+        propagate(desk)
+        assert "no other slices" in desk.status
