@@ -1,0 +1,192 @@
+"""A large section at a real viewer: the editable window follows, nothing is lost."""
+
+import numpy as np
+import pytest
+from tests.gui.driver import DiskEngine, User
+
+from napari_segnext.io import read_image
+from napari_segnext.patch import Extent
+from napari_segnext.plugin import layers, windows
+from napari_segnext.prompts import Plane
+
+SHAPE = (3, 1100, 1600)
+WINDOW = 512
+PLANE = Plane(0, 1)
+
+
+@pytest.fixture
+def large(make_napari_viewer, qtbot, monkeypatch):
+    monkeypatch.setattr(layers, "LARGE_SIDE", 1200)
+    monkeypatch.setattr(windows, "SIDE", WINDOW)
+    engine = DiskEngine(SHAPE)
+    monkeypatch.setattr(
+        "napari_segnext.plugin.annotator.load_engine", lambda *_: engine
+    )
+    viewer = make_napari_viewer()
+    user = User(viewer, qtbot)
+    image = viewer.add_image(
+        np.zeros(SHAPE, np.uint8), name="section", scale=(40, 4, 4), translate=(5, 6, 7)
+    )
+    _, widget = viewer.window.add_plugin_dock_widget("napari-segnext", "SegNext")
+    viewer.dims.set_current_step(0, 1)
+    widget.start()
+    user.waits_until(lambda: "Ready" in widget.status)
+    desk = Desk(viewer, image, widget, user)
+    return desk
+
+
+class Desk:
+    def __init__(self, viewer, image, widget, user):
+        self.viewer, self.image, self.widget, self.user = viewer, image, widget, user
+
+    @property
+    def labels(self):
+        return self.widget.annotator._labels
+
+    def mask(self, plane=PLANE, number=1):
+        return self.labels.store.read(plane) == number
+
+    def look_at(self, row, column, zoom=0.25):
+        """Move the camera, and wait until it has been seen."""
+        camera = self.viewer.scene.camera
+        camera.zoom = zoom
+        world = self.image.data_to_world((1, row, column))
+        camera.center = (0, world[1], world[2])
+
+    def window_reaches(self, row, column):
+        return self.labels.window.holds(Extent.at((row, column), (1, 1)))
+
+    def shown(self):
+        """Return what the two layers show of the displayed plane at full size."""
+        z = self.viewer.dims.current_step[0]
+        page = np.array(self.labels.overview.data[0][z])
+        window = self.labels.window
+        assert not page[window.slices].any()
+        page[window.slices] = self.labels.layer.data[0]
+        return page
+
+
+def test_mask_outside_the_window_is_written_and_undone(large):
+    large.look_at(200, 200)
+    large.user.waits_until(lambda: large.window_reaches(200, 200))
+    large.widget.annotator.use(large.widget.annotator.tool)
+    large.widget.annotator.prompts.points.add((1, 1000, 1500))
+    large.user.waits_until(lambda: large.mask().any())
+    assert not large.window_reaches(1000, 1500)
+    assert large.mask()[1000, 1500]
+    assert np.array_equal(large.shown() == 1, large.mask())
+    large.widget.annotator.undo()
+    assert not large.mask().any()
+    assert not large.shown().any()
+    large.widget.annotator.redo()
+    assert large.shown()[1000, 1500] == 1
+
+
+def test_window_lies_where_it_belongs_and_follows_the_camera(large):
+    for row, column in ((100, 1500), (1000, 100)):
+        large.look_at(row, column)
+        large.user.waits_until(lambda r=row, c=column: large.window_reaches(r, c))
+        labels = large.labels
+        origin = (1, *labels.window[:2])
+        assert np.allclose(
+            labels.layer.data_to_world((0, 0, 0)), large.image.data_to_world(origin)
+        )
+        assert max(labels.layer.data.shape) <= WINDOW
+        assert np.array_equal(
+            labels.layer.data_to_world((0, 0, 0)),
+            large.widget.annotator.prompts.scribbles.data_to_world((0, 0, 0)),
+        )
+
+
+def test_brush_far_from_the_window_paints_there_and_undo_takes_it_back(large):
+    large.look_at(550, 800, zoom=0.1)
+    large.user.waits_until(lambda: max(large.labels._view().shape) > WINDOW)
+    output = large.widget.annotator.output
+    large.viewer.layers.selection.active = output
+    output.mode = "paint"
+    output.brush_size = 40
+    for row, column in ((80, 80), (1000, 1450)):
+        assert not large.window_reaches(row, column)
+        large.user.drag([(1, row, column), (1, row, column + 60)], large.image)
+        large.user.waits_until(lambda r=row, c=column: large.mask()[r, c])
+    assert np.array_equal(large.shown() == 1, large.mask())
+    assert [s.name for s in large.widget.annotator.session._history.done] == [
+        "stroke"
+    ] * 2
+    large.widget.annotator.undo()
+    large.widget.annotator.undo()
+    assert not large.mask().any()
+    assert not large.shown().any()
+
+
+def test_picker_finds_an_object_outside_of_the_window(large):
+    annotator = large.widget.annotator
+    large.look_at(200, 200)
+    large.user.waits_until(lambda: large.window_reaches(200, 200))
+    annotator.prompts.points.add((1, 1000, 1500))
+    large.user.waits_until(lambda: large.mask().any())
+    annotator.objects.next()
+    assert annotator.session.current == 2
+    assert large.labels.value_at(large.image.data_to_world((1, 1000, 1500))) == 1
+    assert large.labels.value_at(large.image.data_to_world((1, 1000, 1400))) == 0
+    assert large.labels.value_at((0, -500, 1e6)) == 0
+    large.look_at(550, 800, zoom=0.1)
+    large.user.waits_until(lambda: max(large.labels._view().shape) > WINDOW)
+    large.viewer.layers.selection.active = annotator.output
+    annotator.output.mode = "pick"
+    large.user.click((1, 1000, 1500), large.image)
+    large.user.waits_until(lambda: annotator.session.current == 1)
+
+
+def test_painted_scribble_far_from_the_window_is_a_prompt(large):
+    annotator = large.widget.annotator
+    large.look_at(550, 800, zoom=0.1)
+    large.user.waits_until(lambda: max(large.labels._view().shape) > WINDOW)
+    scribbles = annotator.prompts.scribbles
+    large.viewer.layers.selection.active = scribbles
+    scribbles.mode = "paint"
+    large.user.drag([(1, 1000, 1500), (1, 1000, 1530)], large.image)
+    large.user.waits_until(lambda: large.mask().any())
+    (prompt,) = annotator.session.objects[1].prompts[PLANE]
+    top, left = prompt.painted.offset
+    assert abs(top - 1000) < 60
+    assert abs(left - 1500) < 60
+    annotator.undo()
+    assert not large.mask().any()
+    assert not np.asarray(scribbles.data).any()
+
+
+def test_another_plane_has_its_own_labels_and_the_window_goes_there(large):
+    annotator = large.widget.annotator
+    large.look_at(200, 200)
+    large.user.waits_until(lambda: large.window_reaches(200, 200))
+    annotator.prompts.points.add((1, 210, 210))
+    large.user.waits_until(lambda: large.labels.layer.data.any())
+    large.viewer.dims.set_current_step(0, 2)
+    assert not large.labels.layer.data.any()
+    large.viewer.dims.set_current_step(0, 1)
+    assert large.labels.layer.data.any()
+    large.viewer.dims.order = (1, 0, 2)
+    assert large.labels.layer.data.shape[1] == 1
+    large.viewer.dims.order = (0, 1, 2)
+    assert np.array_equal(large.shown() == 1, large.mask())
+
+
+def test_labels_stay_when_the_session_ends_in_the_viewer_and_on_disk(large):
+    annotator = large.widget.annotator
+    large.user.waits_until(lambda: annotator.saving.path is not None)
+    large.user.click((1, *map(int, _middle(large.labels.window))), large.image)
+    large.user.waits_until(lambda: large.mask().any())
+    labels, mask = large.labels, large.mask()
+    annotator.close()
+    assert labels.layer not in large.viewer.layers
+    assert labels.overview in large.viewer.layers
+    assert np.array_equal(np.asarray(labels.overview.data[0])[1] == 1, mask)
+    assert labels._mirror.wait(30)
+    assert labels._mirror.folder.parent == annotator.saving.path.parent
+    written = read_image(labels._mirror.folder)
+    assert np.array_equal(np.asarray(written.data[0][1]) == 1, mask)
+
+
+def _middle(window):
+    return (window.top + window.bottom) // 2, (window.left + window.right) // 2
