@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -118,10 +118,11 @@ def _on_cpu(model: SegmentationModel, features: Features) -> Functions:
         raise RuntimeError("torch.compile cannot be used where Mesa draws the window")
     if not decodes_dense(model):
         return Functions("PyTorch")
-    decoding = torch.compile(Decoding(model, tuple(features)))
+    names = tuple(features)
+    decoding = torch.compile(Decoding(model, names))
 
     def logits(features: Features, dense: Tensor) -> Tensor:
-        return decoding(*features.values(), dense)  # type: ignore[no-any-return]
+        return cast("Tensor", decoding(*(features[n] for n in names), dense))
 
     return Functions("torch.compile", mask_logits=logits)
 

@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from napari_segnext.engines import EngineModel
+    from napari_segnext.engines import EngineModel, EngineState
     from napari_segnext.plugin.inputs import Inputs
     from napari_segnext.plugin.worker import Turn
     from napari_segnext.predictor import Prediction
@@ -188,7 +188,6 @@ def load_engine(
     from napari_segnext.window import Window
 
     network = load_on_engine(model, engine=engine)
-    network.listen(lambda state: news(_device(network), state.message or ""))
     identity = inputs.identity
     volume = Volume(
         inputs.data,
@@ -202,6 +201,12 @@ def load_engine(
         window = Window(low, high)
     predictor = VolumePredictor(network, volume, window=window)
     loaded = Engine(predictor, _device(network), known=identity is not None)
+
+    def tell(state: EngineState) -> None:
+        loaded.description = _device(network)
+        news(loaded.description, state.message or "")
+
+    network.listen(tell)
     loaded.keep(keeping, lambda: False)
     return loaded
 
