@@ -77,6 +77,14 @@ def test_three_modalities_are_the_inputs_each_windowed_on_its_own(user, widget, 
     np.testing.assert_array_equal(across, again)
 
 
+def test_long_names_are_told_apart_by_their_ends(user, widget):
+    for name in ("flair", "t1ce"):
+        user.viewer.add_image(ramp(1), name=f"Brats18_2013_3_1_{name}")
+    widget.image_choice.setCurrentIndex(0)
+    combo = widget.inputs.combos[0]
+    assert [combo.itemText(i) for i in range(combo.count())] == ["none", "…t1ce"]
+
+
 def test_layers_that_no_longer_fit_are_refused_in_words(user, widget):
     viewer = user.viewer
     viewer.add_image(ramp(1), name="flair")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from os.path import commonprefix
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from napari.viewer import ViewerModel
 
 _NONE = "none"
+# A beginning that all names share, and that is longer, would hide what tells them apart.
+_LONG = 8
 _TIP = (
     "Another modality or channel that the model sees beside the image, such as T1ce "
     "beside FLAIR. Each is windowed on its own. Without one the image is shown again"
@@ -58,7 +61,7 @@ class InputChoice(QWidget):
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         self.combos = (QComboBox(), QComboBox())
-        self._labels = (QLabel("2nd input"), QLabel("3rd input"))
+        self._labels = (QLabel("Input 2"), QLabel("Input 3"))
         form.addRow(self.split_button)
         for label, combo in zip(self._labels, self.combos, strict=True):
             combo.setSizeAdjustPolicy(
@@ -107,13 +110,17 @@ class InputChoice(QWidget):
 
     def _fill(self, layers: list[Image], chosen: list[Image]) -> None:
         left = layers
+        shared = _shared([layer.name for layer in [self._image, *layers] if layer])
         for number, (label, combo) in enumerate(
             zip(self._labels, self.combos, strict=True)
         ):
             combo.clear()
             combo.addItem(_NONE, None)
             for layer in left:
-                combo.addItem(layer.name, layer)
+                name = layer.name[shared:]
+                combo.addItem(f"…{name}" if shared else name, layer)
+                tip = Qt.ItemDataRole.ToolTipRole
+                combo.setItemData(combo.count() - 1, layer.name, tip)
             one = chosen[number] if number < len(chosen) else None
             if one is not None:
                 combo.setCurrentIndex(1 + left.index(one))
@@ -146,3 +153,9 @@ class InputChoice(QWidget):
         layers = split_channels(self._viewer, image, axis)
         self.split.emit(layers)
         return layers[0]
+
+
+def _shared(names: list[str]) -> int:
+    """Return the length of the beginning that names share, if it is long."""
+    shared = len(commonprefix(names))
+    return shared if len(names) > 1 and shared > _LONG else 0
