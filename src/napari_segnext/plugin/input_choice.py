@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from os.path import commonprefix
+from itertools import takewhile
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari.viewer import ViewerModel
 
 _NONE = "none"
-# A beginning that all names share, and that is longer, would hide what tells them apart.
+# A longer beginning that all names share would hide what tells them apart.
 _LONG = 8
 _TIP = (
     "Another modality or channel that the model sees beside the image, such as T1ce "
@@ -157,5 +157,6 @@ class InputChoice(QWidget):
 
 def _shared(names: list[str]) -> int:
     """Return the length of the beginning that names share, if it is long."""
-    shared = len(commonprefix(names))
+    alike = takewhile(lambda letters: len(set(letters)) == 1, zip(*names, strict=False))
+    shared = sum(1 for _ in alike)
     return shared if len(names) > 1 and shared > _LONG else 0
