@@ -110,7 +110,7 @@ _ENTRIES = (
         "OIS with the encoder of tiny: order-aware prompts; no trained weights yet",
         "ois-tiny.safetensors",
         size=5_650_000,
-        licence="yours, when you have trained it",
+        licence="BSD-3-Clause (code)",
         unpublished=_train("ois-tiny", " --data DATA"),
     ),
     Entry(

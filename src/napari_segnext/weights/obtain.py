@@ -186,7 +186,10 @@ def _inspect(entry: Entry, path: Path) -> Verified:
 
 def _how_to_place(entry: Entry, path: Path) -> str:
     if entry.unpublished:
-        return f"As for {entry.name!r}, {entry.unpublished} and put them there"
+        return (
+            f"As for {entry.name!r}, {entry.unpublished} and put the "
+            f"model.safetensors that it writes at {path}, or give its path"
+        )
     return (
         f"By hand: fetch {entry.file} ({entry.size / 1e6:.0f} MB) from {entry.url} "
         f"with a browser and put it at {path}, or give its path in place of the name "
