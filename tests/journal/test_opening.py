@@ -18,7 +18,7 @@ from napari_segnext.journal import (
     start,
 )
 from napari_segnext.session import ArrayLabels, Session
-from tests.journal.doubles import annotate, resumed
+from tests.journal.doubles import Disk, annotate, resumed
 from tests.session.doubles import SHAPE, Z1, Picture, click
 
 
@@ -220,6 +220,25 @@ def test_where_nothing_can_be_written_it_says_so(subject, tmp_path, monkeypatch)
     no_folder_can_be_written(monkeypatch, tmp_path)
     with pytest.raises(OSError, match="Permission denied"):
         start(subject)
+
+
+def test_what_cannot_be_saved_beside_the_image_in_the_end_is_saved_elsewhere(
+    subject, tmp_path, data_folder
+):
+    disk = Disk()
+    opener = lambda path, mode: (  # noqa: E731
+        disk if path.parent == tmp_path else Disk()
+    ).open(path, mode)
+    journal = start(subject, opener=opener, retry_s=0.01)
+    session, labels = work(journal)
+    assert journal.wait(timeout=20)
+    disk.gone = True
+    click(session, Z1, (5, 5))
+    assert journal.close()
+    disk.gone = False
+    newest, other = find_earlier(subject)
+    assert (newest.parent, other) == (data_folder / "journals", journal.path)
+    assert resumed(read_journal(newest)) == Picture.of(session, labels)
 
 
 @pytest.mark.parametrize("name", ["brain", "../../etc/passwd", "a:b*c", "...", ""])

@@ -94,7 +94,7 @@ def start(subject: Subject, **options: Any) -> Journal:
     for place in subject.places():
         try:
             place.parent.mkdir(parents=True, exist_ok=True)
-            return _start_at(place, subject.shape, **options)
+            return _start_at(place, subject, **options)
         except OSError as error:
             problem = problem or error
     assert problem is not None
@@ -125,13 +125,15 @@ def resume(subject: Subject, path: Path, **options: Any) -> tuple[Journal, Saved
         saved = read_journal(path)
         if saved.damaged:
             shutil.copy2(path, dated(path))
-        return Journal(path, subject.shape, saved, lock=lock, **options), saved
+        spare = _spare(subject, path)
+        options = {"lock": lock, "spare": spare, **options}
+        return Journal(path, subject.shape, saved, **options), saved
     except BaseException:
         lock.release()
         raise
 
 
-def _start_at(place: Path, shape: tuple[int, ...], **options: Any) -> Journal:
+def _start_at(place: Path, subject: Subject, **options: Any) -> Journal:
     for viewer in range(1, _VIEWERS + 1):
         path = place if viewer == 1 else place.with_name(f"{place.name}.{viewer}")
         try:
@@ -141,11 +143,20 @@ def _start_at(place: Path, shape: tuple[int, ...], **options: Any) -> Journal:
         try:
             if path.exists() and _holds_nothing(path):
                 path.unlink()
-            return Journal(path, shape, lock=lock, **options)
+            spare = _spare(subject, path)
+            return Journal(path, subject.shape, lock=lock, spare=spare, **options)
         except BaseException:
             lock.release()
             raise
     raise JournalBusyError(f"{place.name} is open in {_VIEWERS} viewers")
+
+
+def _spare(subject: Subject, path: Path) -> Path | None:
+    """Return a name in the user's data folder, for when a journal's folder fails."""
+    place = subject.places()[-1]
+    if place.parent == path.parent:
+        return None
+    return place.with_name(f"{place.name}.{datetime.now():%Y%m%d-%H%M%S-%f}")
 
 
 def _holds_nothing(path: Path) -> bool:

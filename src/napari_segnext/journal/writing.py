@@ -64,6 +64,8 @@ class Journal:
         Opens the files that are written.
     lock
         For `path`, if it is held already; it is released in the end.
+    spare
+        Where all is written by `close` if it cannot be written to `path`.
 
     Attributes
     ----------
@@ -93,12 +95,13 @@ class Journal:
         retry_s: float = _RETRY_S,
         opener: Callable[[Path, str], BinaryIO] = open_file,
         lock: JournalLock | None = None,
+        spare: Path | None = None,
     ) -> None:
         self.path = path
         self.aside: Path | None = None
         self.problem: str | None = None
         self.watchers: list[Callable[[], None]] = []
-        self._shape, self._opener = shape, opener
+        self._shape, self._opener, self._spare = shape, opener, spare
         self._compact_at, self._retry_s = compact_at, retry_s
         self._lock = lock or JournalLock(path)
         self._ledger = saved.ledger if saved else Ledger()
@@ -167,7 +170,7 @@ class Journal:
 
         Returns
         -------
-        Whether all is saved. If not, `problem` says why.
+        Whether all is saved; in `spare` if `problem` says so. If not, it says why.
         """
         self._end(patient=False)
         self._thread.join(timeout)
@@ -209,6 +212,7 @@ class Journal:
                 self._drop_file()
                 self._tell(self._saved, _explain(error))
                 if ending and not self._patient:
+                    self._save_elsewhere(last)
                     return
                 self._pause()
                 continue
@@ -282,7 +286,19 @@ class Journal:
 
     def _write_anew(self) -> None:
         """Replace the file, in one go, by one that holds the sum of all changes."""
-        part = self.path.with_name(self.path.name + ".new")
+        self._size = self._compact_size = self._write_sum(self.path)
+
+    def _save_elsewhere(self, last: int) -> None:
+        if self._spare is None:
+            return
+        with contextlib.suppress(OSError):
+            self._spare.parent.mkdir(parents=True, exist_ok=True)
+            self._write_sum(self._spare)
+            self._tell(last, f"Saved in {self._spare}, since {self.path} has failed")
+
+    def _write_sum(self, path: Path) -> int:
+        """Write the sum of all changes to a file, in one go; return its size."""
+        part = path.with_name(path.name + ".new")
         size = 0
         try:
             with self._opener(part, "w+b") as file:
@@ -292,13 +308,13 @@ class Journal:
                     size += _write_all(file, line)
                 os.fsync(file.fileno())
             self._drop_file()
-            os.replace(part, self.path)
+            os.replace(part, path)
         except OSError:
             with contextlib.suppress(OSError):
                 part.unlink(missing_ok=True)
             raise
-        _sync_folder(self.path.parent)
-        self._size = self._compact_size = size
+        _sync_folder(path.parent)
+        return size
 
     def _drop_file(self) -> None:
         file, self._file = self._file, None

@@ -64,7 +64,6 @@ class Acknowledgement(QObject):
 
     def close(self) -> None:
         """Do nothing of what waits."""
-        self._timer.stop()
         self._held.clear()
 
     def _look(self) -> None:

@@ -103,6 +103,7 @@ class StatusLine(QElidingLabel):
         self.setElideMode(Qt.TextElideMode.ElideRight)
         self.setWordWrap(True)
         self._said = self._mark = ""
+        self._saving: Saving | None = None
 
     def say(self, text: str) -> None:
         """Replace what was said."""
@@ -113,11 +114,12 @@ class StatusLine(QElidingLabel):
 
     def follow(self, saving: Saving) -> None:
         """Mark what a session has not saved yet."""
-        saving.changed.connect(lambda: self._show(saving.mark))
+        self._saving = saving
+        saving.changed.connect(lambda: self._show(saving))
 
-    def _show(self, mark: str) -> None:
-        if mark != self._mark:
-            self._mark = mark
+    def _show(self, saving: Saving) -> None:
+        if saving is self._saving and saving.mark != self._mark:
+            self._mark = saving.mark
             self.say(self._said)
 
 

@@ -98,8 +98,7 @@ class Saving(QObject):
     @property
     def mark(self) -> str:
         """What the status line ends with while something is not saved."""
-        late = self._acknowledged.late and not self._closed
-        return "not saved yet" if late else ""
+        return "not saved yet" if self._acknowledged.late else ""
 
     def when_saved(self, key: Hashable, act: Callable[[], None]) -> None:
         """Do something once all so far is on disk, or 200 ms later.
@@ -264,7 +263,7 @@ class Saving(QObject):
             pass  # The viewer is gone; the journal goes on.
 
     def _take_stock(self) -> None:
-        if self._journal is None or self._closed:
+        if self._journal is None:
             return
         self._acknowledged.save(self._journal.saved - self._ahead)
         self._trouble(self._journal.problem)
