@@ -139,7 +139,9 @@ class ObjectList(QTableView):
         # Many objects are not all measured to find the width of a column.
         header.setResizeContentsPrecision(0)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        for column in (NAME, CATEGORY):
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
+        header.setStyleSheet("QHeaderView::section { padding: 2px; }")
 
     def _add_actions(self) -> None:
         self._rename = self._action("Rename\tF2", self._edit_name)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QWidget
-from superqt import QCollapsible
+from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
+
+_MARKS = {True: "▾", False: "▸"}
 
 
-class Section(QCollapsible):
+class Section(QWidget):
     """A titled part of the panel; folded, only its title is seen.
+
+    It is never squeezed below the height of what it shows, so that the panel scrolls
+    instead.
 
     Parameters
     ----------
@@ -19,14 +23,39 @@ class Section(QCollapsible):
     """
 
     def __init__(self, title: str, content: QWidget, unfolded: bool = False) -> None:
-        super().__init__(title, expandedIcon="▾", collapsedIcon="▸")
+        super().__init__()
+        self._title, self._content = title, content
+        self._button = QPushButton()
+        self._button.setStyleSheet("QPushButton { text-align: left; padding: 4px; }")
         # Keys go on reaching the canvas after a click on the title.
-        self.toggleButton().setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        self.setDuration(0)
-        layout = self.layout()
-        assert layout is not None
+        self._button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self._button.clicked.connect(lambda _=False: self._fold(self.unfolded))
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        self.addWidget(content)
-        if unfolded:
-            self.expand(animate=False)
+        layout.setSpacing(4)
+        layout.addWidget(self._button)
+        layout.addWidget(content)
+        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        self._fold(not unfolded)
+
+    @property
+    def title(self) -> str:
+        """What stands above the content."""
+        return self._title
+
+    @property
+    def unfolded(self) -> bool:
+        """Whether the content is seen."""
+        return not self._content.isHidden()
+
+    def expand(self) -> None:
+        """Show the content."""
+        self._fold(False)
+
+    def collapse(self) -> None:
+        """Show the title alone."""
+        self._fold(True)
+
+    def _fold(self, folded: bool) -> None:
+        self._content.setHidden(folded)
+        self._button.setText(f"{_MARKS[not folded]}  {self._title}")
