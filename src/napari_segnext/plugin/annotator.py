@@ -12,10 +12,16 @@ from qtpy.QtCore import QObject, Qt, QTimer, Signal
 from napari_segnext.plugin.embed_all import EmbedAll
 from napari_segnext.plugin.engine import Keeping, load_engine
 from napari_segnext.plugin.engine_choice import EngineNews
+from napari_segnext.plugin.exporting import Exporting
+from napari_segnext.plugin.importing import Importing
 from napari_segnext.plugin.inference import Inference
 from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.plugin.keys import Keys
-from napari_segnext.plugin.label_window import keep_beside, make_labels
+from napari_segnext.plugin.label_window import (
+    carry_scribbles,
+    keep_beside,
+    make_labels,
+)
 from napari_segnext.plugin.layers import image_axes, plane_name
 from napari_segnext.plugin.objects import Objects
 from napari_segnext.plugin.prompt_layers import PromptLayers
@@ -73,6 +79,7 @@ class Annotator(QObject):
         self.prompts = PromptLayers(
             viewer, image, self._axes, self._prompted, self.said.emit
         )
+        carry_scribbles(self._labels, self.prompts.scribbles, self.prompts.canvas)
         self.objects = Objects(
             viewer, self.session, self._labels, self._shown, self._axes, self
         )
@@ -93,6 +100,14 @@ class Annotator(QObject):
         self._inference.loaded.connect(self._loaded)
         self._inference.shown.connect(self._embedded)
         self._inference.decoded.connect(self._decoded)
+        self.exporting = Exporting(
+            image, self.session, self._labels, self.objects, self
+        )
+        self.exporting.said.connect(self.said)
+        self.importing = Importing(self.session, self._labels, self._inference, self)
+        self.importing.said.connect(self.said)
+        self.importing.changed.connect(self.changed)
+        self.importing.taken.connect(self._object_changed)
         self._news = EngineNews(self._engine_changed, self)
         self.embedding = EmbedAll(self._inference, self._shown.all_planes, self)
         self.propagation = Propagating(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
 from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -21,11 +23,13 @@ from qtpy.QtWidgets import (
     QVBoxLayout,
     QWidget,
 )
+from superqt import QElidingLabel
 
 from napari_segnext.plugin.annotator import Annotator
 from napari_segnext.plugin.controls import make_button, make_combo
 from napari_segnext.plugin.embeddings_part import EmbeddingsPart
 from napari_segnext.plugin.engine_choice import make_engine_choice
+from napari_segnext.plugin.files_panel import FilesPanel
 from napari_segnext.plugin.input_choice import InputChoice
 from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.plugin.keys import ACTIONS
@@ -68,6 +72,7 @@ class SegNextWidget(QWidget):
         self.annotator: Annotator | None = None
         self.setMinimumWidth(290)
         self._build()
+        self._bind_keys()
         viewer.layers.events.inserted.connect(self._list_images)
         viewer.layers.events.removed.connect(self._list_images)
         self._list_images()
@@ -98,6 +103,7 @@ class SegNextWidget(QWidget):
         self.annotator.said.connect(self.say)
         self.annotator.changed.connect(self._show_state)
         self.annotator.engine.connect(self._device.setText)
+        self.annotator.engine.connect(self._device.setToolTip)
         self.annotator.ended.connect(self._ended)
         self.embeddings.follow(self.annotator.embedding)
         self.propagation.follow(self.annotator.propagation)
@@ -178,8 +184,10 @@ class SegNextWidget(QWidget):
         self._sections = QVBoxLayout()
         self._sections.setSpacing(2)
         running.addLayout(self._sections)
+        self.files = FilesPanel(self._do)
         self.classes = ClassPanel(self._do, lambda: self.objects.list.selected)
         self.add_section("Classes", self.classes)
+        self.add_section("Save and load", self.files)
         self.embeddings = EmbeddingsPart()
         self.add_section("Embeddings", self.embeddings)
         self._running = QScrollArea()
@@ -211,8 +219,7 @@ class SegNextWidget(QWidget):
         )
         self.engine_choice = make_engine_choice()
         self.engine_choice.activated.connect(lambda _: self._load_model())
-        self._device = QLabel("—")
-        self._device.setWordWrap(True)
+        self._device = QElidingLabel("—")
         self.inputs = InputChoice(self._viewer)
         self.inputs.split.connect(lambda layers: self._choose_image(layers[0]))
         self.image_choice.currentIndexChanged.connect(self._image_chosen)
@@ -278,6 +285,13 @@ class SegNextWidget(QWidget):
         hint = QLabel(" &nbsp; ".join([*keys, "<b>Ctrl+click</b> other sign"]))
         hint.setToolTip("\n".join(f"{a.shown}: {a.text}" for a in ACTIONS))
         return hint
+
+    def _bind_keys(self) -> None:
+        """Let the keys of the canvas work in the panel too."""
+        for action in ACTIONS:
+            shortcut = QShortcut(QKeySequence(action.shown), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(partial(self._do, action.name))
 
     def _start_or_stop(self) -> None:
         if self.annotator is None:
@@ -355,6 +369,7 @@ class SegNextWidget(QWidget):
         self.objects.show_objects(annotator.objects)
         self.classes.show_objects(annotator.objects)
         self.propagation.refresh()
+        self.files.show_state(annotator)
         for tool, button in zip(TOOLS, self._tools, strict=True):
             button.setChecked(tool == annotator.tool)
         for positive, button in self._signs.items():
