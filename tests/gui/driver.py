@@ -78,6 +78,7 @@ class DiskEngine:
         return 3.0
 
     together = 1
+    note = ""
 
     def keep(self, keeping, turn):
         self.kept = keeping

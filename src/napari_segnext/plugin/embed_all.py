@@ -82,8 +82,11 @@ class EmbedAll(QObject):
 
     def _loaded(self) -> None:
         """Go on with a model that was loaded meanwhile."""
+        engine = self._inference.engine
         if self._keeping is not None:
             self.keep(self._keeping)
+        elif engine is not None:
+            self.said.emit(engine.note)
         if self.running:
             self.start()
 

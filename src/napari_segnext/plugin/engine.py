@@ -53,6 +53,8 @@ class Engine:
     ----------
     together
         How many tiles are best embedded at once.
+    note
+        What the user should know of where embeddings are kept, or nothing.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class Engine:
         self._predictor, self._known = predictor, known
         self.description = description
         self.together = together(predictor.model)
+        self.note = ""
 
     def keep(self, keeping: Keeping, cancelled: Callable[[], bool]) -> str:
         """Keep embeddings elsewhere from now on; return what the user should know."""
@@ -207,7 +210,7 @@ def load_engine(
         news(loaded.description, state.message or "")
 
     network.listen(tell)
-    loaded.keep(keeping, lambda: False)
+    loaded.note = loaded.keep(keeping, lambda: False)
     return loaded
 
 
