@@ -36,6 +36,7 @@ VOLUMES: dict[str, tuple[tuple[int, ...], int, tuple[int, int]]] = {
 _NEXT = 3
 _DEEP = 10
 _TILE = 1000
+_LEVELS = 4
 _SLOW_S = 600.0
 _STEPS = ("start", "first_click", "next_click", "plane_change", "propagate_per_plane")
 _NAMES = ("start", "first click", "next click", "plane change", "propagate, per plane")
@@ -75,21 +76,27 @@ def make_stack(folder: Path) -> NDArray[Any]:
 
 def make_section(folder: Path) -> list[Any]:
     """Write a section of 900 equal pieces, and three smaller scales of it."""
+    path = folder / "section.zarr"
+    if not path.exists():
+        _write_section(path.with_suffix(".part")).rename(path)
+    group = zarr.open_group(path, mode="r")
+    return [group[str(level)] for level in range(_LEVELS)]
+
+
+def _write_section(path: Path) -> Path:
     (height, _), _, at = VOLUMES["section"]
     piece = disk((_TILE, _TILE), (at[0] % _TILE, at[1] % _TILE), 60)
-    group = zarr.open_group(folder / "section.zarr", mode="a")
-    for level in range(4):
-        if str(level) in group:
-            continue
+    group = zarr.open_group(path, mode="w")
+    for level in range(_LEVELS):
         side, tile = height // 2**level, _TILE // 2**level
         array = group.create_array(
             str(level), shape=(side, side), chunks=(_TILE, _TILE), dtype=np.uint8
         )
-        band = np.tile(piece, (_TILE // tile, side // tile))
+        small = piece.reshape(tile, 2**level, tile, 2**level).mean((1, 3))
+        band = np.tile(small.astype(np.uint8), (_TILE // tile, side // tile))
         for top in range(0, side, _TILE):
             array[top : top + _TILE] = band[: side - top]
-        piece = piece.reshape(tile // 2, 2, tile // 2, 2).mean((1, 3)).astype(np.uint8)
-    return [group[str(level)] for level in range(4)]
+    return path
 
 
 def make(name: str, folder: Path) -> Any:

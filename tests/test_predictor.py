@@ -9,6 +9,7 @@ from napari_segnext.embeddings import EmbeddingStore
 from napari_segnext.models import Cancelled
 from napari_segnext.predictor import Prediction, Predictor
 from napari_segnext.prompts import Prompts
+from napari_segnext.window import Window
 from tests.doubles import TILED, WHOLE, IntensityModel
 
 
@@ -218,3 +219,56 @@ def test_a_first_click_does_not_zoom_in_but_the_next_prompt_does() -> None:
     assert second.tile is not None
     assert first.tile.level == predictor.pyramid.first_level() == 1
     assert second.tile.level == 2
+
+
+class LazyPicture:
+    """An image that remembers how many pixels were read of it at once."""
+
+    def __init__(self, image: np.ndarray) -> None:
+        self.image, self.most = image, 0
+        self.shape = image.shape
+
+    def __getitem__(self, region: tuple[slice, slice]) -> np.ndarray:
+        self.most = max(self.most, self.image[region].size)
+        return self.image[region]
+
+    def shrunk(self, region: tuple[slice, slice], step: int) -> np.ndarray:
+        part = self.image[region]
+        self.most = max(self.most, part.size // step**2)
+        height, width = (n // step for n in part.shape)
+        part = part[: height * step, : width * step]
+        return part.reshape(height, step, width, step).mean((1, 3))
+
+
+@pytest.fixture
+def huge(monkeypatch: pytest.MonkeyPatch) -> LazyPicture:
+    monkeypatch.setattr("napari_segnext.tiles._LARGE", 300)
+    image = np.zeros((1200, 1600), np.uint8)
+    image[100:1000, 200:1100] = 200
+    image[1100:1120, 1500:1530] = 200
+    return LazyPicture(image)
+
+
+@pytest.mark.parametrize("lazy", [True, False])
+def test_a_large_object_is_found_from_a_shrunk_image(huge, lazy: bool) -> None:
+    predictor = Predictor(IntensityModel(TILED))
+    image = huge if lazy else huge.image
+    predictor.set_image(image, Window((0.0,), (200.0,)), "huge")
+    prompts = Prompts().box((100, 200), (999, 1099))
+    prediction = predictor.predict(prompts)
+    assert prediction.tile is not None
+    assert predictor.pyramid.step(prediction.tile.level) > 1
+    assert iou(prediction.mask, huge.image > 0) > 0.95
+    assert prediction.patch.values.size < huge.image.size / 1.5
+    assert huge.most < huge.image.size / 8
+    refined = predictor.predict(prompts.click(500, 500), prediction)
+    assert iou(refined.mask, huge.image > 0) > 0.95
+
+
+def test_what_is_kept_of_a_prediction_is_the_tile_it_was_decoded_in(huge) -> None:
+    predictor = Predictor(IntensityModel(TILED))
+    predictor.set_image(huge, Window((0.0,), (200.0,)), "huge")
+    prediction = predictor.predict(Prompts().click(1110, 1515))
+    assert prediction.patch.shape == (1200, 1600)
+    assert max(prediction.patch.values.shape) <= 300
+    assert prediction.mask[1110, 1515]

@@ -105,3 +105,22 @@ def test_nearest_tiles_come_in_order_of_distance() -> None:
 def test_a_tile_that_does_not_exist_is_refused() -> None:
     with pytest.raises(IndexError):
         TilePyramid((64, 64), TILED).frame(Tile(0, 1, 0))
+
+
+def test_large_tiles_are_read_shrunk_and_lie_on_the_pixels_of_that_scale() -> None:
+    pyramid = TilePyramid((30_000, 21_000), TILED)
+    for level in range(pyramid.levels):
+        step, side = pyramid.step(level), pyramid.scale(level)
+        assert step & (step - 1) == 0
+        assert step == 1 or 2 <= 1 / (step * side) < 4
+        for tile in pyramid.tiles(level)[:50]:
+            frame = pyramid.frame(tile)
+            last = frame.top + frame.height == 30_000
+            assert frame.top % step == 0 or last
+    assert pyramid.step(0) > 1
+    assert pyramid.step(pyramid.levels - 1) == 1
+
+
+def test_tiles_of_up_to_4096_pixels_are_read_as_they_are() -> None:
+    pyramid = TilePyramid((4096, 4096), TILED)
+    assert {pyramid.step(level) for level in range(pyramid.levels)} == {1}
