@@ -51,7 +51,7 @@ class Recorded:
     ) -> None:
         self._inputs = [tensor.clone() for tensor in example]
         # What is allocated or compiled at first must not become part of the graph.
-        aside = torch.cuda.Stream()
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         aside.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(aside):
             for _ in range(_WARMUPS):

@@ -99,7 +99,8 @@ def make(
         part.mkdir()
         try:
             save_model(model, part / "model.safetensors")
-            np.savez(part / "samples.npz", **(samples or {}))
+            arrays: dict[str, Any] = dict(samples or {})
+            np.savez(part / "samples.npz", **arrays)
             _build(part, engine)
             shutil.rmtree(folder, ignore_errors=True)
             part.rename(folder)
@@ -110,7 +111,8 @@ def make(
 
 
 def _build(folder: Path, engine: str) -> None:
-    command = [sys.executable, "-m", "napari_segnext.engines.build", engine, folder]
+    module = "napari_segnext.engines.build"
+    command = [sys.executable, "-m", module, engine, str(folder)]
     # Windows would open a console.
     flags = getattr(subprocess, "CREATE_NO_WINDOW", 0)
     with (folder / "log.txt").open("w+", encoding="utf-8", errors="replace") as log:

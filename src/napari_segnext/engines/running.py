@@ -123,7 +123,9 @@ class EngineModel(SegmentationModel):
         """Wait until the engine is ready or has failed; tell whether it is so."""
         return self._ready.wait(timeout)
 
-    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
+    def state_dict(  # type: ignore[override]
+        self, *args: Any, **kwargs: Any
+    ) -> dict[str, Any]:
         """Return the tensors under the model's own names, whatever runs them."""
         return self.plain.state_dict(*args, **kwargs)
 

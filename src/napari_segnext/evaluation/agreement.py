@@ -21,7 +21,7 @@ from rich.progress import track
 from rich.table import Table
 
 from napari_segnext.engines import EngineState, accelerate, openvino
-from napari_segnext.evaluation.calibrate import calibrate_with_half
+from napari_segnext.evaluation.calibrate import Selection, calibrate_with_half
 from napari_segnext.evaluation.clicker import ClickRobot
 from napari_segnext.evaluation.datasets import (
     Sample,
@@ -169,7 +169,7 @@ def run(
         If the engine did not come to be, or failed on the way.
     """
     console = console or Console()
-    selection = select_objects(load_dataset(dataset, data), limit)
+    selection: Selection = select_objects(load_dataset(dataset, data), limit)
     plain = load_model(model, device)
     if engine == openvino.INT8:
         selection = calibrate_with_half(plain, selection)

@@ -30,6 +30,11 @@ _ENGINES = {
         "Faster and approximate, for CPUs; calibrate it first with "
         "“napari-segnext models verify … --engine openvino-int8 --data …”",
     ),
+    "approximate": (
+        "Approximate",
+        "SegNext models on a CPU, computing only what a prompt changes noticeably; "
+        "measure it first with “napari-segnext models verify”",
+    ),
 }
 
 
