@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from napari_segnext import headless, precompute
 from napari_segnext.cli import app
+from napari_segnext.engines import EngineModel
 from tests.doubles import WHOLE
 from tests.test_propagation import Forgetful
 
@@ -22,8 +23,9 @@ AFFINE = np.array([[-1.5, 0, 0, 9], [0, -1.5, 0, 7], [0, 0, 3, -20], [0, 0, 0, 1
 def model(monkeypatch: pytest.MonkeyPatch):
     precompute._predictor.cache_clear()
     double = Forgetful(WHOLE)
-    for module in (headless, precompute):
-        monkeypatch.setattr(module, "load_model", lambda name, device: double)
+    monkeypatch.setattr(precompute, "load_model", lambda name, device: double)
+    on_engine = EngineModel(double)
+    monkeypatch.setattr(headless, "load_on_engine", lambda *_, **__: on_engine)
     yield double
     precompute._predictor.cache_clear()
 
