@@ -28,7 +28,7 @@ from rich.table import Table
 
 BEAT_MS = 2
 SLICES = 12
-TIMEOUT_S = 120
+TIMEOUT_S = 600
 
 
 @dataclass(frozen=True)
@@ -252,18 +252,19 @@ def main(
     os.environ["NAPARI_CONFIG"] = str(Path(home) / "settings.yaml")
     # No earlier work on the same image is offered.
     os.environ["NAPARI_SEGNEXT_DATA"] = home
-    rows = [measure(int(n), clicks, model, engine) for n in sizes.split(",")]
-    load = os.getloadavg()[0]
+    console = Console()
     table = Table("Slice", "Mask", "Decode", "Beyond", "CPU", "Stall", "CPU")
     table.add_column("napari alone")
     table.add_column("CPU")
-    for row in rows:
-        side, _, *numbers = asdict(row).values()
+    rows = []
+    for size in sizes.split(","):
+        rows.append(measure(int(size), clicks, model, engine))
+        side, _, *numbers = asdict(rows[-1]).values()
         table.add_row(f"{side} x {side}", *(f"{n:.0f}" for n in numbers))
-    Console().print(table)
-    Console().print(
-        f"ms; {os.cpu_count()} CPUs, load {load:.1f} during the last minute"
-    )
+        console.print(f"{size}: {rows[-1]}")
+    load = os.getloadavg()[0]
+    console.print(table)
+    console.print(f"ms; {os.cpu_count()} CPUs, load {load:.1f} during the last minute")
     if json is not None:
         result = {"model": model, "engine": engine, "cpus": os.cpu_count()}
         text = {**result, "load": load, "rows": [asdict(row) for row in rows]}
