@@ -26,6 +26,7 @@ class Ledger:
         self.objects: dict[int, SegmentedObject] = {}
         self.current = 0
         self._labels: list[Runs] = []
+        self._folded = True
 
     def add(self, record: Record) -> None:
         """Take in a change."""
@@ -34,11 +35,17 @@ class Ledger:
             self.current = record.delta.current
         if len(record.diff):
             self._labels.append(Runs.of(record.diff.voxels, record.diff.new))
+            self._folded = False
+
+    def fold(self) -> None:
+        """Sum up the labels now, so that `records` need not."""
+        if not self._folded:
+            self._labels, self._folded = list(fold(self._labels)), True
 
     def records(self) -> Iterator[Record]:
         """Yield the sum, as changes from nothing."""
         yield Record("all", everything(self.objects, self.current), Diff())
-        self._labels = list(fold(self._labels))
+        self.fold()
         for runs in self._labels:
             voxels, values = runs.expand()
             yield Record("labels", Delta(), Diff(voxels, values * 0, values))

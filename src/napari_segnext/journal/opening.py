@@ -120,9 +120,11 @@ def resume(subject: Subject, path: Path, **options: Any) -> tuple[Journal, Saved
         lock = JournalLock(path, _CLOSING_S)
     except OSError:
         saved = read_journal(path)
+        saved.ledger.fold()
         return start(subject, **options), saved
     try:
         saved = read_journal(path)
+        saved.ledger.fold()
         if saved.damaged:
             shutil.copy2(path, dated(path))
         spare = _spare(subject, path)
