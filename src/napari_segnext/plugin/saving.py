@@ -93,7 +93,10 @@ class Saving(QObject):
         self._acknowledged.changed.connect(self.changed)
         self._arrived.connect(lambda done, outcome: done(outcome))
         session.recorders.append(self._recorded)
-        self._elsewhere(partial(_identify, image, axes.shape), self._identified)
+        # The layer itself is looked at here alone, its data elsewhere.
+        data = list(image.data) if image.multiscale else image.data
+        about = image.source.path, image.name, data, axes.shape
+        self._elsewhere(partial(_identify, *about), self._identified)
 
     @property
     def mark(self) -> str:
@@ -276,14 +279,14 @@ class Saving(QObject):
         self.changed.emit()
 
 
-def _identify(image: Image, shape: tuple[int, ...]) -> tuple[Subject, list[Path]]:
+def _identify(
+    source: str | None, name: str, data: Any, shape: tuple[int, ...]
+) -> tuple[Subject, list[Path]]:
     """Return what a journal is to be about, and which journals there are."""
-    source = image.source.path
     if source is not None and "://" not in source:
-        subject = Subject(Path(source), image.name, shape)
+        subject = Subject(Path(source), name, shape)
     else:
-        data = list(image.data) if image.multiscale else image.data
-        subject = Subject(None, f"{image.name}-{sample_key(data)}", shape)
+        subject = Subject(None, f"{name}-{sample_key(data)}", shape)
     return subject, find_earlier(subject)
 
 
