@@ -100,8 +100,12 @@ def resize_part(
     (height, width) float32, what `resize` makes of the whole image
     """
     (top, left), (height, width) = offset, part.shape
-    rows = _weights(source[0], target[0], antialias)[:, top : top + height]
-    columns = _weights(source[1], target[1], antialias)[:, left : left + width]
+    rows = _weights(source[0], target[0], antialias)
+    columns = _weights(source[1], target[1], antialias)
+    if height != source[0]:
+        rows = rows[:, top : top + height]
+    if width != source[1]:
+        columns = columns[:, left : left + width]
     narrow = rows @ np.ascontiguousarray(part, np.float32)
     return np.ascontiguousarray((columns @ narrow.T.copy()).T)
 
