@@ -7,7 +7,7 @@ from napari.components import ViewerModel
 from napari.layers import Image
 
 from napari_segnext.plugin.channels import possible_axes, split_channels
-from napari_segnext.plugin.inputs import Inputs, candidates, default_others
+from napari_segnext.plugin.inputs import Inputs, default_others, sort_out
 from napari_segnext.volume import Volume
 
 SHAPE = (4, 20, 30)
@@ -28,7 +28,8 @@ def image(name="flair", shape=SHAPE, **options):
 def test_layers_that_do_not_fit_are_refused_with_what_to_do(other, says):
     with pytest.raises(ValueError, match=says):
         Inputs.of([image(), other])
-    assert candidates(image(), [other]) == []
+    fit, reasons = sort_out(image(), [other])
+    assert fit == [] and says in reasons[0]
 
 
 def test_layers_that_lie_alike_fit_however_that_is_said():
@@ -36,7 +37,7 @@ def test_layers_that_lie_alike_fit_however_that_is_said():
     affine = np.diag([5.0, 1, 1, 1])
     affine[0, 3] = 2
     two = image("t1", affine=affine)
-    assert candidates(one, [one, two]) == [two]
+    assert sort_out(one, [one, two]) == ([two], [])
 
 
 def test_each_input_has_its_own_window():

@@ -23,7 +23,7 @@ from napari_segnext.plugin.channels import (
     possible_axes,
     split_channels,
 )
-from napari_segnext.plugin.inputs import candidates, default_others, left_out
+from napari_segnext.plugin.inputs import default_others, sort_out
 
 if TYPE_CHECKING:
     from napari.viewer import ViewerModel
@@ -81,12 +81,12 @@ class InputChoice(QWidget):
     def show_image(self, image: Image | None) -> None:
         """Offer what fits an image; what was chosen for it before is kept."""
         self._image = image
-        layers = [] if image is None else candidates(image, self._viewer.layers)
-        chosen = [] if image is None else self._known(image, layers)
-        self._fill(layers, chosen)
-        tip = _TIP
+        layers: list[Image] = []
+        reasons: list[str] = []
         if image is not None:
-            tip = "\n\n".join([_TIP, *left_out(image, self._viewer.layers)])
+            layers, reasons = sort_out(image, self._viewer.layers)
+        self._fill(layers, [] if image is None else self._known(image, layers))
+        tip = "\n\n".join([_TIP, *reasons])
         for combo in self.combos:
             combo.setToolTip(tip)
         axes = [] if image is None else possible_axes(image)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -123,32 +123,21 @@ def check_fit(first: Image, other: Image) -> None:
         )
 
 
-def candidates(image: Image, layers: Sequence[Any]) -> list[Image]:
-    """Return the layers that can be inputs beside an image, in their order."""
-    found = []
-    for layer in layers:
-        if isinstance(layer, Image) and layer is not image:
-            try:
-                check_fit(image, layer)
-            except ValueError:
-                continue
-            found.append(layer)
-    return found
-
-
-def left_out(image: Image, layers: Sequence[Any]) -> list[str]:
-    """Say of each other image layer that cannot be an input why not."""
-    reasons = []
+def sort_out(image: Image, layers: Iterable[Any]) -> tuple[list[Image], list[str]]:
+    """Return which layers can be inputs beside an image, and why others cannot."""
+    found, reasons = [], []
     for layer in layers:
         if isinstance(layer, Image) and layer is not image:
             try:
                 check_fit(image, layer)
             except ValueError as error:
                 reasons.append(str(error))
-    return reasons
+            else:
+                found.append(layer)
+    return found, reasons
 
 
-def default_others(image: Image, layers: Sequence[Any]) -> list[Image]:
+def default_others(image: Image, layers: Iterable[Any]) -> list[Image]:
     """Return what is shown to the model beside an image unless the user chooses.
 
     The first three channels of one file belong together; other layers may be
@@ -157,7 +146,7 @@ def default_others(image: Image, layers: Sequence[Any]) -> list[Image]:
     family = _family(image)
     if family is None:
         return []
-    channels = [image, *candidates(image, layers)]
+    channels = [image, *sort_out(image, layers)[0]]
     channels = sorted(
         (layer for layer in channels if _family(layer) == family),
         key=lambda layer: int(layer.metadata["channel"]),
