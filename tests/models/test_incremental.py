@@ -6,6 +6,7 @@ from timm.models.vision_transformer import Block
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_segnext.engines.functions import Decoding
 from napari_segnext.models.incremental import (
     ApproximateDecoder,
     ExactDecoder,
@@ -107,9 +108,8 @@ def test_the_exact_decoder_gives_the_models_own_logits(image, depth) -> None:
             )
 
 
-def test_a_first_click_only_corrects_what_is_remembered(
-    model, image, monkeypatch
-) -> None:
+def test_a_first_click_only_corrects_what_is_remembered(image, monkeypatch) -> None:
+    model = small(SIZE, fusion_depth=1)
     counts = []
     attend = Attended.to.__func__
 
@@ -164,16 +164,14 @@ def test_other_weights_get_another_decoder(image) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning")
 @pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore::torch.jit.TracerWarning")
 def test_a_recorded_decode_does_not_depend_on_the_prompts_it_was_recorded_with(
     model, image
 ) -> None:
     first, second = dense_map((1, 50, 50)), dense_map((1, 9, 9), (2, 300, 300))
     with torch.inference_mode():
-        traced = torch.jit.trace(
-            lambda features, dense: model.mask_logits({"image": features}, dense),
-            (image[None], first[None]),
-            check_trace=False,
-        )
+        given = (image[None], first[None])
+        traced = torch.jit.trace(Decoding(model, ["image"]), given, check_trace=False)
         wanted = model.mask_logits({"image": image[None]}, second[None])
         torch.testing.assert_close(
             traced(image[None], second[None]), wanted, atol=1e-4, rtol=1e-4

@@ -20,6 +20,8 @@ Block: TypeAlias = Any
 # A row of which this share of the attention is taken away, or this multiple is added,
 # would lose digits; and a factor beyond the last would overflow.
 _MOST_REMOVED, _MOST_ADDED = 0.9, 10.0
+# Rows whose inner values stay in a processor's cache.
+_AT_ONCE = 512
 
 
 @dataclass(slots=True)
@@ -102,12 +104,17 @@ class Attended:
         self.mass.add_(left.log())
         return stale
 
-    def outputs(self, rows: Tensor | slice = slice(None)) -> Tensor:
+    def outputs(self, rows: Tensor | None = None) -> Tensor:
         """Compute the block's (n, C) outputs for some tokens, from what they saw."""
         block = self.block
-        tokens = self.tokens[rows] + block.ls1(block.attn.proj(self.seen[rows]))
-        outputs: Tensor = tokens + block.ls2(block.mlp(block.norm2(tokens)))
-        return outputs
+        tokens = self.tokens if rows is None else self.tokens[rows]
+        seen = self.seen if rows is None else self.seen[rows]
+        found = torch.empty_like(tokens)
+        for first in range(0, len(tokens), _AT_ONCE):
+            some = slice(first, first + _AT_ONCE)
+            part = tokens[some] + block.ls1(block.attn.proj(seen[some]))
+            torch.add(part, block.ls2(block.mlp(block.norm2(part))), out=found[some])
+        return found
 
 
 def _heads(block: Block, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:

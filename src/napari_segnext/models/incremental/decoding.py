@@ -112,7 +112,7 @@ class ExactDecoder:
             first = Attended.to(parts.blocks[0], tokens)
         tokens = first.outputs()
         for block in parts.blocks[1:]:
-            tokens = block(tokens[None])[0]
+            tokens = Attended.to(block, tokens).outputs()
         return tokens
 
     def _remembered(self, image: Tensor) -> Attended:

@@ -21,6 +21,7 @@ from napari_segnext.models.incremental.cells import COARSE, neighbourhoods, upsa
 
 # Cells whose pixels at stride 4 stay in a processor's cache through the head.
 _AT_ONCE = 32
+_ROWS_AT_ONCE = 1024
 
 
 class Moments:
@@ -94,7 +95,8 @@ class _Norm:
 
 
 def _activate(rows: Tensor, affine: tuple[Tensor, Tensor]) -> Tensor:
-    return F.gelu(torch.addcmul(affine[1], rows, affine[0]))
+    activated: Tensor = torch.ops.aten.gelu_(torch.addcmul(affine[1], rows, affine[0]))
+    return activated
 
 
 class _Folded:
@@ -126,10 +128,11 @@ class _Folded:
     ) -> Tensor:
         """(rows, C) -> (4 rows, D)."""
         first, second = self._constants
-        squares = torch.addmm(self._cross, rows, self._square)
-        each = torch.stack([rows @ self._linear, torch.linalg.vecdot(squares, rows)])
-        each[0] += first
-        each[1] += second
+        squares = [
+            torch.linalg.vecdot(torch.addmm(self._cross, part, self._square), part)
+            for part in torch.split(rows, _ROWS_AT_ONCE)
+        ]
+        each = torch.stack([rows @ self._linear + first, torch.cat(squares) + second])
         sums = each.view(2, cells, -1).sum(2)
         count = self._width * (len(rows) // cells)
         mean, scale = moments.normaliser(self._name, which, sums, count, self._eps)
