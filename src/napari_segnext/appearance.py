@@ -25,7 +25,7 @@ _BLUR = 1.0
 # The surroundings begin and end so many pixels outside of the mask.
 _NEAR, _FAR = 1.0, 9.0
 # Mean log-likelihood ratio in the object below which intensities tell nothing.
-_TELLING = 0.1
+_TELLING = 0.5
 
 
 class Appearance:
@@ -51,7 +51,7 @@ class Appearance:
         own = np.concatenate(inside)
         # (C, bins): positive where a value is likelier in the object.
         self._ratios = np.log(_frequencies(own) / _frequencies(np.concatenate(outside)))
-        self._typical = float(self._sum(own).mean())
+        self._typical = float(self._mean(own).mean())
 
     def log_ratio(self, image: FloatArray) -> FloatArray:
         """Return (H, W) logarithms of how much likelier a pixel is in the object.
@@ -62,7 +62,7 @@ class Appearance:
             (H, W, C), values 0 to 1.
         """
         height, width, channels = image.shape
-        ratio = self._sum(_smooth(image).reshape(-1, channels))
+        ratio = self._mean(_smooth(image).reshape(-1, channels))
         return np.asarray(ratio.reshape(height, width), np.float32)
 
     def likeness(self, image: FloatArray, mask: BoolArray) -> float:
@@ -79,10 +79,11 @@ class Appearance:
             return 1.0
         return float(self.log_ratio(image)[mask].mean()) / self._typical
 
-    def _sum(self, values: FloatArray) -> FloatArray:
-        """Return for (N, C) values the sum over channels of their ratios."""
+    def _mean(self, values: FloatArray) -> FloatArray:
+        """Return for (N, C) values the mean over channels of their ratios."""
         pairs = zip(self._ratios, _bins(values), strict=True)
-        return np.asarray(sum(row[bins] for row, bins in pairs), np.float32)
+        ratios = [row[bins] for row, bins in pairs]
+        return np.asarray(np.mean(ratios, axis=0), np.float32)
 
 
 def _smooth(image: FloatArray) -> FloatArray:

@@ -128,6 +128,7 @@ class Propagating(QObject):
                 self.progressed.emit(propagation.done, propagation.total)
             return results
 
+        self.said.emit("Propagating: you can go on meanwhile")
         self.progressed.emit(0, propagation.total)
         self.changed.emit()
         self._inference.submit(

@@ -56,7 +56,7 @@ class Rules:
     grow: float = 3.0
     overlap: float = 0.25
     certainty: float = 0.5
-    likeness: float = 0.25
+    likeness: float = 0.0
 
     def ended(
         self, mask: BoolArray, expected: BoolArray, certain: float, alike: float
