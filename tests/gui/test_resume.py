@@ -76,6 +76,20 @@ def offered(desk):
     return desk.widget.offer
 
 
+def heard(desk):
+    """Return what the status line says from now on; it may not be read in time."""
+    said = []
+    desk.annotator.said.connect(said.append)
+    return said
+
+
+def resumes(desk):
+    """Press the button, and wait until all is there."""
+    said = heard(desk)
+    press(desk.widget.offer.resume_button)
+    desk.user.waits_until(lambda: any("Resumed" in text for text in said))
+
+
 def press(button):
     QTest.mouseClick(button, LEFT)
 
@@ -141,8 +155,7 @@ def test_work_of_a_killed_viewer_comes_back_and_goes_on(
         "predict",
         lambda request, *rest: (asked.append(request), predict(request, *rest))[1],
     )
-    press(offer.resume_button)
-    desk.user.waits_until(lambda: "Resumed" in desk.status)
+    resumes(desk)
     assert offer.isHidden()
     assert picture(desk) == before
     assert desk.viewer.dims.current_step[0] == OTHER.index
@@ -171,8 +184,10 @@ def test_starting_new_keeps_earlier_work_and_offers_it_again(open_desk, volume):
     saved(desk)
     before = picture(desk)
     desk = open_desk(volume)
-    press(offered(desk).new_button)
-    desk.user.waits_until(lambda: "Earlier work is kept" in desk.status)
+    offered(desk)
+    said = heard(desk)
+    press(desk.widget.offer.new_button)
+    desk.user.waits_until(lambda: any("Earlier work is kept" in text for text in said))
     assert desk.annotator.prompts.points.mode == "add"
     click(desk, (4, 10, 10))
     saved(desk)
@@ -182,8 +197,7 @@ def test_starting_new_keeps_earlier_work_and_offers_it_again(open_desk, volume):
     offer = offered(desk)
     desk.user.waits_until(lambda: offer.times.count() == 2)
     offer.times.setCurrentIndex(1)
-    press(offer.resume_button)
-    desk.user.waits_until(lambda: "Resumed" in desk.status)
+    resumes(desk)
     assert picture(desk) == before
 
 
@@ -192,7 +206,9 @@ def test_image_that_another_viewer_has_open_gets_a_journal_of_its_own(
 ):
     lock = JournalLock(volume.with_name(volume.name + SUFFIX))
     desk = open_desk(volume)
-    desk.user.waits_until(lambda: "open in another viewer" in desk.status)
+    said = heard(desk)
+    desk.user.waits_until(lambda: any("another viewer" in text for text in said))
+    assert "another viewer" in desk.widget._saving.toolTip()
     click(desk, (4, 30, 40))
     saved(desk)
     assert volume.name + SUFFIX + ".2" in journals(volume.parent)
@@ -220,8 +236,7 @@ def test_slow_and_full_disks_are_told_and_hold_nothing_up(desk, monkeypatch):
     desk.user.waits_until(lambda: "not saved" not in desk.status)
     saved(desk)
 
-    said = []
-    desk.annotator.said.connect(said.append)
+    said = heard(desk)
     monkeypatch.setattr(os, "fsync", full)
     click(desk, (4, 10, 10))
     desk.user.waits_until(lambda: any("Free some space" in text for text in said))

@@ -147,6 +147,7 @@ class SavingLine(QElidingLabel):
         self.setVisible(path is not None or not safe)
         self.setToolTip(
             (saving.problem + "\n" if saving.problem else "")
+            + ("The image is open in another viewer.\n" if saving.apart else "")
             + "Objects, prompts, edits and masks are saved as you work, in\n"
             + f"{path or 'a journal'}\n"
             + "Save the objects' layer (File > Save Selected Layers) for other programs"

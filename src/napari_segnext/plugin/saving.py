@@ -99,6 +99,11 @@ class Saving(QObject):
         self._elsewhere(partial(_identify, *about), self._identified)
 
     @property
+    def apart(self) -> bool:
+        """Whether another viewer has the image open, and the journal one of its own."""
+        return self.path is not None and self.path.suffix[1:].isdigit()
+
+    @property
     def mark(self) -> str:
         """What the status line ends with while something is not saved."""
         return "not saved yet" if self._acknowledged.late else ""
@@ -197,7 +202,7 @@ class Saving(QObject):
             self._leave(outcome)
         else:
             self._follow(outcome)
-            if outcome.path.suffix[1:].isdigit():
+            if self.apart:
                 self.said.emit(
                     "This image is open in another viewer: what you do here is saved "
                     f"apart, in {outcome.path.name}"
