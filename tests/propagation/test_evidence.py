@@ -47,7 +47,7 @@ def test_nothing_is_trusted_beyond_measure_nor_turned_around() -> None:
     evidence = Evidence(np.stack([sure, sure, -sure], -1), TRUTH)
     assert (evidence.weights[:3] >= 0).all()
     assert (evidence.weights <= 3).all()
-    assert evidence.weights[2] < 0.5
+    assert evidence.weights[2] < 0.8
 
 
 def test_a_few_pixels_convince_of_little() -> None:
@@ -58,5 +58,6 @@ def test_a_few_pixels_convince_of_little() -> None:
 
 def test_log_odds_are_limited() -> None:
     odds = log_odds(np.array([0, 0.5, 1], np.float32))
-    assert odds[0] == -odds[2] < -9
+    assert odds[0] == pytest.approx(-odds[2], abs=0.01)
+    assert odds[0] < -9
     assert odds[1] == pytest.approx(0, abs=1e-6)
