@@ -59,7 +59,9 @@ def image_of(size: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     wave = np.sin(np.linspace(0, 12, size, dtype=np.float32))
     grey = 0.5 + 0.2 * wave[:, None] * wave + 0.05 * rng.standard_normal((size, size))
-    return np.repeat(grey.astype(np.float32)[..., None], 3, 2).clip(0, 1)
+    # Both versions get the same 8-bit values.
+    levels = (255 * grey.clip(0, 1)).round().astype(np.float32)
+    return np.repeat(levels[..., None], 3, 2) / 255
 
 
 def prompts_of(model: SegmentationModel, previous: np.ndarray | None) -> ModelPrompts:
@@ -101,7 +103,7 @@ def textbook_of(model: SegNext, image: np.ndarray) -> Steps:
     """Return the same for the textbook version."""
     size, device = model.config.size, model.device
     plain = PlainSegNext(model.state_dict(), size, model.config.arch)
-    pixels = torch.from_numpy((255 * image).astype(np.uint8))
+    pixels = torch.from_numpy((255 * image).round().astype(np.uint8))
     held: dict[str, torch.Tensor] = {}
 
     def embed() -> None:

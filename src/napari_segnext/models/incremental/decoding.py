@@ -140,7 +140,12 @@ def exact_decoder(model: SegNext) -> ExactDecoder:
         model.neck,
         model.head,
     )
-    state = tuple((p.data_ptr(), p._version) for m in half for p in m.parameters())
+    # Tensors of a model that was loaded in inference mode have no version.
+    state = tuple(
+        (p.data_ptr(), 0 if p.is_inference() else p._version)
+        for m in half
+        for p in m.parameters()
+    )
     known = _decoders.get(model)
     if known is None or known[0] != state:
         known = _decoders[model] = state, ExactDecoder(model)
