@@ -67,7 +67,7 @@ def desk(make_napari_viewer, qtbot, monkeypatch, model, volume):
         "napari_segnext.plugin.annotator.load_engine", lambda *_: engine
     )
     viewer = make_napari_viewer()
-    image = viewer.add_image(volume, name="volume", scale=(3, 1, 1))
+    image = viewer.add_image(volume, name="volume", scale=(3, 1, 1)[-volume.ndim :])
     _, widget = viewer.window.add_plugin_dock_widget("napari-segnext", "SegNext")
     if volume.ndim == 3:
         viewer.dims.set_current_step(0, START)
@@ -248,6 +248,6 @@ class TestOfASingleImage:
     def volume(self):
         return np.where(bar(), 200, 40).astype(np.uint8)[START]
 
-    def test_it_says_that_there_is_nowhere_to_go(self, desk, model, monkeypatch):
+    def test_it_says_that_there_is_nowhere_to_go(self, desk):
         propagate(desk)
         assert "no other slices" in desk.status
