@@ -291,7 +291,8 @@ def train(
     model: Annotated[
         str,
         typer.Option(
-            help="tiny, small, vitb-sa1, vitb-sa2, ois-tiny, ois-small or ois-base."
+            help="tiny, small, vitb-sa1, vitb-sa2, ois-tiny, ois-small, ois-base, "
+            "tiny-ref or vitb-sa2-ref."
         ),
     ] = "tiny",
     data: Annotated[

@@ -50,7 +50,9 @@ def test_terms_of_published_models_are_said(entry):
     assert ("HQSeg-44K" in entry.caveat) == (entry.name == "vitb-sa2-hq")
 
 
-@pytest.mark.parametrize("name", ["ois-tiny", "ois-small", "ois-base"])
+@pytest.mark.parametrize(
+    "name", ["ois-tiny", "ois-small", "ois-base", "tiny-ref", "vitb-sa2-ref"]
+)
 def test_an_unpublished_model_says_how_to_make_it(cache, name):
     entry = CATALOGUE[name]
     assert not entry.bundled

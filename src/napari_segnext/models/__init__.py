@@ -31,6 +31,7 @@ __all__ = [
 ARCHITECTURES = {
     "ois": ("napari_segnext.models.ois.ois", "OIS"),
     "ois-tiny": ("napari_segnext.models.ois.light", "LightOIS"),
+    "sam-ref": ("napari_segnext.models.sam_ref.sam_ref", "SamRef"),
     "segnext": ("napari_segnext.models.segnext", "SegNext"),
     "tiny": ("napari_segnext.models.tiny", "Tiny"),
 }

@@ -65,6 +65,26 @@ class Decoded:
     state: State | None = None
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Auxiliary:
+    """Logits that are learned beside a model's answer.
+
+    Attributes
+    ----------
+    logits
+        (B, 1, S, S).
+    judged
+        (B, 1, S, S) logits of a mask, if what is learned is where that mask is wrong;
+        None if it is the object.
+    inside
+        (B, 1, S, S) bool: the pixels that count; None for all.
+    """
+
+    logits: Tensor
+    judged: Tensor | None = None
+    inside: Tensor | None = None
+
+
 class SegmentationModel(nn.Module):
     """Base of all models: two verbs over two batched tensor functions.
 
@@ -115,6 +135,12 @@ class SegmentationModel(nn.Module):
     def prompted_logits(self, features: Features, prompts: PromptBatch) -> Tensor:
         """Fuse features with prompts in any of their forms: (B, 1, S, S) logits."""
         return self.mask_logits(features, prompts.dense)
+
+    def learned_logits(
+        self, features: Features, prompts: PromptBatch
+    ) -> tuple[Tensor, list[Auxiliary]]:
+        """Return `prompted_logits`, and what else a training compares."""
+        return self.prompted_logits(features, prompts), []
 
     def encode(
         self, image: FloatArray, cancelled: Callable[[], bool] = lambda: False

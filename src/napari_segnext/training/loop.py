@@ -22,10 +22,15 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from napari_segnext.models import PromptBatch, SegmentationModel
+from napari_segnext.models.base import Auxiliary
 from napari_segnext.prompts import BoolArray
 from napari_segnext.training.crops import around_object
 from napari_segnext.training.data import Crop, Mixture, Sample, Source
-from napari_segnext.training.losses import dice_loss, normalised_focal_loss
+from napari_segnext.training.losses import (
+    auxiliary_pair,
+    dice_loss,
+    normalised_focal_loss,
+)
 from napari_segnext.training.simulate import (
     correction,
     first_prompts,
@@ -51,6 +56,8 @@ class Options:
         Learning rates (AdamW) of the whole and of a pretrained encoder.
     dice
         Weight of the Dice loss beside the focal loss.
+    auxiliary
+        Weight of the same losses of what a model learns beside its mask.
     weight_decay, warmup, decay
         Decay of weights; steps of warm-up; last share of the steps with a falling
         rate.
@@ -72,6 +79,7 @@ class Options:
     rate: float = 2e-3
     encoder_rate: float = 4e-4
     dice: float = 1.0
+    auxiliary: float = 0.5
     weight_decay: float = 1e-3
     warmup: int = 100
     decay: float = 0.4
@@ -93,7 +101,7 @@ class _Pass(nn.Module):
         images: Tensor,
         objects: int,
         simulate: Callable[[Mapping[str, Tensor]], PromptBatch],
-    ) -> Tensor:
+    ) -> tuple[Tensor, list[Auxiliary]]:
         """Embed (B, 3, S, S) images once and decode `objects` of each.
 
         `simulate` turns features into the prompts of the B x objects decodes.
@@ -104,7 +112,8 @@ class _Pass(nn.Module):
             for name, tensor in self.model.image_features(normalised).items()
         }
         prompts = simulate({name: t.detach() for name, t in features.items()})
-        return self.model.prompted_logits(features, prompts).float()
+        logits, auxiliary = self.model.learned_logits(features, prompts)
+        return logits.float(), auxiliary
 
 
 class Trainer:
@@ -264,15 +273,20 @@ class Trainer:
         images = torch.from_numpy(np.stack([s.image for s in samples]))
         masks = np.concatenate([s.masks for s in samples])
         target = torch.from_numpy(masks[:, None].astype(np.float32)).to(device)
-        logits = self.network(
+        logits, auxiliary = self.network(
             images.permute(0, 3, 1, 2).to(device),
             options.objects,
             lambda features: self._simulate(features, masks, rng),
         )
         focal = normalised_focal_loss(logits, target)
         dice = dice_loss(logits, target)
+        loss = focal + options.dice * dice
+        for learned in auxiliary:
+            beside = auxiliary_pair(learned, target)
+            both = normalised_focal_loss(*beside) + options.dice * dice_loss(*beside)
+            loss = loss + options.auxiliary * both
         self.optimizer.zero_grad()
-        self.accelerator.backward(focal + options.dice * dice)
+        self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimizer.step()
         self.schedule.step()

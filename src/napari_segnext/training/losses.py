@@ -6,7 +6,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from napari_segnext.models.base import Auxiliary
+
 _EPSILON = 1e-6
+# A logit that no loss can tell from certainty.
+_CERTAIN = 20.0
 
 
 def normalised_focal_loss(
@@ -40,3 +44,22 @@ def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     overlap = (probability * target).sum((1, 2, 3))
     total = probability.sum((1, 2, 3)) + target.sum((1, 2, 3))
     return (1 - (2 * overlap + 1) / (total + 1)).mean()
+
+
+def auxiliary_pair(learned: Auxiliary, target: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the logits of what is learned beside the mask, and their own target.
+
+    Parameters
+    ----------
+    learned
+        Where it does not count, its logits are replaced by what is right, so that
+        nothing is learned there.
+    target
+        (B, 1, S, S) float32, 0 or 1: the object.
+    """
+    logits = learned.logits.float()
+    if learned.judged is not None:
+        target = ((learned.judged > 0) != (target > 0.5)).float()
+    if learned.inside is not None:
+        logits = torch.where(learned.inside, logits, _CERTAIN * (2 * target - 1))
+    return logits, target

@@ -22,6 +22,7 @@ from napari_segnext.training.sources import (
     superpixels,
 )
 from napari_segnext.training.starts import (
+    load_base,
     load_imagenet_encoder,
     require_depth_anything,
 )
@@ -100,6 +101,20 @@ def _vit_base(name: str) -> Recipe:
     return Recipe(reference_config(name), options, whole_image)
 
 
+def _refined(
+    name: str, base: Recipe, options: Mapping[str, Any], **arch: Any
+) -> Recipe:
+    """Train a refiner behind a model of the catalogue, which stays as it is."""
+    parts = {"base": base.config.architecture, "base_arch": base.config.arch, **arch}
+    return replace(
+        base,
+        config=replace(base.config, architecture="sam-ref", arch=parts),
+        options={**base.options, **options},
+        start=load_base(name),
+        frozen=(),
+    )
+
+
 def _ois(**arch: Any) -> Recipe:
     """Follow the paper: Adam, focal loss alone, 15 epochs of 44,320 images.
 
@@ -137,6 +152,16 @@ RECIPES = {
     "ois-small": _ois(),
     "ois-base": _ois(
         embed_dim=768, num_heads=12, channels=[96, 192, 384, 768], width=128
+    ),
+    "tiny-ref": _refined(
+        "tiny", _TINY_RECIPE, {}, levels={"stride4": 32, "stride16": 128}, width=16
+    ),
+    # The paper takes 80,000 steps; its learning rate is not known.
+    "vitb-sa2-ref": _refined(
+        "vitb-sa2",
+        _vit_base("vitb-sa2"),
+        {"steps": 80_000, "rate": 5e-4, "dice": 1.0},
+        levels={"image": 768},
     ),
     "small": Recipe(
         replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from napari_segnext.models.ois.depth_anything import (
     start_from_depth_anything,
 )
 from napari_segnext.models.ois.ois import OIS
+from napari_segnext.models.sam_ref.sam_ref import SamRef
 from napari_segnext.weights import load_model
 
 IMAGENET = "imagenet"
@@ -63,6 +65,21 @@ def require_depth_anything(model: SegmentationModel) -> None:
     )
 
 
+def load_base(name: str) -> Callable[[SegmentationModel], None]:
+    """Start a refiner behind a model of the catalogue.
+
+    Returns
+    -------
+    What loads it into a `SamRef`; it raises what `load_model` does.
+    """
+
+    def start(model: SegmentationModel) -> None:
+        assert isinstance(model, SamRef)
+        model.base.load_state_dict(load_model(name, device="cpu").state_dict())
+
+    return start
+
+
 def load_weights(model: SegmentationModel, path: Path) -> None:
     """Start from a file: a model of the same architecture, or a pre-training.
 
@@ -71,7 +88,7 @@ def load_weights(model: SegmentationModel, path: Path) -> None:
     path
         ``.safetensors`` or ``.pth`` of a model; or the ``mae_pretrain_vit_base.pth``
         of He et al., from which the encoder starts (the rest at random); or, for
-        OIS, a file of Depth Anything V2.
+        OIS, a file of Depth Anything V2; or, for a refiner, its base model.
 
     Raises
     ------
@@ -88,9 +105,12 @@ def load_weights(model: SegmentationModel, path: Path) -> None:
         if "model" in published:
             _load_mae(model, published["model"], path)
             return
-    values = load_model(path, device="cpu").state_dict()
+    source = load_model(path, device="cpu")
+    part = model
+    if isinstance(model, SamRef) and not isinstance(source, SamRef):
+        part = model.base
     try:
-        model.load_state_dict(values)
+        part.load_state_dict(source.state_dict())
     except RuntimeError as error:
         raise ValueError(f"{path} holds another model: {error}") from error
 

@@ -129,6 +129,23 @@ _ENTRIES = (
         licence="CC BY-NC 4.0 (Depth Anything V2 Base): not for commercial use",
         unpublished=_train("ois-base", " --start depth_anything_v2_vitb.pth"),
     ),
+    Entry(
+        "tiny-ref",
+        "tiny with the refiner of SAM-REF behind it; no trained weights yet",
+        "tiny-ref.safetensors",
+        size=5_730_000,
+        licence="BSD-3-Clause (code)",
+        unpublished=_train("tiny-ref", " --data DATA"),
+    ),
+    Entry(
+        "vitb-sa2-ref",
+        "vitb-sa2 with the refiner of SAM-REF behind it; no trained weights published",
+        "vitb-sa2-ref.safetensors",
+        size=457_700_000,
+        licence=_MIT,
+        caveat=_MAE,
+        unpublished=_train("vitb-sa2-ref", " --dataset COCOLVIS --data DATA"),
+    ),
 )
 
 CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
