@@ -40,6 +40,10 @@ def build(base: str = "tiny", **arch: Any) -> SamRef:
     config = ModelConfig("sam-ref", SIZE, style=PromptStyle(radius=2), arch=numbers)
     model = build_model(config).eval()
     assert isinstance(model, SamRef)
+    for module in model.modules():
+        if isinstance(module, Refiner):
+            # A new one says nothing.
+            nn.init.normal_(module.mask.weight)
     return model
 
 
@@ -107,6 +111,7 @@ def test_the_embedding_joins_before_and_after_every_block(
     stride: int, blocks: int
 ) -> None:
     refiner = Refiner(8, blocks, stride)
+    nn.init.normal_(refiner.mask.weight)
     refiner.blocks = nn.ModuleList(nn.Identity() for _ in range(blocks))
     pixels, dense = torch.rand(2, 1, 3, SIZE, SIZE)
     embedding = torch.rand(1, 8, SIZE // stride, SIZE // stride)

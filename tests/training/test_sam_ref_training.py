@@ -12,6 +12,7 @@ import torch
 pytest.importorskip("cv2", reason="training needs the extra `train`")
 pytest.importorskip("accelerate", reason="training needs the extra `train`")
 
+from napari_segnext import Predictor, Prompts
 from napari_segnext.models import ModelConfig, build_model
 from napari_segnext.models.base import Auxiliary
 from napari_segnext.models.reference import reference_config
@@ -105,12 +106,12 @@ def test_a_refiner_starts_from_its_base_or_from_a_refiner(
     tmp_path: Path, whole: bool
 ) -> None:
     source, model = network(seed=1), network()
-    refiner = model.global_refiner.mask.weight.clone()
+    refiner = model.project.norm.weight.detach().fill_(0.5).clone()
     save_model(source if whole else source.base, tmp_path / "start.safetensors")
     load_weights(model, tmp_path / "start.safetensors")
     for name, tensor in source.base.state_dict().items():
         assert torch.equal(model.base.state_dict()[name], tensor), name
-    assert torch.equal(model.global_refiner.mask.weight, refiner) != whole
+    assert torch.equal(model.project.norm.weight, refiner) != whole
 
 
 def test_another_base_is_refused(tmp_path: Path) -> None:
@@ -129,6 +130,15 @@ def test_the_light_refiner_starts_from_the_bundled_model() -> None:
     assert model.base.config == bundled.config
     for name, tensor in bundled.state_dict().items():
         assert torch.equal(model.base.state_dict()[name], tensor), name
+    # A refiner that has learned nothing changes no mask.
+    image = np.full((256, 256), 40, np.uint8)
+    image[60:120, 50:130] = 200
+    predictors = Predictor(model.eval()), Predictor(bundled)
+    for predictor in predictors:
+        predictor.set_image(image)
+    refined, plain = (p.predict(Prompts().click(90, 90)).mask for p in predictors)
+    assert plain.sum() > 1000
+    assert np.array_equal(refined, plain)
 
 
 def test_the_large_refiner_is_behind_the_published_model() -> None:

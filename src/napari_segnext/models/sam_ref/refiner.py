@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import log2
 
 import torch
+from timm.layers.norm import LayerNorm2d
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
@@ -56,12 +57,15 @@ class Projection(nn.Module):
         self.steps = nn.ModuleDict(
             {name: nn.Conv2d(c, width, 1) for name, c in sorted(levels.items())}
         )
+        # Features of a model that was not made for this are of any magnitude.
+        self.norm = LayerNorm2d(width)
 
     def forward(self, features: Features) -> Tensor:
         """Return (B, width, h, w)."""
         maps = [step(features[name]) for name, step in self.steps.items()]
         grid = max((m.shape[2], m.shape[3]) for m in maps)
-        return torch.stack([_resized(m, grid) for m in maps]).sum(0)
+        fused = torch.stack([_resized(m, grid) for m in maps]).sum(0)
+        return self.norm(fused)  # type: ignore[no-any-return]
 
 
 class ResBlock(nn.Module):
@@ -109,6 +113,9 @@ class Refiner(nn.Module):
         self.pixels, self.prompts = _stem(width, stride), _stem(width, stride)
         self.blocks = nn.ModuleList(ResBlock(width) for _ in range(blocks))
         self.mask, self.error = nn.Conv2d(width, 1, 1), nn.Conv2d(width, 1, 1)
+        # It also has no opinion of its own: no pixel changes sides.
+        nn.init.zeros_(self.mask.weight)
+        nn.init.zeros_(self.mask.bias)  # type: ignore[arg-type]
         nn.init.zeros_(self.error.weight)
         nn.init.constant_(self.error.bias, _TRUST)  # type: ignore[arg-type]
 
