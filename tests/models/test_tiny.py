@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from napari_segnext.models import ModelConfig, build_model
-from napari_segnext.models.tiny import Tiny
+from napari_segnext.models.tiny import Detail, Tiny
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +21,8 @@ def test_logits_have_the_input_size(model: Tiny, side: int) -> None:
         features = model.image_features(torch.rand(2, 3, side, side))
         logits = model.mask_logits(features, torch.rand(2, 3, side, side))
     assert {k: v.shape[1:] for k, v in features.items()} == {
-        f"stride{2 ** (i + 1)}": (width, side >> (i + 1), side >> (i + 1))
-        for i, width in enumerate((8, 16, 24, 32))
+        f"stride{2**i}": (width, side >> i, side >> i)
+        for i, width in enumerate((3, 8, 16, 24, 32))
     }
     assert logits.shape == (2, 1, side, side)
 
@@ -37,6 +37,21 @@ def test_every_channel_of_the_dense_map_reaches_the_mask(
         features = model.image_features(torch.rand(1, 3, 64, 64).expand(2, -1, -1, -1))
         nothing, something = model.mask_logits(features, dense)
     assert (nothing - something).abs().max() > 1e-3
+
+
+def test_detail_corrects_single_pixels_and_starts_as_no_correction(model: Tiny) -> None:
+    image, dense = torch.rand(2, 1, 3, 64, 64)
+    fused = torch.rand(1, 8, 32, 32)
+    assert not model.detail(image, dense, fused).any()
+    trained = Detail(8, 4)
+    torch.nn.init.ones_(trained.head.weight)
+    changed = image.clone()
+    changed[0, 0, 20, 30] += 5
+    difference = trained(changed, dense, fused) - trained(image, dense, fused)
+    rows, columns = difference[0, 0].nonzero(as_tuple=True)
+    assert len(rows)
+    assert (rows - 20).abs().max() <= 2
+    assert (columns - 30).abs().max() <= 2
 
 
 def test_the_embedding_does_not_depend_on_what_else_is_in_the_batch(

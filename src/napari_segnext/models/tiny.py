@@ -4,18 +4,22 @@ As in SegNext (Liu et al., CVPR 2024) the image is encoded once, all prompts are
 one dense map, the two are added and fused by self-attention. What differs is the
 scale: the encoder is a small convolutional network, and the map is added at
 strides 2, 4, 8 and 16 instead of 16 alone, because the objects of interest are
-often only a few pixels wide there.
+often only a few pixels wide there. A last light step at full resolution looks at
+the pixels, the map and the coarser mask together, as the refiner of SAM-REF
+(Yu et al.) does, and corrects the outline.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
+from typing import cast
 
 import timm
+import torch
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
-from torch.nn.functional import interpolate
+from torch.nn.functional import interpolate, relu
 
 from napari_segnext.models.base import Features, SegmentationModel
 from napari_segnext.models.config import ModelConfig
@@ -88,6 +92,42 @@ class Fusion(nn.Module):
         return tokens.transpose(1, 2).reshape(x.shape)  # type: ignore[no-any-return]
 
 
+class Detail(nn.Module):
+    """Correct the outline at full resolution, from pixels, prompts and the mask.
+
+    Parameters
+    ----------
+    coarse
+        Channels of the fused features at stride 2.
+    width
+        Channels at full resolution.
+    """
+
+    def __init__(self, coarse: int, width: int) -> None:
+        super().__init__()
+        self.pixels = nn.Conv2d(6, width, 3, padding=1)
+        self.reduce = nn.Conv2d(coarse, width, 1)
+        self.body = nn.Conv2d(width, width, 3, padding=1)
+        self.head = nn.Conv2d(width, 1, 1)
+        # It starts as no correction at all.
+        for parameter in self.head.parameters():
+            nn.init.zeros_(parameter)
+
+    def forward(self, image: Tensor, dense: Tensor, fused: Tensor) -> Tensor:
+        """Return what to add to the (B, 1, S, S) logits.
+
+        Parameters
+        ----------
+        image, dense
+            (B, 3, S, S).
+        fused
+            (B, coarse, S / 2, S / 2).
+        """
+        x = self.pixels(torch.cat([image, dense], 1))
+        x = relu(x + interpolate(self.reduce(fused), scale_factor=2, mode="bilinear"))
+        return self.head(relu(self.body(x)))  # type: ignore[no-any-return]
+
+
 class Tiny(SegmentationModel):
     """A light convolutional SegNext for CPUs.
 
@@ -101,6 +141,8 @@ class Tiny(SegmentationModel):
         Channels at those strides; what is stored of an image has these widths.
     fusion_depth, fusion_heads
         Self-attention blocks at stride 16, and their heads.
+    detail
+        Channels of the step at full resolution.
     """
 
     def __init__(
@@ -110,6 +152,7 @@ class Tiny(SegmentationModel):
         widths: Sequence[int] = (16, 32, 64, 128),
         fusion_depth: int = 1,
         fusion_heads: int = 4,
+        detail: int = 8,
     ) -> None:
         super().__init__(config)
         # The name comes from a file: it must not make timm fetch anything.
@@ -136,20 +179,22 @@ class Tiny(SegmentationModel):
             nn.Conv2d(coarse, fine, 1) for fine, coarse in pairwise(widths)
         )
         self.head = nn.Conv2d(widths[0], 1, 1)
+        self.detail = Detail(widths[0], detail)
 
     def image_features(
         self, images: Tensor, check: Callable[[], None] = lambda: None
     ) -> Features:
-        """Return ``stride2`` ... ``stride16``: (B, width, S / stride, S / stride)."""
+        """Return ``stride1``, the images, and ``stride2`` ... ``stride16``.
+
+        The latter are (B, width, S / stride, S / stride).
+        """
         check()
         maps = self.encoder(images)
         check()
-        return {
-            f"stride{2 ** (i + 1)}": lateral(features)
-            for i, (lateral, features) in enumerate(
-                zip(self.lateral, maps, strict=True)
-            )
-        }
+        features = {"stride1": images}
+        for i, (lateral, level) in enumerate(zip(self.lateral, maps, strict=True)):
+            features[f"stride{2 ** (i + 1)}"] = lateral(level)
+        return features
 
     def mask_logits(self, features: Features, dense: Tensor) -> Tensor:
         """Fuse at every stride, coarse to fine: (B, 1, S, S) logits."""
@@ -162,4 +207,5 @@ class Tiny(SegmentationModel):
             # Fewer channels first, pixels after: both are linear, this is cheaper.
             x = interpolate(self.reduce[level](x), scale_factor=2, mode="bilinear")
             x = self.refine[level](fused[level] + x)
-        return interpolate(self.head(x), scale_factor=2, mode="bilinear")
+        logits = interpolate(self.head(x), scale_factor=2, mode="bilinear")
+        return cast("Tensor", logits + self.detail(features["stride1"], dense, x))
