@@ -11,6 +11,7 @@ from napari_segnext.appearance import Appearance
 from napari_segnext.patch import Extent, Patch
 from napari_segnext.predictor import Prediction
 from napari_segnext.prompts import BoolArray, FloatArray, Plane, Prompts
+from napari_segnext.propagation.brightness import Brightness
 from napari_segnext.propagation.evidence import Evidence, log_odds
 from napari_segnext.propagation.results import PlaneResult, certainty
 from napari_segnext.propagation.route import Asked, Found, Gap
@@ -26,6 +27,10 @@ from napari_segnext.volume import VolumePredictor
 
 # Pixels around an expected shape that are looked at.
 _MARGIN = 16
+# Pixels around it in which the brightness of sections is compared.
+_WIDE = 96
+# Pixels along a side that are enough for that.
+_ENOUGH = 400
 # How much the radius of an object is believed to change from plane to plane: in the
 # planes that are decided it is looked for from shapes that are wrong by so much.
 _CHANGE = 0.05
@@ -105,6 +110,14 @@ class Scout:
     def _learn(self, gap: Gap, cancelled: Callable[[], bool]) -> None:
         """Get to know the object from the planes on either side of a gap."""
         sides = [(plane, mask, _part(mask)) for plane, mask in gap.sides]
+        first, mask, _ = sides[0]
+        wide = _part(mask, _WIDE)
+        longest = max(wide.bottom - wide.top, wide.right - wide.left)
+        step = 1 + longest // _ENOUGH
+        self._brightness = Brightness(
+            first.index,
+            lambda index: self._window(gap.at(index), wide)[::step, ::step],
+        )
         self._appearance = Appearance(
             (self._seen(plane, part), mask[part.slices]) for plane, mask, part in sides
         )
@@ -139,14 +152,20 @@ class Scout:
         )
 
     def _seen(self, plane: Plane, part: Extent) -> FloatArray:
+        """Return (h, w, C) of a part of a plane, as bright as a decided plane."""
+        image = self._window(plane, part)
+        change = self._brightness.at(plane.index)
+        return np.asarray(np.clip(image - change, 0, 1), np.float32)
+
+    def _window(self, plane: Plane, part: Extent) -> FloatArray:
         """Return (h, w, C) of a part of a plane as the model sees it."""
         pixels = self._predictor.volume.read(plane, part.slices)
         return self._predictor.window.apply(pixels)
 
 
-def _part(mask: BoolArray) -> Extent:
+def _part(mask: BoolArray, margin: int = _MARGIN) -> Extent:
     """Return where a mask and its surroundings lie."""
-    rows, columns = around(mask, _MARGIN)
+    rows, columns = around(mask, margin)
     height, width = mask.shape
     return Extent(
         rows.start, columns.start, min(rows.stop, height), min(columns.stop, width)
