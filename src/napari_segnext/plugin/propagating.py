@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_segnext.plugin.worker import Priority
-from napari_segnext.whole_object import WholeObject
 
 if TYPE_CHECKING:
     from napari_segnext.plugin.inference import Inference
@@ -17,6 +16,7 @@ if TYPE_CHECKING:
     from napari_segnext.prompts import Plane
     from napari_segnext.propagation import PlaneResult, Propagation
     from napari_segnext.session import Session
+    from napari_segnext.whole_object import WholeObject
 
 _KEY = "propagate"
 
@@ -81,6 +81,9 @@ class Propagating(QObject):
         ):
             self.said.emit("The last prompt has no mask yet: propagate when it has")
         else:
+            # Torch comes with it, which the model has brought along by now.
+            from napari_segnext.whole_object import WholeObject
+
             key = (self._session.current, plane.axis, plane.fixed)
             whole = self._objects.get(key) or WholeObject(self._session, *key)
             try:
