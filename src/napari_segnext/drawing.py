@@ -18,7 +18,9 @@ from skimage.draw import line, polygon2mask
 from napari_segnext.frame import Frame, Point, Region
 from napari_segnext.resample import FloatArray
 
-RegionDrawing: TypeAlias = Literal["previous", "previous-half", "positive", "outline"]
+RegionDrawing: TypeAlias = Literal[
+    "previous", "previous-half", "positive", "outline", "sparse"
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +36,9 @@ class PromptStyle:
         previous-mask channel. ``"previous-half"``: the same with the value 0.5.
         ``"positive"``: filled into the channel of their sign. ``"outline"``:
         their outline in the channel of their sign, as wide as a click's disk.
+        ``"sparse"``, for models that take boxes and points as such: a positive box is
+        not drawn, a positive polygon as with ``"previous"``, and a negative one of
+        either kind also filled into the negative channel.
     """
 
     radius: int = 5
@@ -111,9 +116,9 @@ def draw_outlined(
     filled = polygon2mask(dense.shape[1:], outline - 0.5).astype(np.float32)
     # The outline belongs to the region; a thin one is nothing else.
     draw_path(filled, closed, 0)
-    if style.region == "positive":
+    if style.region == "positive" or (style.region == "sparse" and not positive):
         np.maximum(channel, filled, out=channel)
-    elif not answered:
+    if style.region != "positive" and not answered:
         blend(dense[0], filled, positive, 0.5 if style.region == "previous-half" else 1)
 
 

@@ -71,22 +71,29 @@ class Frame:
             return at * scale + np.float32(0.5)
         return (at + np.float32(0.5)) * scale
 
-    def crop(self, image: NDArray[np.generic], antialias: bool = False) -> FloatArray:
+    def crop(
+        self,
+        image: NDArray[np.generic],
+        antialias: bool = False,
+        fill: float | tuple[float, ...] = 0.0,
+    ) -> FloatArray:
         """Cut the region from an image-sized array and bring it to model size.
 
         Parameters
         ----------
         image
             (H, W) or (H, W, C) in image pixels.
+        fill
+            What padding holds: one value, or one per channel.
 
         Returns
         -------
-        (S, S) or (S, S, C) float32; padding is 0
+        (S, S) or (S, S, C) float32
         """
         cut = image[
             self.top : self.top + self.height, self.left : self.left + self.width
         ]
-        return self._padded(resize(cut, self.content, antialias))
+        return self._padded(resize(cut, self.content, antialias), fill)
 
     def crop_part(
         self,
@@ -129,10 +136,13 @@ class Frame:
         top, left, bottom, right = part
         return resized_part(inner, whole, slice(top, bottom), slice(left, right))
 
-    def _padded(self, inner: FloatArray) -> FloatArray:
+    def _padded(
+        self, inner: FloatArray, fill: float | tuple[float, ...] = 0.0
+    ) -> FloatArray:
         if inner.shape[:2] == (self.size, self.size):
             return inner
-        padded = np.zeros((self.size, self.size, *inner.shape[2:]), np.float32)
+        shape = (self.size, self.size, *inner.shape[2:])
+        padded = np.full(shape, fill, np.float32)
         padded[: inner.shape[0], : inner.shape[1]] = inner
         return padded
 

@@ -53,6 +53,10 @@ class ModelConfig:
         through robust percentiles. ``"percentile"``: all types do.
     mean, std
         Normalisation of the windowed 0..1 input, per channel.
+    antialias
+        Whether an image is shrunk with a filter. Tiles always are.
+    fill
+        What padding holds, per channel, of the windowed 0..1 input.
     style
         How prompts are drawn.
     tiling
@@ -67,6 +71,8 @@ class ModelConfig:
     window: Literal["uint8", "percentile"] = "uint8"
     mean: tuple[float, float, float] = IMAGENET_MEAN
     std: tuple[float, float, float] = IMAGENET_STD
+    antialias: bool = False
+    fill: tuple[float, float, float] = (0.0, 0.0, 0.0)
     style: PromptStyle = field(default_factory=PromptStyle)
     tiling: Tiling | None = None
     arch: dict[str, Any] = field(default_factory=dict)
@@ -86,8 +92,8 @@ class ModelConfig:
         """
         try:
             values = json.loads(text)
-            values["mean"] = tuple(map(float, values["mean"]))
-            values["std"] = tuple(map(float, values["std"]))
+            for name in {"mean", "std", "fill"} & values.keys():
+                values[name] = tuple(map(float, values[name]))
             values["style"] = PromptStyle(**values["style"])
             if values["tiling"] is not None:
                 values["tiling"] = Tiling(**values["tiling"])
