@@ -309,12 +309,13 @@ class Predictor:
         """Read a tile as `SegmentationModel.encode` wants it: (S, S, 3)."""
         frame = self.pyramid.frame(tile)
         pixels = self._pixels(frame, self.pyramid.step(tile.level))
-        # The published models were trained on images shrunk without a filter.
-        antialias = self.model.config.tiling is not None
+        config = self.model.config
+        # The published SegNext models were trained on images shrunk without a filter.
+        antialias = config.antialias or config.tiling is not None
         local = replace(
             frame, top=0, left=0, height=pixels.shape[0], width=pixels.shape[1]
         )
-        return local.crop(pixels, antialias)
+        return local.crop(pixels, antialias, config.fill)
 
     def _pixels(self, frame: Frame, step: int) -> FloatArray:
         """Return what a frame shows, as the model wants its values: (h, w, 3).

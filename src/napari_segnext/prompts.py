@@ -324,6 +324,8 @@ def extent(prompt: Prompt) -> Iterable[Point]:
         case Click(at=at):
             return [at]
         case Scribble(painted=None, path=path):
+                case Box(positive=True) if style.region == "sparse":
+                    pass
             return path
         case Scribble(painted=Region() as region) | Mask(region=region):
             return region.corners
