@@ -289,6 +289,8 @@ class Prompts:
                     draw_painted(dense[channel], painted, frame)
                 case Scribble(path, width):
                     draw_stroke(dense[channel], path, width, frame, style)
+                case Box(positive=True) if style.region == "sparse":
+                    pass
                 case Box() | Polygon():
                     seen = number < answered
                     outline = frame.to_model(prompt.outline)
@@ -324,8 +326,6 @@ def extent(prompt: Prompt) -> Iterable[Point]:
         case Click(at=at):
             return [at]
         case Scribble(painted=None, path=path):
-                case Box(positive=True) if style.region == "sparse":
-                    pass
             return path
         case Scribble(painted=Region() as region) | Mask(region=region):
             return region.corners
