@@ -28,7 +28,7 @@ from torch import Tensor
 
 from napari_segnext.evaluation import load_dataset, select_objects
 from napari_segnext.evaluation.clicker import ClickRobot
-from napari_segnext.evaluation.datasets import Sample, object_truth
+from napari_segnext.evaluation.sample import Sample, object_truth
 from napari_segnext.models.ois.order import (
     denoised_intensity,
     geodesic_maps,

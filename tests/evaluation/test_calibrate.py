@@ -7,7 +7,7 @@ import pytest
 
 from napari_segnext.engines import openvino
 from napari_segnext.evaluation import calibrate
-from napari_segnext.evaluation.datasets import Sample
+from napari_segnext.evaluation.sample import Sample
 from tests.doubles import IntensityModel
 
 

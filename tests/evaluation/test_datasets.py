@@ -11,13 +11,8 @@ import pytest
 import tifffile
 from PIL import Image
 
-from napari_segnext.evaluation.datasets import (
-    HQSEG_FOLDERS,
-    Split,
-    load_dataset,
-    object_truth,
-    select_objects,
-)
+from napari_segnext.evaluation.datasets import HQSEG_FOLDERS, Split, load_dataset
+from napari_segnext.evaluation.sample import object_truth, select_objects
 
 
 def save(path: Path, pixels: np.ndarray) -> None:

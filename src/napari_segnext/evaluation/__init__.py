@@ -5,12 +5,7 @@
 
 from napari_segnext.evaluation.clicker import ClickRobot, RobotClick
 from napari_segnext.evaluation.command import run
-from napari_segnext.evaluation.datasets import (
-    DATASETS,
-    Sample,
-    load_dataset,
-    select_objects,
-)
+from napari_segnext.evaluation.datasets import DATASETS, load_dataset
 from napari_segnext.evaluation.evaluate import (
     InteractivePredictor,
     evaluate,
@@ -18,6 +13,7 @@ from napari_segnext.evaluation.evaluate import (
     segment_anything_seconds,
 )
 from napari_segnext.evaluation.results import ObjectResult, Result, Settings
+from napari_segnext.evaluation.sample import Sample, select_objects
 
 __all__ = [
     "DATASETS",

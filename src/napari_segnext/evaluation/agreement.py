@@ -23,13 +23,9 @@ from rich.table import Table
 from napari_segnext.engines import EngineState, accelerate, openvino
 from napari_segnext.evaluation.calibrate import Selection, calibrate_with_half
 from napari_segnext.evaluation.clicker import ClickRobot
-from napari_segnext.evaluation.datasets import (
-    Sample,
-    load_dataset,
-    object_truth,
-    select_objects,
-)
+from napari_segnext.evaluation.datasets import load_dataset
 from napari_segnext.evaluation.metrics import iou
+from napari_segnext.evaluation.sample import Sample, object_truth, select_objects
 from napari_segnext.predictor import Prediction, Predictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.weights import load_model
@@ -72,7 +68,7 @@ def compare(
     Parameters
     ----------
     selection
-        From `napari_segnext.evaluation.datasets.select_objects`.
+        From `napari_segnext.evaluation.sample.select_objects`.
     """
     for sample, objects in selection:
         image, labels = sample.image(), sample.labels()

@@ -15,7 +15,7 @@ from torch import Tensor
 from napari_segnext.engines import EngineModel, openvino
 from napari_segnext.engines.running import Check
 from napari_segnext.evaluation.clicker import ClickRobot
-from napari_segnext.evaluation.datasets import Sample, object_truth
+from napari_segnext.evaluation.sample import Sample, object_truth
 from napari_segnext.models import SegmentationModel
 from napari_segnext.models.base import Features
 from napari_segnext.models.prompt_batch import PromptBatch

@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_segnext.evaluation.datasets import Sample
 from napari_segnext.evaluation.images import read_pixels
+from napari_segnext.evaluation.sample import Sample
 
 _ALLOWED = {
     ("numpy", "ndarray"),

@@ -19,7 +19,7 @@ from rich.progress import (
 from napari_segnext.embeddings import EmbeddingStore
 from napari_segnext.engines import load_on_engine
 from napari_segnext.evaluation import baselines, report
-from napari_segnext.evaluation.datasets import Sample, load_dataset, select_objects
+from napari_segnext.evaluation.datasets import load_dataset
 from napari_segnext.evaluation.evaluate import (
     InteractivePredictor,
     evaluate,
@@ -27,6 +27,7 @@ from napari_segnext.evaluation.evaluate import (
 )
 from napari_segnext.evaluation.progress import ProgressFile
 from napari_segnext.evaluation.results import MAX_CLICKS, ObjectResult, Result, Settings
+from napari_segnext.evaluation.sample import Sample, select_objects
 from napari_segnext.evaluation.simulate import FirstPrompt
 from napari_segnext.models import Embedding
 from napari_segnext.predictor import Predictor

@@ -23,8 +23,7 @@ Images and masks are matched by their name before the first dot.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -34,7 +33,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segnext.evaluation.clicker import IGNORE
+from napari_segnext.evaluation.cocolvis import load_cocolvis
 from napari_segnext.evaluation.images import read_pixels
+from napari_segnext.evaluation.sample import Sample
 
 Array = NDArray[Any]
 Split: TypeAlias = Literal["val", "train"]
@@ -58,38 +59,6 @@ HQSEG_FOLDERS = {
         ),
     ),
 }
-
-
-@dataclass(frozen=True)
-class Sample:
-    """One image and its objects; pixels are read when asked for.
-
-    Attributes
-    ----------
-    name
-        Unique in its set.
-    image
-        Reads the (H, W) or (H, W, C) image.
-    labels
-        Reads the (H, W) integer labels, or (H, W, L) where objects overlap; -1 is
-        ignored.
-    objects
-        Labels of the objects, ascending.
-    """
-
-    name: str
-    image: Callable[[], Array]
-    labels: Callable[[], Array]
-    objects: tuple[int, ...]
-
-
-def object_truth(labels: Array, object_id: int) -> NDArray[np.int8]:
-    """Return (H, W): 1 on an object, -1 where labels are ignored, else 0."""
-    if labels.ndim == 3:
-        labels = np.where(labels == object_id, object_id, 0).max(2)
-    truth = np.asarray(labels == object_id, np.int8)
-    truth[labels == IGNORE] = IGNORE
-    return truth
 
 
 def load_dataset(name: str, data: Path, split: Split = "val") -> list[Sample]:
@@ -125,32 +94,6 @@ def load_dataset(name: str, data: Path, split: Split = "val") -> list[Sample]:
     if not samples:
         raise FileNotFoundError(f"no images of the layout {name} in {data}")
     return samples
-
-
-def select_objects(
-    samples: Sequence[Sample], limit: int | None = None
-) -> list[tuple[Sample, tuple[int, ...]]]:
-    """Take `limit` objects evenly spaced over all of them, in order.
-
-    Returns
-    -------
-    Samples that keep at least one object, and the objects they keep.
-
-    Raises
-    ------
-    ValueError
-        If the limit is not positive.
-    """
-    pairs = [(at, o) for at, sample in enumerate(samples) for o in sample.objects]
-    if limit is not None:
-        if limit < 1:
-            raise ValueError(f"the limit must be at least 1, not {limit}")
-        count = min(limit, len(pairs))
-        pairs = [pairs[i * len(pairs) // count] for i in range(count)]
-    kept: dict[int, list[int]] = {}
-    for at, object_id in pairs:
-        kept.setdefault(at, []).append(object_id)
-    return [(samples[at], tuple(objects)) for at, objects in kept.items()]
 
 
 def _blue(mask: Array) -> Array:
@@ -246,12 +189,6 @@ def _hqseg(data: Path, split: Split) -> list[Sample]:
     return samples
 
 
-def _cocolvis(data: Path, split: Split) -> list[Sample]:
-    from napari_segnext.evaluation.cocolvis import load_cocolvis
-
-    return load_cocolvis(data, split)
-
-
 def _pairs(data: Path, split: Split) -> list[Sample]:
     if data.is_dir():
         return _folders(data, "image", "annotation", _label_ids)
@@ -278,6 +215,6 @@ DATASETS: dict[str, Callable[[Path, Split], list[Sample]]] = {
     "BraTS": _brats,
     "DAVIS": _davis,
     "HQSeg44K": _hqseg,
-    "COCOLVIS": _cocolvis,
+    "COCOLVIS": load_cocolvis,
     "pairs": _pairs,
 }

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.evaluation.clicker import ClickRobot
-from napari_segnext.evaluation.datasets import Sample, object_truth
 from napari_segnext.evaluation.metrics import iou
 from napari_segnext.evaluation.results import ObjectResult, Settings
+from napari_segnext.evaluation.sample import Sample, object_truth
 from napari_segnext.evaluation.simulate import first_prompt, shaky
 from napari_segnext.prompts import FloatArray, Prompts
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import nn
 
 from napari_segnext.evaluation import Result, Sample, Settings, evaluate
-from napari_segnext.evaluation.datasets import select_objects
+from napari_segnext.evaluation.sample import select_objects
 from napari_segnext.models import SegmentationModel
 from napari_segnext.predictor import Predictor
 from napari_segnext.training.crops import around_object, whole_image
