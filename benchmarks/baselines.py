@@ -7,6 +7,7 @@ extra ``eval``.
 
     python benchmarks/baselines.py --dataset ssTEM --data DIR --limit 40 --out DIR
     python benchmarks/baselines.py ... --crop 2   # on crops around the objects
+    python benchmarks/baselines.py ... --baseline flood-fill  # the others are slow
 """
 
 from __future__ import annotations
@@ -27,13 +28,16 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     dataset: Annotated[str, typer.Option(help="Layout of the set.")] = "pairs",
     model: Annotated[list[str] | None, typer.Option(help="Repeat for more.")] = None,
+    baseline: Annotated[
+        list[str] | None, typer.Option(help="Repeat for more; default: all.")
+    ] = None,
     limit: Annotated[int, typer.Option(help="Objects, evenly spaced.")] = 40,
     max_clicks: Annotated[int, typer.Option(help="Per object.")] = 20,
     crop: Annotated[float | None, typer.Option(help="Side, in object sides.")] = None,
     device: Annotated[str, typer.Option(help="For the models.")] = "auto",
 ) -> None:
     results = []
-    for name in [*(model or ["tiny"]), *BASELINES]:
+    for name in [*(model or ["tiny"]), *(baseline or BASELINES)]:
         result = run(
             name,
             dataset,

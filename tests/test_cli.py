@@ -3,27 +3,48 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import nibabel
 import numpy as np
 import pytest
 from PIL import Image
 
-from napari_segnext import __version__
+from napari_segnext import __version__, cli
 
 
-def command(
-    *words: object, cwd: Path | None = None
-) -> subprocess.CompletedProcess[str]:
+class Answer(NamedTuple):
+    returncode: int | str | None
+    stdout: str
+    stderr: str
+
+
+def command(*words: object) -> Answer:
     """Run the command line in a process of its own, as a user does."""
-    return subprocess.run(
+    done = subprocess.run(
         [sys.executable, "-m", "napari_segnext", *map(str, words)],
         capture_output=True,
         text=True,
-        cwd=cwd,
         timeout=300,
     )
+    return Answer(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def here(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Answer]:
+    """Run the command line in this process, which saves its start."""
+
+    def run(*words: object) -> Answer:
+        monkeypatch.setattr(sys, "argv", ["napari-segnext", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        return Answer(ended.value.code, *capsys.readouterr())
+
+    return run
 
 
 @pytest.fixture
@@ -56,8 +77,8 @@ def test_version_and_help_need_no_torch() -> None:
 
 
 @pytest.mark.parametrize("name", ["demo", "segment", "evaluate", "train", "models"])
-def test_every_command_explains_itself(name: str) -> None:
-    answer = command(name, "--help")
+def test_every_command_explains_itself(name: str, here: Callable[..., Answer]) -> None:
+    answer = here(name, "--help")
     assert answer.returncode == 0
     assert "Usage" in answer.stdout
 
@@ -78,9 +99,12 @@ def test_segment_writes_labels_in_the_space_of_the_image(
     again = command("segment", scan, "--prompts", prompts_file(tmp_path), "--out", out)
     assert again.returncode == 1
     assert "overwrite" in again.stderr
+    assert "Traceback" not in again.stderr
 
 
-def test_mistakes_are_told_in_one_line(scan: Path, tmp_path: Path) -> None:
+def test_mistakes_are_told_in_one_line(
+    scan: Path, tmp_path: Path, here: Callable[..., Answer]
+) -> None:
     good, out = prompts_file(tmp_path), tmp_path / "out.nii.gz"
     broken = tmp_path / "broken.nii.gz"
     broken.write_bytes(scan.read_bytes()[:200])
@@ -98,7 +122,7 @@ def test_mistakes_are_told_in_one_line(scan: Path, tmp_path: Path) -> None:
         ),
     ]
     for words, expected in cases:
-        answer = command(*words)
+        answer = here(*words)
         assert answer.returncode == 1, words
         assert "Traceback" not in answer.stderr
         # A progress bar may stand above it.
@@ -109,7 +133,9 @@ def test_mistakes_are_told_in_one_line(scan: Path, tmp_path: Path) -> None:
     assert not out.exists()
 
 
-def test_evaluate_writes_the_numbers_of_the_design(tmp_path: Path) -> None:
+def test_evaluate_writes_the_numbers_of_the_design(
+    tmp_path: Path, here: Callable[..., Answer]
+) -> None:
     for folder in ("image", "annotation"):
         (tmp_path / folder).mkdir()
     truth = np.zeros((64, 64), np.uint8)
@@ -117,7 +143,7 @@ def test_evaluate_writes_the_numbers_of_the_design(tmp_path: Path) -> None:
     Image.fromarray(truth).save(tmp_path / "image" / "a.png")
     Image.fromarray(truth).save(tmp_path / "annotation" / "a.png")
     out = tmp_path / "scores.json"
-    answer = command(
+    answer = here(
         *("evaluate", "--model", "tiny", "--dataset", "pairs", "--data", tmp_path),
         *("--max-clicks", 4, "--json", out),
     )
@@ -130,10 +156,10 @@ def test_evaluate_writes_the_numbers_of_the_design(tmp_path: Path) -> None:
     assert scores["spc_ms"] > 0
 
 
-def test_models_are_listed_and_verified() -> None:
-    listed = command("models", "list").stdout
+def test_models_are_listed_and_verified(here: Callable[..., Answer]) -> None:
+    listed = here("models", "list").stdout
     for name in ("tiny", "vitb-sa1", "vitb-sa2", "vitb-sa2-hq"):
         assert name in listed
-    verified = command("models", "verify", "tiny")
+    verified = here("models", "verify", "tiny")
     assert verified.returncode == 0
     assert "sha256" in verified.stdout
