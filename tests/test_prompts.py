@@ -417,7 +417,7 @@ def test_a_model_gets_points_signs_boxes_and_text():
         .click(0, 63, positive=False)
         .box((1, 1), (2, 2), positive=False)
     )
-    given = prompts.to_model(Frame(0, 0, 64, 64, 128), STYLE, text="a nucleus")
+    given = prompts.text("a nucleus").to_model(Frame(0, 0, 64, 64, 128), STYLE)
     np.testing.assert_allclose(given.points, [(20.5, 40.5), (0.5, 126.5)])
     assert given.signs.tolist() == [True, False]
     np.testing.assert_allclose(given.boxes, [(10.5, 12.5, 60.5, 80.5)])

@@ -25,6 +25,7 @@ from napari_segnext.prompts import (
     BoolArray,
     FloatArray,
     Frame,
+    Phrase,
     Point,
     Prompts,
     extent,
@@ -210,7 +211,8 @@ class Predictor:
         Raises
         ------
         ValueError
-            If there are no prompts, or one lies outside the image.
+            If there are no prompts, one lies outside the image, or there is a phrase
+            and the model does not understand it.
         napari_segnext.models.Cancelled
             If `cancelled` said so.
         """
@@ -218,6 +220,8 @@ class Predictor:
         if not len(prompts):
             raise ValueError("give at least one prompt")
         prompts.check_inside(shape)
+        if prompts.phrase and not self.model.understands_text:
+            raise ValueError(self.model.no_text)
         if previous is not None and previous.patch.shape != shape:
             raise ValueError(
                 f"the previous prediction is of shape {previous.patch.shape}, "
@@ -269,8 +273,16 @@ class Predictor:
         return Prediction(patch, prompts, decoded.state, tile)
 
     def tile_for(self, prompts: Prompts, result: Prediction | None) -> Tile:
-        """Choose the tile for all positive prompts, the newest one and the mask."""
-        items = [p for p in prompts if p.positive] or list(prompts)
+        """Choose the tile for all positive prompts, the newest one and the mask.
+
+        What a phrase says may be anywhere: as long as there is no more than that, the
+        whole image is looked at.
+        """
+        said = [p for p in prompts if p.positive]
+        if said and all(isinstance(p, Phrase) for p in said):
+            if result is None or result.patch.above(0.5).empty:
+                return Tile(0, 0, 0)
+        items = said or list(prompts)
         points = [point for p in [*items, prompts.items[-1]] for point in extent(p)]
         bounds = _bounds(points, self.shape)
         if result is None:

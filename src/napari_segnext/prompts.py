@@ -40,6 +40,7 @@ __all__ = [
     "Frame",
     "Mask",
     "ModelPrompts",
+    "Phrase",
     "Plane",
     "Point",
     "Polygon",
@@ -126,7 +127,19 @@ class Mask:
     positive: bool = True
 
 
-Prompt: TypeAlias = Click | Scribble | Box | Polygon | Mask
+@dataclass(frozen=True, slots=True)
+class Phrase:
+    """Words that say what the object is, wherever it is in the plane."""
+
+    text: str
+
+    @property
+    def positive(self) -> bool:
+        """True: what the object is not cannot be said in words."""
+        return True
+
+
+Prompt: TypeAlias = Click | Scribble | Box | Polygon | Mask | Phrase
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -179,6 +192,10 @@ class Prompts:
 
     items: tuple[Prompt, ...] = field(default=())
 
+    def __post_init__(self) -> None:
+        if sum(isinstance(item, Phrase) for item in self.items) > 1:
+            raise ValueError("an object has one phrase at most in a plane")
+
     def __len__(self) -> int:
         return len(self.items)
 
@@ -230,6 +247,24 @@ class Prompts:
     def mask(self, mask: ArrayLike, positive: bool = True) -> Prompts:
         """Add an image-sized (H, W) mask; nonzero is inside."""
         return self.add(Mask(Region.of(mask), positive))
+
+    def text(self, phrase: str) -> Prompts:
+        """Say in words what the object is.
+
+        There is one phrase at most: it takes the place of an earlier one, and one
+        without words takes that away.
+        """
+        words = " ".join(phrase.split())
+        new = (Phrase(words),) if words else ()
+        known = [n for n, item in enumerate(self.items) if isinstance(item, Phrase)]
+        at = known[0] if known else len(self.items)
+        return replace(self, items=(*self.items[:at], *new, *self.items[at + 1 :]))
+
+    @property
+    def phrase(self) -> str | None:
+        """What `text` was given last, or None."""
+        said = (item.text for item in self.items if isinstance(item, Phrase))
+        return next(said, None)
 
     def check_inside(self, shape: tuple[int, int]) -> None:
         """Check that all coordinates lie in an image of this (H, W).
@@ -305,7 +340,6 @@ class Prompts:
         style: PromptStyle,
         previous: FloatArray | Patch | None = None,
         answered: int = 0,
-        text: str | None = None,
     ) -> ModelPrompts:
         """Bring all prompts to model pixels; parameters as in `to_dense`."""
         clicks = [p for p in self.items if isinstance(p, Click)]
@@ -316,12 +350,12 @@ class Prompts:
             points=frame.to_model([c.at for c in clicks]),
             signs=np.array([c.positive for c in clicks], bool),
             boxes=frame.to_model(corners).reshape(-1, 4),
-            text=text,
+            text=self.phrase,
         )
 
 
 def extent(prompt: Prompt) -> Iterable[Point]:
-    """Return points (y, x) whose bounding box holds the prompt."""
+    """Return points (y, x) whose bounding box holds the prompt; none of a phrase."""
     match prompt:
         case Click(at=at):
             return [at]
@@ -333,4 +367,6 @@ def extent(prompt: Prompt) -> Iterable[Point]:
             return [start, end]
         case Polygon(vertices=vertices):
             return vertices
+        case Phrase():
+            return ()
     raise TypeError(f"not a prompt: {prompt!r}")

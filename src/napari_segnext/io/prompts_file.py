@@ -21,6 +21,7 @@ from napari_segnext.prompts import (
     Box,
     Click,
     Mask,
+    Phrase,
     Plane,
     Polygon,
     Prompt,
@@ -95,6 +96,8 @@ def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
             return _entry("scribble", prompt, path=path, width=prompt.width)
         case Mask():
             return _entry("mask", prompt, rle=region_to_json(prompt.region))
+        case Phrase():
+            return _entry("text", prompt, text=prompt.text)
 
 
 def prompt_from_json(values: Mapping[str, Any]) -> Prompt:
@@ -124,6 +127,10 @@ def prompt_from_json(values: Mapping[str, Any]) -> Prompt:
             made = Prompts().scribble(values["path"], width, positive)
         case "mask":
             return Mask(region_from_json(values["rle"]), positive)
+        case "text":
+            made = Prompts().text(values["text"])
+            if not (positive and made):
+                raise ValueError("a phrase has words, and is never negative")
         case other:
             raise ValueError(f"{other!r} is not a kind of prompt")
     return made.items[0]

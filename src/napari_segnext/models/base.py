@@ -114,6 +114,19 @@ class SegmentationModel(nn.Module):
         """Where the parameters are."""
         return self.mean.device
 
+    @property
+    def no_text(self) -> str:
+        """Why phrases are of no use to it, as a sentence; empty if they are."""
+        return (
+            "This model does not understand phrases; choose one that does, such as "
+            "text-tiny, or take the phrase away"
+        )
+
+    @property
+    def understands_text(self) -> bool:
+        """Whether a phrase may be among its prompts."""
+        return not self.no_text
+
     @abstractmethod
     def image_features(
         self, images: Tensor, check: Callable[[], None] = lambda: None

@@ -1,0 +1,1 @@
+"""Phrases as prompts: a frozen CLIP text encoder beside a model."""

@@ -1,0 +1,137 @@
+"""A model that understands phrases beside all other prompts.
+
+A base model encodes the image; a phrase becomes maps that are added to the embedding,
+as the dense map of clicks is, before both are fused and decoded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
+
+from napari_segnext.models import build_model
+from napari_segnext.models.base import Features, SegmentationModel
+from napari_segnext.models.config import ModelConfig
+from napari_segnext.models.prompt_batch import PromptBatch
+from napari_segnext.models.text.clip import ClipText
+from napari_segnext.models.text.path import TextPath
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class TextPrompted(SegmentationModel):
+    """A base model, and the paths that phrases take into its embedding.
+
+    Without a phrase it is the base model. The text encoder is not in it: `use_clip`
+    says which to take.
+
+    Parameters
+    ----------
+    config
+        Size, window, normalisation and style are the base model's; its `arch` holds
+        the arguments that follow.
+    base, base_arch
+        Architecture of the base model, and its numbers.
+    levels
+        Name of a feature of the base model -> its channels: where maps are added.
+    text_width, clip
+        Width and digest of the text encoder that it is trained with; see `ClipText`.
+    channels, heads, blocks
+        See `TextPath`.
+
+    Raises
+    ------
+    ValueError
+        If the base model is unknown.
+    """
+
+    def __init__(
+        self,
+        config: ModelConfig,
+        base: str,
+        levels: Mapping[str, int],
+        base_arch: Mapping[str, Any] = _NOTHING,
+        text_width: int = 512,
+        clip: str = "",
+        channels: int = 64,
+        heads: int = 4,
+        blocks: int = 2,
+    ) -> None:
+        super().__init__(config)
+        part = replace(config, architecture=base, arch=dict(base_arch))
+        self.base = build_model(part)
+        self.paths = nn.ModuleDict(
+            {
+                name: TextPath(width, text_width, channels, heads, blocks)
+                for name, width in levels.items()
+            }
+        )
+        self._wanted = text_width, clip
+        self._clip: ClipText | None = None
+
+    @property
+    def encoder(self) -> nn.Module | None:
+        """The base model's pretrained encoder, for a training."""
+        encoder = getattr(self.base, "encoder", None)
+        return encoder if isinstance(encoder, nn.Module) else None
+
+    @property
+    def no_text(self) -> str:
+        """What is missing for phrases; empty if they are understood."""
+        if self._clip is not None:
+            return ""
+        return (
+            "Phrases need CLIP's text encoder: give the folder of the one that this "
+            "model was trained with"
+        )
+
+    def use_clip(self, clip: ClipText) -> None:
+        """Understand phrases from now on.
+
+        Raises
+        ------
+        ValueError
+            If the model was trained with another encoder.
+        """
+        if (clip.width, clip.digest) != self._wanted:
+            raise ValueError(
+                "this model was trained with another CLIP: its text encoder has the "
+                f"width {self._wanted[0]} and the digest {self._wanted[1] or 'none'}, "
+                f"the one given {clip.width} and {clip.digest}"
+            )
+        self._clip = clip
+
+    def image_features(
+        self, images: Tensor, check: Callable[[], None] = lambda: None
+    ) -> Features:
+        """Return the base model's features."""
+        return self.base.image_features(images, check)
+
+    def prompted_logits(self, features: Features, prompts: PromptBatch) -> Tensor:
+        """Add what phrases say, then decode as the base model does."""
+        if any(prompts.text):
+            features = {**features, **self._told(features, prompts.text)}
+        return self.base.prompted_logits(features, prompts)
+
+    def _told(self, features: Features, text: Sequence[str | None]) -> Features:
+        """Return the features that phrases change, for all images of a batch."""
+        if self._clip is None:
+            raise ValueError(self.no_text)
+        rows = [row for row, phrase in enumerate(text) if phrase]
+        words = [self._clip(text[row] or "") for row in rows]
+        tokens = pad_sequence(words, batch_first=True).to(self.device)
+        length = torch.tensor([len(w) for w in words], device=self.device)
+        places = torch.arange(tokens.shape[1], device=self.device)
+        present = places < length[:, None]
+        told = {}
+        for name, path in self.paths.items():
+            at = torch.tensor(rows, device=self.device)
+            added = path(features[name][at], tokens, present)
+            told[name] = features[name].index_add(0, at, added.to(features[name].dtype))
+        return told
