@@ -40,6 +40,10 @@ Engine = Annotated[
 Out = Annotated[
     Path, typer.Option(help="Labels: .nii.gz, .tif, .zarr, or .json (COCO).")
 ]
+Text = Annotated[
+    Path | None,
+    typer.Option(help="Folder of the CLIP that a model for phrases was trained with."),
+]
 Overwrite = Annotated[bool, typer.Option(help="Replace files that exist.")]
 Semantic = Annotated[bool, typer.Option(help="Write one value per class.")]
 
@@ -94,6 +98,7 @@ def segment(
     engine: Engine = "torch",
     overwrite: Overwrite = False,
     semantic: Semantic = False,
+    text: Text = None,
 ) -> None:
     """Segment the objects of a prompts file, each in the slices it has prompts in."""
     from rich.progress import Progress
@@ -115,6 +120,7 @@ def segment(
             done=lambda item, prediction: bar.advance(task),
             semantic=semantic,
             engine=engine,
+            text=text,
         )
     typer.echo(f"wrote {out}")
 
@@ -133,6 +139,7 @@ def propagate(
     engine: Engine = "torch",
     overwrite: Overwrite = False,
     semantic: Semantic = False,
+    text: Text = None,
 ) -> None:
     """Segment whole objects from prompts in one or a few slices of each."""
     from rich.progress import Progress
@@ -170,6 +177,7 @@ def propagate(
             complete=follow,
             semantic=semantic,
             engine=engine,
+            text=text,
         )
     typer.echo(f"wrote {out}")
     for name, planes in doubtful:
@@ -292,7 +300,7 @@ def train(
         str,
         typer.Option(
             help="tiny, small, vitb-sa1, vitb-sa2, ois-tiny, ois-small, ois-base, "
-            "tiny-ref or vitb-sa2-ref."
+            "tiny-ref, vitb-sa2-ref, text-tiny or text-vitb-sa2."
         ),
     ] = "tiny",
     data: Annotated[
@@ -300,7 +308,9 @@ def train(
     ] = None,
     dataset: Annotated[
         str,
-        typer.Option(help="bundled (.npz files), COCOLVIS, HQSeg44K or pairs."),
+        typer.Option(
+            help="bundled (.npz files), COCOLVIS, HQSeg44K, pairs or phrases."
+        ),
     ] = "bundled",
     start: Annotated[
         Path | None,
@@ -315,6 +325,9 @@ def train(
         int | None, typer.Option(min=1, help="Images per step and process.")
     ] = None,
     rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
+    text: Annotated[
+        Path | None, typer.Option(help="Folder of a CLIP, for models with phrases.")
+    ] = None,
     seed: int = 0,
     workers: Annotated[int, typer.Option(min=0, help="Loader processes.")] = 1,
 ) -> None:
@@ -327,7 +340,14 @@ def train(
     )
     console = Console()
     path = run(
-        model, out, data, options, layout=dataset, start=start, report=console.print
+        model,
+        out,
+        data,
+        options,
+        layout=dataset,
+        start=start,
+        text=text,
+        report=console.print,
     )
     console.print(f"wrote {path}")
 

@@ -101,6 +101,7 @@ def segment_file(
     complete: Complete = lambda session, predictor, number: None,
     semantic: bool = False,
     engine: str = "torch",
+    text: Path | None = None,
 ) -> None:
     """Segment the objects of a prompts file in an image file.
 
@@ -116,6 +117,8 @@ def segment_file(
         See `napari_segnext.engines`.
     semantic
         Whether labels have the values of the objects' classes, not of the objects.
+    text
+        Folder of the CLIP for phrases; see `napari_segnext.load_model`.
 
     Raises
     ------
@@ -132,7 +135,10 @@ def segment_file(
     legend: Legend = {item.id: Named(item.name, item.category) for item in objects}
     if semantic:
         semantic_values(legend)
-    network = load_on_engine(model, device, engine, wait=True)
+    network = load_on_engine(model, device, engine, wait=True, text=text)
+    phrases = any(each.phrase for item in objects for each in item.planes.values())
+    if phrases and not network.understands_text:
+        raise ValueError(network.no_text)
     predictor = VolumePredictor(network, volume)
     start(sum(len(item.planes) for item in objects))
     labels = segment_objects(predictor, objects, done, complete)

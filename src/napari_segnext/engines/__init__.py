@@ -89,6 +89,7 @@ def load_on_engine(
     device: str = "auto",
     engine: str = "auto",
     wait: bool = False,
+    text: str | Path | None = None,
 ) -> EngineModel:
     """Load a model and run it on an engine.
 
@@ -102,7 +103,7 @@ def load_on_engine(
     """
     if device == "auto" and engine in (*openvino.LABELS, approximate.APPROXIMATE):
         device = "cpu"
-    model = accelerate(load_model(name_or_path, device), engine)
+    model = accelerate(load_model(name_or_path, device, text), engine)
     if wait:
         model.wait()
         model.listen(_warn)

@@ -103,6 +103,11 @@ class EngineModel(SegmentationModel):
         return self.plain.device
 
     @property
+    def no_text(self) -> str:
+        """Why the model has no use for phrases; empty if it understands them."""
+        return self.plain.no_text
+
+    @property
     def description(self) -> str:
         """What answers now, in words."""
         functions = self._functions

@@ -31,8 +31,12 @@ __all__ = [
 ARCHITECTURES = {
     "ois": ("napari_segnext.models.ois.ois", "OIS"),
     "ois-tiny": ("napari_segnext.models.ois.light", "LightOIS"),
+    "sam": ("napari_segnext.models.sam.sam", "Sam"),
+    "sam-hq": ("napari_segnext.models.sam.sam", "HQSam"),
     "sam-ref": ("napari_segnext.models.sam_ref.sam_ref", "SamRef"),
+    "sam2": ("napari_segnext.models.sam.sam", "Sam2"),
     "segnext": ("napari_segnext.models.segnext", "SegNext"),
+    "text": ("napari_segnext.models.text.prompted", "TextPrompted"),
     "tiny": ("napari_segnext.models.tiny", "Tiny"),
 }
 

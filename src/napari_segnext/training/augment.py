@@ -43,6 +43,17 @@ def change_intensity(image: FloatArray, rng: np.random.Generator) -> FloatArray:
     return np.clip(image, 0, 1).astype(np.float32)
 
 
+def change_brightness(image: FloatArray, rng: np.random.Generator) -> FloatArray:
+    """Change contrast and noise of a 0..1 image, but nothing that words may tell.
+
+    What is bright stays so, what is left stays left.
+    """
+    gain, offset = np.exp(rng.normal(0, 0.15)), rng.normal(0, 0.05)
+    image = (image - 0.5) * gain + 0.5 + offset
+    noise = rng.normal(0, rng.uniform(0, 0.04), image.shape[:2])
+    return np.clip(image + noise[..., None], 0, 1).astype(np.float32)
+
+
 def _contrast(channel: FloatArray, rng: np.random.Generator) -> FloatArray:
     if rng.random() < 0.12:
         channel = 1 - channel

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_segnext.prompts import Frame
 from napari_segnext.training.data import LabelledImage, Labels, Sample
@@ -41,7 +43,7 @@ def around_object(
     """
 
     def frame(labels: Labels, box: tuple[slice, slice]) -> Frame:
-        return _frame_around(box, labels.shape, rng, size)
+        return frame_around(box, labels.shape, rng, size)
 
     return _cut(picture, rng, objects, frame)
 
@@ -81,10 +83,9 @@ def _cut(
     )
     moved = replace(frame, top=0, left=0)
     image = moved.crop(picture.window.apply(picture.image[window]), antialias=True)
-    small = _nearest(labels[window], frame)
+    small = nearest(labels[window], frame)
     present, counts = np.unique(small, return_counts=True)
-    least, most = np.array(SHARE) * frame.size**2
-    enough = (counts >= max(MIN_PIXELS, least)) & (counts <= most) & (present > 0)
+    enough = is_usable(counts, frame.size) & (present > 0)
     usable = present[enough]
     if chosen not in usable:
         return None
@@ -94,13 +95,19 @@ def _cut(
     return Sample(image, np.stack([small == i for i in wanted]))
 
 
-def _frame_around(
+def is_usable(pixels: NDArray[np.integer[Any]], size: int) -> NDArray[np.bool_]:
+    """Tell which objects, by their pixels, are neither too small nor too large."""
+    least, most = np.array(SHARE) * size**2
+    return np.asarray((pixels >= max(MIN_PIXELS, least)) & (pixels <= most), bool)
+
+
+def frame_around(
     box: tuple[slice, slice],
     shape: tuple[int, ...],
     rng: np.random.Generator,
     size: int,
 ) -> Frame:
-    """Choose a crop in which the object has a random relative size and place."""
+    """Choose a crop in which a box has a random relative size and place."""
     extent = np.array([s.stop - s.start for s in box])
     relative = np.exp(rng.uniform(*np.log(RELATIVE_SIZE)))
     side = max(extent.max() / relative, size / MAX_ZOOM, 16)
@@ -114,7 +121,8 @@ def _frame_around(
     )
 
 
-def _nearest(labels: Labels, frame: Frame) -> Labels:
+def nearest(labels: Labels, frame: Frame) -> Labels:
+    """Bring the labels of a frame's region to its model pixels: (S, S)."""
     rows, columns = frame.content
     y = ((np.arange(rows) + 0.5) * frame.height / rows).astype(int)
     x = ((np.arange(columns) + 0.5) * frame.width / columns).astype(int)

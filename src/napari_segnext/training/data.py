@@ -7,7 +7,7 @@ resumable.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any, TypeAlias
 
@@ -17,7 +17,11 @@ from scipy import ndimage
 from torch.utils.data import IterableDataset, get_worker_info
 
 from napari_segnext.prompts import BoolArray, FloatArray
-from napari_segnext.training.augment import change_intensity, turn
+from napari_segnext.training.augment import (
+    change_brightness,
+    change_intensity,
+    turn,
+)
 from napari_segnext.window import Window, WindowRule, robust_window
 
 Labels = NDArray[np.int32]
@@ -37,12 +41,15 @@ class LabelledImage:
         Intensities that become 0..1.
     boxes
         For each map, the bounding box of each of its instances.
+    phrases
+        What is said of the first map: phrase -> the instances that it means together.
     """
 
     image: NDArray[Any]
     labels: Sequence[Labels]
     window: Window
     boxes: Sequence[Mapping[int, tuple[slice, slice]]]
+    phrases: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -72,10 +79,13 @@ class Sample:
         (S, S, 3) float32 in 0..1.
     masks
         (K, S, S) bool.
+    phrases
+        What each of them is called; empty where nothing is said.
     """
 
     image: FloatArray
     masks: BoolArray
+    phrases: tuple[str, ...] = ()
 
 
 # Cuts a picture to a side in model pixels, with so many objects; None if the object
@@ -128,6 +138,9 @@ class Mixture(IterableDataset[Sample]):
             picture = self.sources[rng.choice(len(self.sources), p=self.weights)](rng)
             for _ in range(4):
                 drawn = self.crop(picture, rng, self.size, self.objects)
+                if drawn is not None and drawn.phrases:
+                    image = change_brightness(drawn.image, rng)
+                    return replace(drawn, image=image)
                 if drawn is not None:
                     image = change_intensity(drawn.image, rng)
                     return Sample(*turn(image, drawn.masks, rng))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader
 
 from napari_segnext.models import PromptBatch, SegmentationModel
 from napari_segnext.models.base import Auxiliary
-from napari_segnext.prompts import BoolArray
+from napari_segnext.prompts import BoolArray, Prompts
 from napari_segnext.training.crops import around_object
 from napari_segnext.training.data import Crop, Mixture, Sample, Source
 from napari_segnext.training.losses import (
@@ -31,11 +31,8 @@ from napari_segnext.training.losses import (
     dice_loss,
     normalised_focal_loss,
 )
-from napari_segnext.training.simulate import (
-    correction,
-    first_prompts,
-    identity_frame,
-)
+from napari_segnext.training.named import prompts_for
+from napari_segnext.training.simulate import correction, identity_frame
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,11 +269,12 @@ class Trainer:
             self._encoder.eval()
         images = torch.from_numpy(np.stack([s.image for s in samples]))
         masks = np.concatenate([s.masks for s in samples])
+        first = [p for s in samples for p in prompts_for(s, rng)]
         target = torch.from_numpy(masks[:, None].astype(np.float32)).to(device)
         logits, auxiliary = self.network(
             images.permute(0, 3, 1, 2).to(device),
             options.objects,
-            lambda features: self._simulate(features, masks, rng),
+            lambda features: self._simulate(features, first, masks, rng),
         )
         focal = normalised_focal_loss(logits, target)
         dice = dice_loss(logits, target)
@@ -302,6 +300,7 @@ class Trainer:
     def _simulate(
         self,
         features: Mapping[str, Tensor],
+        first: Sequence[Prompts],
         masks: BoolArray,
         rng: np.random.Generator,
     ) -> PromptBatch:
@@ -309,7 +308,7 @@ class Trainer:
         device = self.accelerator.device
         style = self.model.config.style
         frame = identity_frame(self.options.size)
-        prompts = [first_prompts(mask, rng) for mask in masks]
+        prompts = list(first)
         given = [p.to_model(frame, style) for p in prompts]
         rounds = int(rng.integers(self.options.corrections + 1))
         for _ in range(rounds):

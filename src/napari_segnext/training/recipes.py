@@ -13,6 +13,8 @@ from napari_segnext.models.reference import reference_config
 from napari_segnext.prompts import PromptStyle
 from napari_segnext.training.crops import around_object, whole_image
 from napari_segnext.training.data import Crop, Source
+from napari_segnext.training.named import named_objects
+from napari_segnext.training.phrases import PHRASES, NamedImages, read_phrases
 from napari_segnext.training.sources import (
     Archive,
     DataSet,
@@ -27,6 +29,8 @@ from napari_segnext.training.starts import (
     require_depth_anything,
 )
 
+# Architecture of the models that understand phrases.
+TEXT = "text"
 # Weight in the mixture of the bundled model: of the labels, and of superpixels of the
 # same images.
 ARCHIVES = {
@@ -115,6 +119,18 @@ def _refined(
     )
 
 
+def _with_text(name: str, base: Recipe, frozen: tuple[str, ...], **arch: Any) -> Recipe:
+    """Teach a model of the catalogue to understand phrases; its encoder is frozen."""
+    parts = {"base": base.config.architecture, "base_arch": base.config.arch, **arch}
+    return replace(
+        base,
+        config=replace(base.config, architecture=TEXT, arch=parts),
+        crop=named_objects(base.config.resize, 0.7 if base.config.tiling else 1.0),
+        start=load_base(name),
+        frozen=tuple(f"base.{part}" for part in frozen),
+    )
+
+
 def _ois(**arch: Any) -> Recipe:
     """Follow the paper: Adam, focal loss alone, 15 epochs of 44,320 images.
 
@@ -162,6 +178,17 @@ RECIPES = {
         _vit_base("vitb-sa2"),
         {"steps": 80_000, "rate": 5e-4, "dice": 1.0},
         levels={"image": 768},
+    ),
+    "text-tiny": _with_text(
+        "tiny", _TINY_RECIPE, ("encoder.",), levels={"stride8": 64, "stride16": 128}
+    ),
+    "text-vitb-sa2": _with_text(
+        "vitb-sa2",
+        _vit_base("vitb-sa2"),
+        ("backbone.",),
+        levels={"image": 768},
+        channels=256,
+        heads=8,
     ),
     "small": Recipe(
         replace(
@@ -231,7 +258,8 @@ def data_set(
     ----------
     layout
         ``"COCOLVIS"``, ``"HQSeg44K"`` or ``"pairs"``; see
-        `napari_segnext.evaluation.datasets`.
+        `napari_segnext.evaluation.datasets`. Or ``"phrases"``; see
+        `napari_segnext.training.phrases`.
 
     Raises
     ------
@@ -240,5 +268,7 @@ def data_set(
     OSError
         If nothing is found.
     """
+    if layout == PHRASES:
+        return {layout: (NamedImages(read_phrases(folder), config.window), 1.0)}
     samples = evaluation.load_dataset(layout, folder, split="train")
     return {layout: (DataSet(samples, config.window), 1.0)}

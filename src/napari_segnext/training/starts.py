@@ -18,6 +18,7 @@ from napari_segnext.models.ois.depth_anything import (
 )
 from napari_segnext.models.ois.ois import OIS
 from napari_segnext.models.sam_ref.sam_ref import SamRef
+from napari_segnext.models.text.prompted import TextPrompted
 from napari_segnext.weights import load_model
 
 IMAGENET = "imagenet"
@@ -66,15 +67,15 @@ def require_depth_anything(model: SegmentationModel) -> None:
 
 
 def load_base(name: str) -> Callable[[SegmentationModel], None]:
-    """Start a refiner behind a model of the catalogue.
+    """Start a refiner, or phrases, from a model of the catalogue.
 
     Returns
     -------
-    What loads it into a `SamRef`; it raises what `load_model` does.
+    What loads it as the base model; it raises what `load_model` does.
     """
 
     def start(model: SegmentationModel) -> None:
-        assert isinstance(model, SamRef)
+        assert isinstance(model, SamRef | TextPrompted)
         model.base.load_state_dict(load_model(name, device="cpu").state_dict())
 
     return start
@@ -88,7 +89,8 @@ def load_weights(model: SegmentationModel, path: Path) -> None:
     path
         ``.safetensors`` or ``.pth`` of a model; or the ``mae_pretrain_vit_base.pth``
         of He et al., from which the encoder starts (the rest at random); or, for
-        OIS, a file of Depth Anything V2; or, for a refiner, its base model.
+        OIS, a file of Depth Anything V2; or, for a refiner or a model with phrases, its
+        base model.
 
     Raises
     ------
@@ -107,7 +109,7 @@ def load_weights(model: SegmentationModel, path: Path) -> None:
             return
     source = load_model(path, device="cpu")
     part = model
-    if isinstance(model, SamRef) and not isinstance(source, SamRef):
+    if isinstance(model, SamRef | TextPrompted) and type(source) is not type(model):
         part = model.base
     try:
         part.load_state_dict(source.state_dict())

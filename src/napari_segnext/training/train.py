@@ -8,10 +8,13 @@ from pathlib import Path
 
 import torch
 
-from napari_segnext.models import ModelConfig, build_model
+from napari_segnext.models import ModelConfig, SegmentationModel, build_model
+from napari_segnext.models.text.clip import read_clip
+from napari_segnext.models.text.prompted import TextPrompted
 from napari_segnext.training.data import Source
 from napari_segnext.training.loop import Options, Trainer
-from napari_segnext.training.recipes import RECIPES, bundled_mixture, data_set
+from napari_segnext.training.phrases import PHRASES
+from napari_segnext.training.recipes import RECIPES, TEXT, bundled_mixture, data_set
 from napari_segnext.training.starts import load_weights
 from napari_segnext.weights import save_model
 
@@ -41,6 +44,7 @@ def train(
     layout: str = BUNDLED,
     start: Path | None = None,
     arch: Mapping[str, object] | None = None,
+    text: Path | None = None,
     report: Callable[[Mapping[str, float]], None] = lambda row: None,
 ) -> Path:
     """Train a model, or go on with a training that was interrupted.
@@ -65,6 +69,9 @@ def train(
         `napari_segnext.training.starts.load_weights`.
     arch
         Numbers of the architecture that differ from the recipe's, for ablations.
+    text
+        Folder of the CLIP whose frozen text encoder a model with phrases reads; see
+        `napari_segnext.models.text.clip.read_clip`.
     report
         Called now and then with the metrics.
 
@@ -83,7 +90,12 @@ def train(
     recipe = RECIPES[model]
     config = replace(recipe.config, arch={**recipe.config.arch, **(arch or {})})
     torch.manual_seed(options.seed)
-    network = build_model(config)
+    if (config.architecture == TEXT) != (layout == PHRASES):
+        raise ValueError(
+            f"models with phrases, and they alone, learn from --dataset {PHRASES}: "
+            "text-tiny, text-vitb-sa2"
+        )
+    network = _build(config, text)
     if start is not None:
         load_weights(network, start)
     elif recipe.start is not None:
@@ -96,6 +108,20 @@ def train(
     path = out / "model.safetensors"
     save_model(trained, path, {k: str(v) for k, v in asdict(options).items()})
     return path
+
+
+def _build(config: ModelConfig, text: Path | None) -> SegmentationModel:
+    """Build a model; one with phrases for the CLIP that it will be trained with."""
+    if config.architecture != TEXT:
+        return build_model(config)
+    if text is None:
+        raise ValueError("give the folder of a CLIP as --text")
+    clip = read_clip(text)
+    arch = {**config.arch, "text_width": clip.width, "clip": clip.digest}
+    network = build_model(replace(config, arch=arch))
+    assert isinstance(network, TextPrompted)
+    network.use_clip(clip)
+    return network
 
 
 def _sources(

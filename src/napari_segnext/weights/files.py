@@ -23,16 +23,22 @@ from napari_segnext.weights.obtain import download
 _NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 
-def load_model(name_or_path: str | Path, device: str = "auto") -> SegmentationModel:
+def load_model(
+    name_or_path: str | Path, device: str = "auto", text: str | Path | None = None
+) -> SegmentationModel:
     """Load a model, fetching its file first if it is not on this machine.
 
     Parameters
     ----------
     name_or_path
         A name of the catalogue (``"tiny"`` needs no network), or the path of our
-        ``.safetensors`` or of a published ``.pth``.
+        ``.safetensors``, of a published ``.pth``, or of a SAM, HQ-SAM or SAM 2 made
+        for the library transformers: its ``model.safetensors``, or the folder of it.
     device
         ``"auto"`` takes cuda, else mps, else cpu; otherwise a name that torch knows.
+    text
+        For a model that understands phrases, the folder of the CLIP that it was
+        trained with; without it the model takes all other prompts.
 
     Returns
     -------
@@ -41,8 +47,8 @@ def load_model(name_or_path: str | Path, device: str = "auto") -> SegmentationMo
     Raises
     ------
     ValueError
-        If name or device are unknown; its kind `WeightsError` if the file cannot
-        be used.
+        If name or device are unknown, or the CLIP is not for the model; its kind
+        `WeightsError` if the file cannot be used.
     OSError
         If there is no such file; its kind `DownloadError` if it cannot be fetched.
     """
@@ -54,7 +60,19 @@ def load_model(name_or_path: str | Path, device: str = "auto") -> SegmentationMo
         model.load_state_dict(checkpoint.tensors)
     except RuntimeError as error:
         raise WeightsError(f"{path} does not fit its model: {error}") from error
+    if text is not None:
+        _use_clip(model, Path(text).expanduser())
     return model.eval().to(place)
+
+
+def _use_clip(model: SegmentationModel, folder: Path) -> None:
+    # Here, since other models do without.
+    from napari_segnext.models.text.clip import read_clip
+    from napari_segnext.models.text.prompted import TextPrompted
+
+    if not isinstance(model, TextPrompted):
+        raise ValueError(f"a CLIP was given, but: {model.no_text}")
+    model.use_clip(read_clip(folder))
 
 
 def _find(name_or_path: str | Path) -> Path:
@@ -62,9 +80,11 @@ def _find(name_or_path: str | Path) -> Path:
     if str(name_or_path) in CATALOGUE and not isinstance(name_or_path, Path):
         return download(name_or_path)
     path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        path /= "model.safetensors"
     if not path.is_file():
         raise FileNotFoundError(
-            f"{str(name_or_path)!r} is neither a file nor a known model; known: "
+            f"{str(path)!r} is neither a file nor a known model; known: "
             f"{', '.join(CATALOGUE)}"
         )
     return path
