@@ -1,4 +1,4 @@
-"""The published SegNext models: their configurations, and those in their files."""
+"""The published models: their configurations, and those in files of SegNext."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_segnext.models.config import IMAGENET_MEAN, IMAGENET_STD, ModelConfig
+from napari_segnext.models.sam.published import SAM_CONFIGS
 from napari_segnext.prompts import PromptStyle
 
 _CLASS = "isegm.model.is_plainvit_model.PlainVitModel"
@@ -13,21 +14,24 @@ _FUSION_DEPTH = {"vitb-sa0": 0, "vitb-sa1": 1, "vitb-sa2": 2, "vitb-sa2-hq": 2}
 
 
 def reference_config(name: str) -> ModelConfig:
-    """Return the configuration of a ViT-B model at 1024 pixels.
+    """Return the configuration of a published model.
 
     Parameters
     ----------
     name
         ``"vitb-sa1"``, ``"vitb-sa2"``, ``"vitb-sa2-hq"`` (published), or
-        ``"vitb-sa0"`` (fusion by addition alone, not published).
+        ``"vitb-sa0"`` (fusion by addition alone, not published): SegNext, ViT-B at
+        1024 pixels. Or one of `napari_segnext.models.sam.published.SAM_CONFIGS`.
 
     Raises
     ------
     ValueError
         If there is no such model.
     """
+    if name in SAM_CONFIGS:
+        return SAM_CONFIGS[name]
     if name not in _FUSION_DEPTH:
-        known = ", ".join(_FUSION_DEPTH)
+        known = ", ".join([*_FUSION_DEPTH, *SAM_CONFIGS])
         raise ValueError(f"unknown published model {name!r}; known: {known}")
     arch = {
         "patch_size": 16,

@@ -11,6 +11,8 @@ _MAE = (
 )
 _HQ = " HQSeg-44K, used for fine-tuning, has parts of non-commercial or mixed terms."
 
+_TOLD = " --dataset phrases --data DATA --text CLIP_FOLDER"
+
 
 def _train(name: str, needs: str) -> str:
     return (
@@ -43,6 +45,8 @@ class Entry:
         As published; None where nothing is.
     unpublished
         Why there is no file to fetch, and how to make one; empty if there is.
+    in_transformers
+        Whether it runs in the library transformers, which need not be installed.
     """
 
     name: str
@@ -55,6 +59,7 @@ class Entry:
     reference: str | None = None
     sha256: str | None = None
     unpublished: str = ""
+    in_transformers: bool = False
 
     @property
     def bundled(self) -> bool:
@@ -64,6 +69,20 @@ class Entry:
 
 def _drive(identifier: str) -> str:
     return f"https://drive.google.com/file/d/{identifier}/view"
+
+
+def _sam(name: str, description: str, repository: str, megabytes: float) -> Entry:
+    """Describe a model of SAM's family, in the file made for transformers."""
+    return Entry(
+        name,
+        description,
+        f"{name}.safetensors",
+        size=round(megabytes * 1e6),
+        licence="Apache-2.0",
+        url=f"https://huggingface.co/{repository}/resolve/main/model.safetensors",
+        reference=name,
+        in_transformers=True,
+    )
 
 
 _ENTRIES = (
@@ -145,6 +164,54 @@ _ENTRIES = (
         licence=_MIT,
         caveat=_MAE,
         unpublished=_train("vitb-sa2-ref", " --dataset COCOLVIS --data DATA"),
+    ),
+    Entry(
+        "text-tiny",
+        "tiny that understands phrases too, with a CLIP of yours; no trained weights",
+        "text-tiny.safetensors",
+        size=7_020_000,
+        licence="BSD-3-Clause (code)",
+        unpublished=_train("text-tiny", _TOLD),
+    ),
+    Entry(
+        "text-vitb-sa2",
+        "vitb-sa2 that understands phrases, with a CLIP of yours; no trained weights",
+        "text-vitb-sa2.safetensors",
+        size=465_800_000,
+        licence=_MIT,
+        caveat=_MAE,
+        unpublished=_train("text-vitb-sa2", _TOLD),
+    ),
+    _sam("sam-vitb", "SAM, ViT-B at 1024 pixels", "facebook/sam-vit-base", 375),
+    _sam("sam-vitl", "SAM, ViT-L at 1024 pixels", "facebook/sam-vit-large", 1249.5),
+    _sam("sam-vith", "SAM, ViT-H at 1024 pixels", "facebook/sam-vit-huge", 2564.5),
+    _sam("sam-hq-vitb", "HQ-SAM, ViT-B", "syscv-community/sam-hq-vit-base", 379.3),
+    _sam("sam-hq-vitl", "HQ-SAM, ViT-L", "syscv-community/sam-hq-vit-large", 1254.8),
+    _sam("sam-hq-vith", "HQ-SAM, ViT-H", "syscv-community/sam-hq-vit-huge", 2570.9),
+    _sam("sam2-tiny", "SAM 2.1 for images, Hiera-T", "facebook/sam2.1-hiera-tiny", 156),
+    _sam(
+        "sam2-small",
+        "SAM 2.1 for images, Hiera-S",
+        "facebook/sam2.1-hiera-small",
+        184.3,
+    ),
+    _sam(
+        "sam2-base-plus",
+        "SAM 2.1 for images, Hiera-B+",
+        "facebook/sam2.1-hiera-base-plus",
+        323.5,
+    ),
+    _sam(
+        "sam2-large", "SAM 2.1 for images, Hiera-L", "facebook/sam2.1-hiera-large", 898
+    ),
+    Entry(
+        "sam-vitb-ref",
+        "sam-vitb with the refiner of SAM-REF behind it; no trained weights published",
+        "sam-vitb-ref.safetensors",
+        size=377_000_000,
+        licence="Apache-2.0 (SAM)",
+        unpublished=_train("sam-vitb-ref", " --dataset COCOLVIS --data DATA"),
+        in_transformers=True,
     ),
 )
 

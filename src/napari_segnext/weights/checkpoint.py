@@ -13,6 +13,8 @@ from torch import Tensor
 
 from napari_segnext.models import ModelConfig, build_model
 from napari_segnext.models.reference import config_from_reference
+from napari_segnext.models.sam.library import MissingLibrary
+from napari_segnext.models.sam.published import our_names, recognise
 from napari_segnext.weights.errors import WeightsError
 
 Shapes = dict[str, tuple[int, ...]]
@@ -34,11 +36,14 @@ def expected_shapes(config: ModelConfig) -> Shapes:
     Raises
     ------
     ValueError
-        If there is no model with such a configuration.
+        If there is no model with such a configuration; its kind `MissingLibrary` if
+        that runs in a library which is not installed.
     """
     try:
         with torch.device("meta"):
             model = build_model(config)
+    except MissingLibrary:
+        raise
     # The numbers come from a file: any of them can break any line of a builder.
     except Exception as error:
         raise ValueError(f"no model can be built from it: {error}") from error
@@ -51,7 +56,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Parameters
     ----------
     path
-        Our ``.safetensors``, or a ``.pth`` as SegNext's authors publish them.
+        Our ``.safetensors``, a ``.pth`` as SegNext's authors publish them, or a
+        ``.safetensors`` of SAM, HQ-SAM or SAM 2 made for the library transformers.
         Nothing that a file names is imported or run.
 
     Raises
@@ -61,6 +67,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     WeightsError
         If it is not such a file, is damaged, or its tensors are not those of the
         model that it describes.
+    MissingLibrary
+        If the model runs in a library that is not installed.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
@@ -81,6 +89,8 @@ def expected_shapes_of(path: Path, config: ModelConfig) -> Shapes:
     """Return `expected_shapes`, blaming the file if there are none."""
     try:
         return expected_shapes(config)
+    except MissingLibrary:
+        raise
     except ValueError as error:
         raise WeightsError(
             f"{path} describes a model unknown to this version of napari-segnext "
@@ -151,9 +161,13 @@ def _read_safetensors(path: Path) -> Checkpoint:
             "fetch it again"
         ) from error
     if "config" not in metadata:
+        published = recognise(tensors)
+        if published is not None:
+            return Checkpoint(published, our_names(tensors))
         raise WeightsError(
-            f"{path} was not written by napari-segnext: its header has no model "
-            "configuration. Convert the published .pth file instead"
+            f"{path} was not written by napari-segnext, and is no SAM, HQ-SAM or SAM 2 "
+            "of a published size made for the library transformers. Of SegNext, "
+            "convert the published .pth file instead"
         )
     try:
         return Checkpoint(ModelConfig.from_json(metadata["config"]), tensors)
@@ -178,7 +192,8 @@ def _read_published(path: Path) -> Checkpoint:
     if not isinstance(content, dict) or not {"state_dict", "config"} <= content.keys():
         raise WeightsError(
             f"{path} is not a published SegNext checkpoint: it lacks the entries "
-            "'state_dict' and 'config'"
+            "'state_dict' and 'config'. Of SAM, HQ-SAM and SAM 2 take the "
+            "model.safetensors made for the library transformers"
         )
     tensors = content["state_dict"]
     if not isinstance(tensors, dict) or not all(

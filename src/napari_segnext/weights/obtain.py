@@ -68,7 +68,8 @@ def download(
     Raises
     ------
     ValueError
-        If there is no such name.
+        If there is no such name; its kind `MissingLibrary` if the model runs in a
+        library that is not installed.
     WeightsError
         If the file is not the model's; a wrong one that was fetched is deleted.
     DownloadError
@@ -82,6 +83,11 @@ def download(
         if not path.is_file():
             raise DownloadError(f"{path} is missing: install napari-segnext again")
         return path
+    if entry.in_transformers:
+        # Before hundreds of megabytes are fetched, and here, as in `_inspect`.
+        from napari_segnext.models.sam.library import require_transformers
+
+        require_transformers()
     if path.is_file() and check_digest(path, entry.sha256):
         return path
     if entry.unpublished and not path.is_file():

@@ -1,0 +1,1 @@
+"""SAM, HQ-SAM and SAM 2, as the library transformers computes them."""

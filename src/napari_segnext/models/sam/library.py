@@ -1,0 +1,45 @@
+"""The library transformers, which the models of SAM's family run in, if it is there."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+
+_INSTALL = "install it with: pip install 'napari-segnext[sam]'"
+
+
+class MissingLibrary(ValueError):
+    """A model runs in a library that is not installed; the message says which."""
+
+
+def require_transformers() -> None:
+    """Check that the library is installed, without importing it.
+
+    Raises
+    ------
+    MissingLibrary
+        If it is not.
+    """
+    if find_spec("transformers") is None:
+        raise MissingLibrary(
+            f"SAM, HQ-SAM and SAM 2 need the library transformers; {_INSTALL}"
+        )
+
+
+def from_transformers(name: str) -> Any:
+    """Return a class of the library, which is imported with the first one.
+
+    Raises
+    ------
+    MissingLibrary
+        If the library is not installed, or too old to have it.
+    """
+    require_transformers()
+    found = getattr(import_module("transformers"), name, None)
+    if found is None:
+        raise MissingLibrary(
+            f"the library transformers on this machine is too old for {name}; "
+            f"{_INSTALL}"
+        )
+    return found
