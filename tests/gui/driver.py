@@ -34,13 +34,16 @@ class Answer:
 
 
 def expected(prompts, shape):
-    """Return the disks' mask: positive prompts in order, then negative ones."""
+    """Return the disks' mask: positive prompts in order, then negative ones.
+
+    The disk of a phrase lies in the middle.
+    """
     rows, columns = np.mgrid[: shape[0], : shape[1]]
     mask = np.zeros(shape, bool)
     for positive in (True, False):
         for prompt in prompts:
             if prompt.positive == positive:
-                points = np.array(list(extent(prompt)))
+                points = np.array(list(extent(prompt)) or [(0, 0), shape])
                 y, x = (points.min(0) + points.max(0)) / 2
                 mask[(rows - y) ** 2 + (columns - x) ** 2 <= REACH**2] = positive
     return mask
@@ -50,6 +53,7 @@ class DiskEngine:
     """Draws a disk around each prompt's middle; `hold` keeps answers back."""
 
     description = "disks"
+    no_text = "Disks have no names: choose a model that takes phrases"
 
     def __init__(self, volume_shape):
         self._shape = volume_shape

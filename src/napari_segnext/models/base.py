@@ -116,10 +116,10 @@ class SegmentationModel(nn.Module):
 
     @property
     def no_text(self) -> str:
-        """Why phrases are of no use to it, as a sentence; empty if they are."""
+        """Why phrases are of no use to it, "in short: in full"; empty if they are."""
         return (
-            "This model does not understand phrases; choose one that does, such as "
-            "text-tiny, or take the phrase away"
+            "This model takes no phrases: choose one that does, such as text-tiny, or "
+            "take the phrase away"
         )
 
     @property

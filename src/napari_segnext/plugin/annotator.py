@@ -24,6 +24,7 @@ from napari_segnext.plugin.label_window import (
 )
 from napari_segnext.plugin.layers import image_axes, plane_name
 from napari_segnext.plugin.objects import Objects
+from napari_segnext.plugin.phrases import Phrases
 from napari_segnext.plugin.prompt_layers import PromptLayers
 from napari_segnext.plugin.propagating import Propagating
 from napari_segnext.plugin.saving import Saving
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
 
     from napari_segnext.predictor import Prediction
     from napari_segnext.session import Request
+
+
+_UNFINISHED = "Finish the shape first (Enter), or press Escape"
 
 
 class Annotator(QObject):
@@ -115,6 +119,9 @@ class Annotator(QObject):
         )
         self.propagation.said.connect(self.said)
         self.propagation.changed.connect(self._objects_changed)
+        self.phrases = Phrases(
+            self._inference, self.session, self._shown, self._named, self
+        )
         self._keys = Keys(self, [viewer, *layers])
         self.tool: Tool | None = TOOLS[0]
         self._connect(True)
@@ -128,14 +135,19 @@ class Annotator(QObject):
     # Life
 
     def load(
-        self, model: str, inputs: Inputs, keeping: Keeping, engine: str = "auto"
+        self,
+        model: str,
+        inputs: Inputs,
+        keeping: Keeping,
+        engine: str = "auto",
+        text: Path | None = None,
     ) -> None:
         """Load a model off the GUI thread; prompts wait for it."""
         self._news.close()
         news = self._news = EngineNews(self._engine_changed, self)
         self._inference.load(
             Path(model).name,
-            lambda: load_engine(model, inputs, keeping, engine, news),
+            lambda: load_engine(model, inputs, keeping, engine, news, text),
         )
 
     def close(self, why: str = "Stopped; the objects stay in their layer") -> None:
@@ -193,6 +205,13 @@ class Annotator(QObject):
             return
         self._answer(request)
         self.changed.emit()
+
+    def _named(self, plane: Plane, prompts: Prompts) -> None:
+        if self.prompts.unfinished:
+            self.said.emit(_UNFINISHED)
+            return
+        self._prompted(plane, prompts)
+        self._draw_prompts()
 
     def _answer(self, request: Request | None) -> None:
         if request is not None:
@@ -345,7 +364,7 @@ class Annotator(QObject):
 
     def _turn(self, step: Callable[[], Any], none: str) -> None:
         if self.prompts.unfinished:
-            self.said.emit("Finish the shape first (Enter), or press Escape")
+            self.said.emit(_UNFINISHED)
             return
         self._labels.take_strokes()
         done = step()

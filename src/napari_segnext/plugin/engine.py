@@ -55,6 +55,8 @@ class Engine:
         How many tiles are best embedded at once.
     note
         What the user should know of where embeddings are kept, or nothing.
+    no_text
+        Why the model does not understand phrases; empty if it does.
     """
 
     def __init__(
@@ -66,6 +68,7 @@ class Engine:
         self.description = description
         self.together = together(predictor.model)
         self.note = ""
+        self.no_text = predictor.model.no_text
 
     def keep(self, keeping: Keeping, cancelled: Callable[[], bool]) -> str:
         """Keep embeddings elsewhere from now on; return what the user should know."""
@@ -172,6 +175,7 @@ def load_engine(
     keeping: Keeping,
     engine: str = "auto",
     news: Callable[[str, str], None] = lambda description, message: None,
+    text: Path | None = None,
 ) -> Engine:
     """Load a model by name or file, and set it to work on an image.
 
@@ -182,11 +186,14 @@ def load_engine(
     news
         Called from any thread with what answers from now on, and with what went
         wrong, or nothing.
+    text
+        Folder of a CLIP, for a model that takes phrases.
 
     What goes wrong with the folder of embeddings does not matter: they are kept in
     memory then.
     """
     from napari_segnext.engines import load_on_engine
+    from napari_segnext.models.text.prompted import give_clip
     from napari_segnext.volume import Volume, VolumePredictor
     from napari_segnext.window import Window
 
@@ -204,6 +211,7 @@ def load_engine(
         window = Window(low, high)
     predictor = VolumePredictor(network, volume, window=window)
     loaded = Engine(predictor, _device(network), known=identity is not None)
+    loaded.no_text = give_clip(network.plain, text)
 
     def tell(state: EngineState) -> None:
         loaded.description = _device(network)

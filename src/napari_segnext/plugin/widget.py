@@ -38,6 +38,7 @@ from napari_segnext.plugin.object_panel import ClassPanel, ObjectPanel
 from napari_segnext.plugin.propagation_part import PropagationPart
 from napari_segnext.plugin.resume import ResumeOffer, SavingLine, StatusLine
 from napari_segnext.plugin.section import Section
+from napari_segnext.plugin.text_part import TextPart
 from napari_segnext.plugin.tools import TOOLS
 from napari_segnext.plugin.worker import Worker
 from napari_segnext.weights.catalogue import CATALOGUE
@@ -106,6 +107,7 @@ class SegNextWidget(QWidget):
         self.annotator.engine.connect(self._device.setToolTip)
         self.annotator.ended.connect(self._ended)
         self.embeddings.follow(self.annotator.embedding)
+        self.text.follow(self.annotator.phrases)
         self.propagation.follow(self.annotator.propagation)
         for part in (self.offer, self._status, self._saving):
             part.follow(self.annotator.saving)
@@ -176,6 +178,8 @@ class SegNextWidget(QWidget):
         running.addLayout(self._build_tools())
         running.addLayout(self._build_signs())
         running.addWidget(self._build_hint())
+        self.text = TextPart(self._load_model)
+        running.addWidget(self.text)
         self.objects = ObjectPanel(self._do)
         running.addWidget(self.objects, 1)
         running.addLayout(self._build_actions())
@@ -348,7 +352,9 @@ class SegNextWidget(QWidget):
             self._device.setText("…")
             model, keeping = self.model_choice.currentData(), self.embeddings.keeping
             engine = self.engine_choice.currentData()
-            self.annotator.load(model, self._inputs, keeping, engine)
+            text = self.text.folder
+            self.annotator.load(model, self._inputs, keeping, engine, text)
+            self.text.refresh()
 
     def _ended(self, why: str) -> None:
         self.annotator = None
@@ -369,6 +375,7 @@ class SegNextWidget(QWidget):
         self.objects.show_objects(annotator.objects)
         self.classes.show_objects(annotator.objects)
         self.propagation.refresh()
+        self.text.refresh()
         self.files.show_state(annotator)
         for tool, button in zip(TOOLS, self._tools, strict=True):
             button.setChecked(tool == annotator.tool)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
@@ -19,7 +20,7 @@ from napari_segnext.models import build_model
 from napari_segnext.models.base import Features, SegmentationModel
 from napari_segnext.models.config import ModelConfig
 from napari_segnext.models.prompt_batch import PromptBatch
-from napari_segnext.models.text.clip import ClipText
+from napari_segnext.models.text.clip import ClipText, read_clip
 from napari_segnext.models.text.path import TextPath
 
 _NOTHING: Mapping[str, Any] = MappingProxyType({})
@@ -87,7 +88,7 @@ class TextPrompted(SegmentationModel):
         if self._clip is not None:
             return ""
         return (
-            "Phrases need CLIP's text encoder: give the folder of the one that this "
+            "Phrases need CLIP: give the folder of the one whose text encoder this "
             "model was trained with"
         )
 
@@ -135,3 +136,18 @@ class TextPrompted(SegmentationModel):
             added = path(features[name][at], tokens, present)
             told[name] = features[name].index_add(0, at, added.to(features[name].dtype))
         return told
+
+
+def give_clip(model: SegmentationModel, folder: Path | None) -> str:
+    """Let a model read phrases with the CLIP of a folder, if it takes phrases at all.
+
+    Returns
+    -------
+    Why it does not understand them, as "in short: in full"; empty if it does
+    """
+    if folder is not None and isinstance(model, TextPrompted):
+        try:
+            model.use_clip(read_clip(folder))
+        except (OSError, ValueError, ImportError) as error:
+            return f"That CLIP cannot be used: {error}"
+    return model.no_text
