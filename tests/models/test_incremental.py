@@ -11,6 +11,7 @@ from napari_segnext.models.incremental import (
     ApproximateDecoder,
     ExactDecoder,
     exact_decoder,
+    first,
 )
 from napari_segnext.models.incremental.attention import Attended
 from napari_segnext.models.incremental.cells import (
@@ -108,16 +109,21 @@ def test_the_exact_decoder_gives_the_models_own_logits(image, depth) -> None:
             )
 
 
+def counted(monkeypatch, owner, name: str) -> list[int]:
+    """Have the tokens counted that a function of a block is given."""
+    counts, function = [], getattr(owner, name)
+
+    def counting(block, tokens, *others):
+        counts.append(len(tokens))
+        return function(block, tokens, *others)
+
+    monkeypatch.setattr(owner, name, counting)
+    return counts
+
+
 def test_a_first_click_only_corrects_what_is_remembered(image, monkeypatch) -> None:
     model = small(SIZE, fusion_depth=1)
-    counts = []
-    attend = Attended.to.__func__
-
-    def counting(cls, block, tokens):
-        counts.append(len(tokens))
-        return attend(cls, block, tokens)
-
-    monkeypatch.setattr(Attended, "to", classmethod(counting))
+    attended = counted(monkeypatch, Attended, "of")
     with torch.inference_mode():
         decoder = ExactDecoder(model)
         for y in (20, 120, 320):
@@ -126,7 +132,23 @@ def test_a_first_click_only_corrects_what_is_remembered(image, monkeypatch) -> N
             torch.testing.assert_close(
                 found, plain(model, image, dense), atol=1e-4, rtol=1e-4
             )
-    assert counts == [GRID**2]
+    assert attended == [GRID**2]
+
+
+def test_a_next_click_projects_only_the_clicks_tokens_anew(image, monkeypatch) -> None:
+    model = small(SIZE, fusion_depth=1)
+    attended = counted(monkeypatch, Attended, "of")
+    projected = counted(monkeypatch, first, "_project")
+    with torch.inference_mode():
+        decoder = ExactDecoder(model)
+        for dense in session(model, image)[1:]:
+            found = decoder(image, dense)
+            wanted = plain(model, image, dense)
+            torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
+    assert projected[0] == GRID**2
+    assert all(1 <= count <= 16 for count in projected[1:])
+    # That without prompts was not needed.
+    assert attended == [GRID**2] * 3
 
 
 def test_what_is_remembered_is_of_two_images_at_most(model) -> None:

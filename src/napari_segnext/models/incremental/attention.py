@@ -9,19 +9,15 @@ else, are computed anew.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 
 import torch
 from torch import Tensor
 
-# timm's; modules have no types for what they hold.
-Block: TypeAlias = Any
+from napari_segnext.models.lean import Block, add_linear, add_mlp
 
 # A row of which this share of the attention is taken away, or this multiple is added,
 # would lose digits; and a factor beyond the last would overflow.
 _MOST_REMOVED, _MOST_ADDED = 0.9, 10.0
-# Rows whose inner values stay in a processor's cache.
-_AT_ONCE = 512
 
 
 @dataclass(slots=True)
@@ -49,7 +45,11 @@ class Attended:
     @classmethod
     def to(cls, block: Block, tokens: Tensor) -> Attended:
         """Compute it for all tokens."""
-        qkv = block.attn.qkv(block.norm1(tokens))
+        return cls.of(block, tokens, block.attn.qkv(block.norm1(tokens)))
+
+    @classmethod
+    def of(cls, block: Block, tokens: Tensor, qkv: Tensor) -> Attended:
+        """Compute it from queries, keys and values."""
         queries, keys, values = _heads(block, qkv)
         seen, mass = _attend(block, queries, keys, values)
         return cls(block, tokens, qkv, seen, mass)
@@ -106,14 +106,10 @@ class Attended:
 
     def outputs(self, rows: Tensor | None = None) -> Tensor:
         """Compute the block's (n, C) outputs for some tokens, from what they saw."""
-        block = self.block
         tokens = self.tokens if rows is None else self.tokens[rows]
         seen = self.seen if rows is None else self.seen[rows]
-        found = torch.empty_like(tokens)
-        for first in range(0, len(tokens), _AT_ONCE):
-            some = slice(first, first + _AT_ONCE)
-            part = tokens[some] + block.ls1(block.attn.proj(seen[some]))
-            torch.add(part, block.ls2(block.mlp(block.norm2(part))), out=found[some])
+        found = add_linear(self.block.attn.proj, seen, tokens)
+        add_mlp(self.block, found)
         return found
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, TypeAlias
 from weakref import WeakKeyDictionary
 
 import torch
@@ -11,15 +11,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from napari_segnext.models.incremental.attention import Attended
-from napari_segnext.models.incremental.cells import from_cells, patches, to_cells
+from napari_segnext.models.incremental.cells import from_cells, patches
+from napari_segnext.models.incremental.first import FirstBlock, Projection, Unprompted
 from napari_segnext.models.incremental.pyramid import FoldedDecoder, Moments, joined
 
 if TYPE_CHECKING:
     from napari_segnext.models.segnext import SegNext
 
-# Correcting the attention for more than this share of the tokens costs as much as
-# computing it.
-_FEW = 1 / 8
 # Images of which something is remembered.
 _IMAGES = 2
 
@@ -40,23 +38,15 @@ class _Parts:
     """What both decoders are made of: a SegNext's decoding half, for tokens in rows."""
 
     def __init__(self, model: SegNext) -> None:
-        projection = model.visual_prompts_encoder.proj
-        self.patch = projection.kernel_size[0]
-        self.weight = projection.weight.flatten(1)
-        self.bias = cast("Tensor", projection.bias)
+        self.projection = Projection(model.visual_prompts_encoder.proj)
         self.blocks: list[Any] = list(model.fusion_blocks)
         self.last = FoldedDecoder(model.neck, model.head, model.backbone.grid // 2)
-
-    def unprompted(self, image: Tensor) -> Tensor:
-        """(C, G, G) features -> (N, C) tokens as no prompt would leave them."""
-        return to_cells(image) + self.bias
 
 
 class ExactDecoder:
     """Logits at stride 4 for one image and one dense map, as SegNext's own.
 
-    The first block's attention without any prompt is remembered for the last two
-    images; prompts that touch few patches only correct it.
+    What no prompt changes in the first block is remembered for the last two images.
 
     Parameters
     ----------
@@ -66,12 +56,14 @@ class ExactDecoder:
 
     def __init__(self, model: SegNext) -> None:
         self._parts = _Parts(model)
-        self._known: dict[int, tuple[Tensor, Attended]] = {}
+        blocks = self._parts.blocks
+        self._first = FirstBlock(self._parts.projection, blocks[0]) if blocks else None
+        self._known: dict[int, tuple[Tensor, Unprompted]] = {}
 
     @property
     def nbytes(self) -> int:
         """Bytes remembered of images."""
-        return sum(attended.nbytes for _, attended in self._known.values())
+        return sum(kept.nbytes for _, kept in self._known.values())
 
     def __call__(self, image: Tensor, dense: Tensor) -> Tensor:
         """Decode.
@@ -87,7 +79,7 @@ class ExactDecoder:
         -------
         (4 G, 4 G)
         """
-        tokens = self._fused(image, patches(dense, self._parts.patch))
+        tokens = self._fused(image, patches(dense, self._parts.projection.patch))
         moments = Moments(len(tokens) // 4)
         last = self._parts.last
         coarse = joined(last.coarse(tokens, moments))
@@ -95,33 +87,20 @@ class ExactDecoder:
 
     def _fused(self, image: Tensor, prompts: Tensor) -> Tensor:
         """Return the (N, C) tokens after the last block."""
-        parts = self._parts
-        rows = prompts.any(1).nonzero()[:, 0]
-        few = parts.blocks and len(rows) <= _FEW * len(prompts)
-        start = self._remembered(image) if few else None
-        tokens = parts.unprompted(image) if start is None else start.tokens
-        added = F.linear(prompts[rows], parts.weight)
-        if start is not None:
-            first = start.copy()
-            if len(rows):
-                first.change(rows, tokens[rows] + added)
-        else:
-            tokens.index_add_(0, rows, added)
-            if not parts.blocks:
-                return tokens
-            first = Attended.to(parts.blocks[0], tokens)
-        tokens = first.outputs()
-        for block in parts.blocks[1:]:
+        if self._first is None:
+            projection = self._parts.projection
+            return projection.unprompted(image) + projection(prompts)
+        tokens = self._first(self._remembered(image, self._first), prompts).outputs()
+        for block in self._parts.blocks[1:]:
             tokens = Attended.to(block, tokens).outputs()
         return tokens
 
-    def _remembered(self, image: Tensor) -> Attended:
+    def _remembered(self, image: Tensor, first: FirstBlock) -> Unprompted:
         # An image is held as long as what is known of it, so no other is at its place.
         place = image.data_ptr()
         known = self._known.pop(place, None)
         if known is None:
-            tokens = self._parts.unprompted(image)
-            known = image, Attended.to(self._parts.blocks[0], tokens)
+            known = image, first.on(image)
         self._known[place] = known
         for oldest in list(self._known)[:-_IMAGES]:
             self._known.pop(oldest, None)
@@ -231,7 +210,7 @@ class ApproximateDecoder:
 
     def __call__(self, image: Tensor, dense: Tensor) -> Tensor:
         """Decode; parameters and result are those of `ExactDecoder`."""
-        prompts = patches(dense, self._parts.patch)
+        prompts = patches(dense, self._parts.projection.patch)
         if self._image is None or self._image.data_ptr() != image.data_ptr():
             self._image = image
             self._starts = [self._whole(torch.zeros_like(prompts))]
@@ -254,7 +233,7 @@ class ApproximateDecoder:
         """Decode all of it."""
         parts = self._parts
         assert self._image is not None
-        tokens = parts.unprompted(self._image) + F.linear(prompts, parts.weight)
+        tokens = parts.projection.unprompted(self._image) + parts.projection(prompts)
         blocks = []
         for block in parts.blocks:
             blocks.append(Attended.to(block, tokens))
@@ -269,8 +248,8 @@ class ApproximateDecoder:
         parts = self._parts
         start.prompts[rows] = prompts[rows]
         assert self._image is not None
-        tokens = parts.unprompted(self._image)[rows]
-        tokens = tokens + F.linear(prompts[rows], parts.weight)
+        tokens = parts.projection.unprompted(self._image)[rows]
+        tokens = tokens + parts.projection(prompts[rows])
         for block, seen in zip(start.blocks, start.seen, strict=True):
             block.change(rows, tokens)
             moved = torch.linalg.vector_norm(block.seen - seen, dim=1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, cast
 
 import torch
@@ -22,6 +23,8 @@ from napari_segnext.models.incremental.cells import COARSE, neighbourhoods, upsa
 # Cells whose pixels at stride 4 stay in a processor's cache through the head.
 _AT_ONCE = 32
 _ROWS_AT_ONCE = 1024
+# In which a product with half of a symmetric matrix is cut.
+_BLOCKS = 4
 
 
 class Moments:
@@ -95,7 +98,8 @@ class _Norm:
 
 
 def _activate(rows: Tensor, affine: tuple[Tensor, Tensor]) -> Tensor:
-    activated: Tensor = torch.ops.aten.gelu_(torch.addcmul(affine[1], rows, affine[0]))
+    """Normalise and GELU, in place."""
+    activated: Tensor = torch.ops.aten.gelu_(_normal(rows, affine))
     return activated
 
 
@@ -113,7 +117,11 @@ class _Folded:
         weight, bias = _rows_of(up)
         self._width = weight.shape[0]
         self._linear = weight.sum(0)
-        self._square = weight.T @ weight
+        # f M f of a symmetric M needs its upper half alone, taken in blocks.
+        square = weight.T @ weight
+        self._square = square.triu(1).mul_(2) + square.diag().diag()
+        ends = [len(square) * (n + 1) // _BLOCKS for n in range(_BLOCKS)]
+        self._columns = [slice(*ends) for ends in pairwise([0, *ends])]
         self._cross = 2 * (bias @ weight)
         self._constants = bias.sum(), bias @ bias
         mixing = mix.weight[:, :, 0, 0] * norm.weight
@@ -128,14 +136,16 @@ class _Folded:
     ) -> Tensor:
         """(rows, C) -> (4 rows, D)."""
         first, second = self._constants
-        squares = [
-            torch.linalg.vecdot(torch.addmm(self._cross, part, self._square), part)
-            for part in torch.split(rows, _ROWS_AT_ONCE)
-        ]
-        each = torch.stack([rows @ self._linear + first, torch.cat(squares) + second])
-        sums = each.view(2, cells, -1).sum(2)
+        squares = rows @ self._cross
+        parts, sums = (torch.split(t, _ROWS_AT_ONCE) for t in (rows, squares))
+        for part, into in zip(parts, sums, strict=True):
+            for columns in self._columns:
+                upper = part[:, : columns.stop] @ self._square[: columns.stop, columns]
+                into.add_(torch.linalg.vecdot(upper, part[:, columns]))
+        each = torch.stack([rows @ self._linear + first, squares + second])
+        both = each.view(2, cells, -1).sum(2)
         count = self._width * (len(rows) // cells)
-        mean, scale = moments.normaliser(self._name, which, sums, count, self._eps)
+        mean, scale = moments.normaliser(self._name, which, both, count, self._eps)
         bias = scale * (self._scaled - mean * self._shifted) + self._fixed
         out = torch.addmm(bias.repeat(4), rows, (self._product * scale).T)
         return out.view(4 * len(rows), -1)
@@ -251,7 +261,7 @@ class FoldedDecoder:
         fine, affine
             From `fine`, for these cells.
         coarse
-            Rows of `coarse` of all cells, level after level.
+            Rows of `coarse` of all cells, level after level. `fine` is written over.
         """
         around = self._around if which is None else self._around[which]
         found = fine.new_empty(len(around), 64)
@@ -272,7 +282,8 @@ class FoldedDecoder:
 
 
 def _normal(rows: Tensor, affine: tuple[Tensor, Tensor]) -> Tensor:
-    return torch.addcmul(affine[1], rows, affine[0])
+    """Normalise, in place."""
+    return torch.addcmul(affine[1], rows, affine[0], out=rows)
 
 
 def joined(levels: Sequence[Tensor]) -> Tensor:

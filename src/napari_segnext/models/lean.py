@@ -1,0 +1,34 @@
+"""Parts of a transformer block in memory that is used again.
+
+Whoever allocates large tensors anew for every step waits for the system to clear
+their pages: on a CPU that is a tenth of a block's time.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+# timm's, without layer scale; modules have no types for what they hold.
+Block: TypeAlias = Any
+
+# Rows whose inner values stay in a processor's cache.
+_AT_ONCE = 1024
+
+
+def add_linear(linear: Any, found: Tensor, tokens: Tensor) -> Tensor:
+    """Return `tokens` plus a linear layer's (N, C) outputs for `found`."""
+    return torch.add(tokens, linear.bias).addmm_(found, linear.weight.T)
+
+
+def add_mlp(block: Block, tokens: Tensor) -> None:
+    """Run the second half of a block on (N, C) tokens, in place."""
+    first, second = block.mlp.fc1, block.mlp.fc2
+    hidden = tokens.new_empty(min(_AT_ONCE, len(tokens)), first.out_features)
+    for part in torch.split(tokens, _AT_ONCE):
+        inner = hidden[: len(part)]
+        torch.addmm(first.bias, block.norm2(part), first.weight.T, out=inner)
+        torch.ops.aten.gelu_(inner)
+        part.add_(second.bias).addmm_(inner, second.weight.T)
