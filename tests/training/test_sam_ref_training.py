@@ -18,6 +18,7 @@ from napari_segnext.models.base import Auxiliary
 from napari_segnext.models.reference import reference_config
 from napari_segnext.models.sam_ref.sam_ref import SamRef
 from napari_segnext.prompts import PromptStyle
+from napari_segnext.training.crops import padded_image
 from napari_segnext.training.data import LabelledImage
 from napari_segnext.training.finetune import options_of as finetuning_options
 from napari_segnext.training.loop import Options, Trainer
@@ -32,6 +33,20 @@ from napari_segnext.weights import load_model, save_model
 
 SIZE = 64
 BASE_ARCH = {"widths": [8, 8, 8, 16]}
+TINY_VIT = {
+    "hidden_size": 16,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "global_attn_indexes": [1],
+    "output_channels": 16,
+    "num_pos_feats": 8,
+}
+TINY_DECODER = {
+    "hidden_size": 16,
+    "mlp_dim": 16,
+    "num_attention_heads": 2,
+    "iou_head_hidden_dim": 8,
+}
 
 
 def network(seed: int = 0, **changed: Any) -> SamRef:
@@ -141,11 +156,29 @@ def test_the_light_refiner_starts_from_the_bundled_model() -> None:
     assert np.array_equal(refined, plain)
 
 
-def test_the_large_refiner_is_behind_the_published_model() -> None:
+@pytest.mark.parametrize("name", ["vitb-sa2", "sam-vitb"])
+def test_the_large_refiners_are_behind_published_models(name: str) -> None:
+    pytest.importorskip("transformers", reason="SAM needs the extra `sam`")
     with torch.device("meta"):
-        model = build_model(RECIPES["vitb-sa2-ref"].config)
+        model = build_model(RECIPES[f"{name}-ref"].config)
     assert isinstance(model, SamRef)
-    assert model.base.config == reference_config("vitb-sa2")
+    assert model.base.config == reference_config(name)
+
+
+def test_a_refiner_behind_sam_learns_and_leaves_it_as_it_is(tmp_path: Path) -> None:
+    pytest.importorskip("transformers", reason="SAM needs the extra `sam`")
+    arch = {"vision": TINY_VIT, "prompt": {"hidden_size": 16}, "decoder": TINY_DECODER}
+    model = network(base="sam", base_arch=arch, levels={"image": 16})
+    before = {k: t.clone() for k, t in model.base.state_dict().items()}
+    new = model.global_refiner.mask.weight.clone()
+    options = Options(steps=2, size=SIZE, images=2, objects=1, corrections=2, workers=0)
+    sources = {"squares": (squares, 1.0)}
+    trainer = Trainer(model, sources, tmp_path, options, padded_image)
+    trained = trainer.run(lambda row: None)
+    assert isinstance(trained, SamRef)
+    assert not torch.equal(trained.global_refiner.mask.weight, new)
+    for name, tensor in trained.base.state_dict().items():
+        assert torch.equal(tensor, before[name]), name
 
 
 def test_a_trained_refiner_is_loaded_and_can_be_tuned_further(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segnext.models.config import IMAGENET_MEAN
 from napari_segnext.prompts import Frame
 from napari_segnext.training.data import LabelledImage, Labels, Sample
 
@@ -64,11 +65,28 @@ def whole_image(
     return _cut(picture, rng, objects, frame)
 
 
+def padded_image(
+    picture: LabelledImage, rng: np.random.Generator, size: int, objects: int
+) -> Sample | None:
+    """Bring the whole image to the model's input, as SAM sees it.
+
+    Parameters and result are those of `around_object`. Sides keep their ratio; padding
+    holds the mean.
+    """
+
+    def frame(labels: Labels, box: tuple[slice, slice]) -> Frame:
+        height, width = labels.shape
+        return Frame(0, 0, height, width, size, resize="pad")
+
+    return _cut(picture, rng, objects, frame, IMAGENET_MEAN)
+
+
 def _cut(
     picture: LabelledImage,
     rng: np.random.Generator,
     objects: int,
     choose: Callable[[Labels, tuple[slice, slice]], Frame],
+    fill: tuple[float, float, float] = (0.0, 0.0, 0.0),
 ) -> Sample | None:
     """Draw an object and cut out the frame chosen for its label map and its box."""
     if not picture.labels:
@@ -82,7 +100,8 @@ def _cut(
         slice(frame.left, frame.left + frame.width),
     )
     moved = replace(frame, top=0, left=0)
-    image = moved.crop(picture.window.apply(picture.image[window]), antialias=True)
+    pixels = picture.window.apply(picture.image[window])
+    image = moved.crop(pixels, antialias=True, fill=fill)
     small = nearest(labels[window], frame)
     present, counts = np.unique(small, return_counts=True)
     enough = is_usable(counts, frame.size) & (present > 0)

@@ -11,7 +11,7 @@ from napari_segnext import evaluation
 from napari_segnext.models import ModelConfig, SegmentationModel, Tiling
 from napari_segnext.models.reference import reference_config
 from napari_segnext.prompts import PromptStyle
-from napari_segnext.training.crops import around_object, whole_image
+from napari_segnext.training.crops import around_object, padded_image, whole_image
 from napari_segnext.training.data import Crop, Source
 from napari_segnext.training.named import named_objects
 from napari_segnext.training.phrases import PHRASES, NamedImages, read_phrases
@@ -178,6 +178,17 @@ RECIPES = {
         _vit_base("vitb-sa2"),
         {"steps": 80_000, "rate": 5e-4, "dice": 1.0},
         levels={"image": 768},
+    ),
+    # The paper's own base, which it fine-tunes first.
+    "sam-vitb-ref": _refined(
+        "sam-vitb",
+        replace(
+            _vit_base("vitb-sa2"),
+            config=reference_config("sam-vitb"),
+            crop=padded_image,
+        ),
+        {"steps": 80_000, "rate": 5e-4, "dice": 1.0},
+        levels={"image": 256},
     ),
     "text-tiny": _with_text(
         "tiny", _TINY_RECIPE, ("encoder.",), levels={"stride8": 64, "stride16": 128}
