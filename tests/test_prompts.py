@@ -7,7 +7,14 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from napari_segnext.prompts import Frame, Prompts, PromptStyle, Region, extent
+from napari_segnext.prompts import (
+    Frame,
+    Phrase,
+    Prompts,
+    PromptStyle,
+    Region,
+    extent,
+)
 
 SQUARE = Frame(0, 0, 64, 64, 64)
 STYLE = PromptStyle(radius=2)
@@ -424,6 +431,26 @@ def test_a_model_gets_points_signs_boxes_and_text():
     assert given.text == "a nucleus"
     assert given.dense.shape == (3, 128, 128)
     assert given.dense.dtype == np.float32
+
+
+def test_there_is_one_phrase_at_most_and_it_keeps_its_place():
+    prompts = Prompts().click(1, 2).text("a  cell ").click(3, 4)
+    assert prompts.phrase == "a cell"
+    assert [type(p).__name__ for p in prompts] == ["Click", "Phrase", "Click"]
+    renamed = prompts.text("a nucleus")
+    assert renamed.items[1] == Phrase("a nucleus")
+    assert len(renamed) == 3
+    assert renamed.text(" ") == Prompts().click(1, 2).click(3, 4)
+    assert Prompts().text("").phrase is None
+    with pytest.raises(ValueError, match="one phrase at most"):
+        Prompts((Phrase("a"), Phrase("b")))
+
+
+def test_a_phrase_is_drawn_nowhere_and_lies_inside_every_image():
+    prompts = Prompts().text("a cell")
+    assert not drawn(prompts).any()
+    assert list(extent(prompts.items[0])) == []
+    prompts.check_inside((1, 1))
 
 
 def test_without_clicks_and_boxes_the_lists_are_empty():

@@ -26,6 +26,7 @@ def every_kind() -> Prompts:
         .scribble([(2, 2), (4, 6)], width=5)
         .scribble(mask, positive=False)
         .mask(mask)
+        .text("a nucleus")
     )
 
 
@@ -110,6 +111,10 @@ def entry(**prompt: object) -> str:
         (entry(type="click", at=["a", 2]), "not a prompts file"),
         (entry(type="click", at=[1, 2], positive="no"), "true or false"),
         (entry(type="polygon", vertices=[[1, 2]]), "at least 3"),
+        (entry(type="text", text=" "), "a phrase has words"),
+        (entry(type="text", text="a", positive=False), "never negative"),
+        (entry(type="text", text=7), "not a prompts file"),
+        (entry(type="text"), "'text' is missing"),
         (entry(type="mask", rle={"size": [2, 2], "counts": [1]}), "do not fill"),
     ],
 )

@@ -16,6 +16,7 @@ from napari_segnext.journal import (
     JournalBusyError,
     read_journal,
 )
+from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels
 from tests.journal.doubles import Disk, annotate, annotated, journalled, resumed
 from tests.session.doubles import SHAPE, Z1, Picture, ask, click, paint
@@ -41,6 +42,23 @@ def test_session_is_resumed_as_it_was(path):
     assert resumed(saved) == Picture.of(session, labels)
     assert saved.lost == 0
     assert saved.number == journal.number == journal.saved
+
+
+def test_phrase_survives_with_its_clicks_and_its_undo(path):
+    journal, session, _ = journalled(path)
+    session.new_object()
+    for prompts in (
+        Prompts().text("dark nucleus"),
+        Prompts().text("dark nucleus").click(3, 4),
+        Prompts().text("bright nucleus").click(3, 4),
+    ):
+        session.set_prompts(Z1, prompts)
+    session.undo()
+    assert journal.close()
+    copy = read_journal(path).resume(ArrayLabels(np.zeros(SHAPE, np.uint16)))
+    (request,) = copy.requests()
+    assert request.prompts == Prompts().text("dark nucleus").click(3, 4)
+    assert request.prompts == session.objects[session.current].prompts[Z1]
 
 
 def test_what_was_still_to_be_decoded_is_asked_for(path):

@@ -56,7 +56,16 @@ def test_terms_of_published_models_are_said(entry):
 
 @pytest.mark.parametrize(
     "name",
-    ["ois-tiny", "ois-small", "ois-base", "tiny-ref", "vitb-sa2-ref", "sam-vitb-ref"],
+    [
+        "ois-tiny",
+        "ois-small",
+        "ois-base",
+        "tiny-ref",
+        "vitb-sa2-ref",
+        "text-tiny",
+        "text-vitb-sa2",
+        "sam-vitb-ref",
+    ],
 )
 def test_an_unpublished_model_says_how_to_make_it(cache, name):
     entry = CATALOGUE[name]

@@ -136,7 +136,9 @@ def _check_files(folder: Path) -> None:
 def _digest(tokenizer: CLIPTokenizer, encoder: CLIPTextModel) -> str:
     digest = hashlib.blake2b(digest_size=16)
     digest.update(repr(sorted(tokenizer.get_vocab().items())).encode())
-    for name, tensor in sorted(encoder.state_dict().items()):
+    # Versions of the library name the same tensors differently.
+    known = {k.removeprefix("text_model."): t for k, t in encoder.state_dict().items()}
+    for name, tensor in sorted(known.items()):
         if not name.endswith("position_ids"):
             digest.update(f"{name} {tuple(tensor.shape)}".encode())
             digest.update(tensor.float().contiguous().numpy().tobytes())
