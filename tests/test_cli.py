@@ -84,7 +84,7 @@ def test_every_command_explains_itself(name: str, here: Callable[..., Answer]) -
 
 
 def test_segment_writes_labels_in_the_space_of_the_image(
-    scan: Path, tmp_path: Path
+    scan: Path, tmp_path: Path, here: Callable[..., Answer]
 ) -> None:
     out = tmp_path / "labels.nii.gz"
     answer = command("segment", scan, "--prompts", prompts_file(tmp_path), "--out", out)
@@ -96,10 +96,9 @@ def test_segment_writes_labels_in_the_space_of_the_image(
     truth = np.asarray(image.dataobj)[:, :, 6] > 0
     mask = values[:, :, 6] == 3
     assert (mask & truth).sum() / (mask | truth).sum() > 0.6
-    again = command("segment", scan, "--prompts", prompts_file(tmp_path), "--out", out)
+    again = here("segment", scan, "--prompts", prompts_file(tmp_path), "--out", out)
     assert again.returncode == 1
     assert "overwrite" in again.stderr
-    assert "Traceback" not in again.stderr
 
 
 def test_mistakes_are_told_in_one_line(
@@ -121,8 +120,9 @@ def test_mistakes_are_told_in_one_line(
             "zoo",
         ),
     ]
-    for words, expected in cases:
-        answer = here(*words)
+    # One of them as a user meets it, in a process of its own.
+    for run, (words, expected) in zip([command, *5 * [here]], cases, strict=True):
+        answer = run(*words)
         assert answer.returncode == 1, words
         assert "Traceback" not in answer.stderr
         # A progress bar may stand above it.

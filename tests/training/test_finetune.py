@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
@@ -11,8 +13,9 @@ from scipy import ndimage
 pytest.importorskip("accelerate", reason="training needs the extra `train`")
 
 from napari_segnext import load_model
-from napari_segnext.training.finetune import finetune
+from napari_segnext.training.finetune import finetune, options_of
 from napari_segnext.training.folders import hold_out, read_folders
+from napari_segnext.training.loop import Options
 
 
 def stripes(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -42,11 +45,22 @@ def save_sections(folder: Path, count: int) -> None:
         tifffile.imwrite(folder / "annotation" / f"s{number}.tif", labels)
 
 
+@pytest.fixture
+def small_crops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learn from crops that are little larger than the pictures here."""
+
+    def options(*args: Any) -> Options:
+        return replace(options_of(*args), size=128)
+
+    monkeypatch.setattr("napari_segnext.training.finetune.options_of", options)
+
+
+@pytest.mark.usefixtures("small_crops")
 def test_a_model_learns_what_only_the_user_has(folder: Path) -> None:
     save_sections(folder, 10)
     rows: list[object] = []
     result = finetune(
-        "tiny", folder, folder / "out", steps=40, workers=0, report=rows.append
+        "tiny", folder, folder / "out", steps=24, workers=0, report=rows.append
     )
     assert rows
     assert result.objects >= 2
