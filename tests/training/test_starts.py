@@ -9,8 +9,8 @@ import torch
 pytest.importorskip("accelerate", reason="training needs the extra `train`")
 
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
-from napari_segnext.training.starts import load_weights
-from napari_segnext.weights import save_model
+from napari_segnext.training.starts import load_alike, load_weights
+from napari_segnext.weights import load_model, save_model
 
 VIT = ModelConfig(
     "segnext",
@@ -94,3 +94,14 @@ def test_a_pre_training_that_is_not_for_this_model_is_refused(tmp_path: Path) ->
     tiny = ModelConfig("tiny", 64, arch={"widths": [8, 8, 8, 16]})
     with pytest.raises(ValueError, match="plain ViT"):
         load_weights(network(tiny), path)
+
+
+def test_a_relative_of_a_model_takes_over_what_both_have() -> None:
+    tiny = load_model("tiny", device="cpu")
+    model = network(replace(tiny.config, architecture="ois-tiny"))
+    untrained = {k: v.clone() for k, v in model.state_dict().items()}
+    load_alike("tiny")(model)
+    for name, value in model.state_dict().items():
+        known = tiny.state_dict().get(name)
+        alike = known is not None and known.shape == value.shape
+        torch.testing.assert_close(value, known if alike else untrained[name])

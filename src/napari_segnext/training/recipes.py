@@ -24,6 +24,7 @@ from napari_segnext.training.sources import (
     superpixels,
 )
 from napari_segnext.training.starts import (
+    load_alike,
     load_base,
     load_imagenet_encoder,
     require_depth_anything,
@@ -164,7 +165,12 @@ _TINY_RECIPE = Recipe(
 
 RECIPES = {
     "tiny": _TINY_RECIPE,
-    "ois-tiny": replace(_TINY_RECIPE, config=replace(_TINY, architecture="ois-tiny")),
+    # What it shares with `tiny`, encoder and decoder, is trained already.
+    "ois-tiny": replace(
+        _TINY_RECIPE,
+        config=replace(_TINY, architecture="ois-tiny"),
+        start=load_alike("tiny"),
+    ),
     "ois-small": _ois(),
     "ois-base": _ois(
         embed_dim=768, num_heads=12, channels=[96, 192, 384, 768], width=128

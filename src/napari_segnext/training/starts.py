@@ -81,6 +81,26 @@ def load_base(name: str) -> Callable[[SegmentationModel], None]:
     return start
 
 
+def load_alike(name: str) -> Callable[[SegmentationModel], None]:
+    """Start with the tensors that a model of the catalogue has under the same names.
+
+    Returns
+    -------
+    What loads those of the same shape; the others start at random. It raises what
+    `load_model` does.
+    """
+
+    def start(model: SegmentationModel) -> None:
+        own = model.state_dict()
+        trained = load_model(name, device="cpu").state_dict()
+        alike = {
+            k: v for k, v in trained.items() if k in own and own[k].shape == v.shape
+        }
+        model.load_state_dict(alike, strict=False)
+
+    return start
+
+
 def load_weights(model: SegmentationModel, path: Path) -> None:
     """Start from a file: a model of the same architecture, or a pre-training.
 
