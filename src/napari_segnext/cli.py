@@ -271,6 +271,9 @@ def evaluate(
     plot: Annotated[
         Path | None, typer.Option(help="PNG of IoU over clicks; needs the extra eval.")
     ] = None,
+    failures: Annotated[
+        Path | None, typer.Option(help="PNG of the worst objects after 5 clicks.")
+    ] = None,
 ) -> None:
     """Measure a model with simulated clicks, by the protocol of the papers."""
     from napari_segnext.evaluation import run
@@ -290,6 +293,7 @@ def evaluate(
         crop=crop,
         seed=seed,
         engine=engine,
+        failures_path=failures,
     )
 
 

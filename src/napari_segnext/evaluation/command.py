@@ -18,7 +18,7 @@ from rich.progress import (
 
 from napari_segnext.embeddings import EmbeddingStore
 from napari_segnext.engines import load_on_engine
-from napari_segnext.evaluation import baselines, report
+from napari_segnext.evaluation import baselines, failures, report
 from napari_segnext.evaluation.datasets import load_dataset
 from napari_segnext.evaluation.evaluate import (
     InteractivePredictor,
@@ -51,6 +51,7 @@ def run(
     seed: int = 0,
     console: Console | None = None,
     engine: str = "torch",
+    failures_path: Path | None = None,
 ) -> Result:
     """Evaluate a model or a baseline, with a progress bar, a table and a JSON file.
 
@@ -75,6 +76,8 @@ def run(
         See `Settings`.
     engine
         See `napari_segnext.engines`.
+    failures_path
+        PNG of the worst objects; first prompts must be clicks.
 
     Raises
     ------
@@ -90,6 +93,8 @@ def run(
         report.require_matplotlib()
     if sat and model in baselines.BASELINES:
         raise ValueError("the segment-anything task is timed for models alone")
+    if failures_path is not None and first_prompt != "click":
+        raise ValueError("failures are drawn of evaluations that start with a click")
     console = console or Console()
     selection = select_objects(load_dataset(dataset, data), limit)
     predictor, embeddings = _predictor(model, device, engine)
@@ -113,6 +118,9 @@ def run(
     report.show([result], console)
     if plot is not None:
         report.plot([result], plot)
+    if failures_path is not None:
+        samples = [sample for sample, _ in selection]
+        failures.save(predictor, samples, objects, settings, failures_path)
     return result
 
 
