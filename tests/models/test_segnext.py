@@ -185,6 +185,16 @@ def test_a_batch_gives_what_each_image_gives():
             torch.testing.assert_close(both[i : i + 1], alone, atol=1e-4, rtol=1e-4)
 
 
+def test_learning_and_answering_see_the_same_features():
+    model = small(448)
+    images = torch.randn(2, 3, 448, 448, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        learnt = model.image_features(images)["image"]
+    with torch.inference_mode():
+        answered = model.image_features(images)["image"]
+    torch.testing.assert_close(answered, learnt, atol=1e-4, rtol=1e-4)
+
+
 def test_dropout_acts_in_training_alone():
     model = small(dropout=0.5)
     features = model.image_features(torch.rand(1, 3, 224, 224))

@@ -13,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,6 +21,7 @@ from napari_segnext.models.config import ModelConfig
 from napari_segnext.models.decoder import MLPHead, SimpleFPN
 from napari_segnext.models.fusion import DenseFusion
 from napari_segnext.models.incremental import exact_decoder, fits
+from napari_segnext.models.lean import answers_at_once
 from napari_segnext.models.prompt_encoder import DenseEncoder
 from napari_segnext.models.vit import VisionTransformer
 
@@ -128,7 +128,5 @@ class SegNext(SegmentationModel):
 
     def _is_for_one_click(self, dense: Tensor) -> bool:
         """Tell training, batches and recorded graphs from an answer to a user."""
-        traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
-        recorded = traced or torch.compiler.is_compiling()
-        answer = torch.is_inference_mode_enabled() and not self.training
-        return answer and not recorded and len(dense) == 1 and fits(self)
+        answer = answers_at_once(dense) and not self.training
+        return answer and len(dense) == 1 and fits(self)

@@ -16,6 +16,8 @@ from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
+from napari_segnext.models.lean import add_mlp, answers_at_once
+
 # Windows are cut so that each has at least this many tokens a side.
 LEAST_WINDOW = 14
 
@@ -90,12 +92,18 @@ class VisionTransformer(nn.Module):
         tokens = self.patch_embed(images)
         places = self.pos_embed[:, 1:].reshape(1, self.grid, self.grid, -1)
         tokens = self._to_windows(tokens.permute(0, 2, 3, 1) + places)
+        lean = answers_at_once(tokens)
         for block, is_global in zip(self.blocks, self.is_global, strict=True):
             check()
             # Attention does not depend on the order of tokens, so a global block
             # takes the windows one after the other: nothing is moved in memory.
             seen = tokens.flatten(1, 2) if is_global else tokens.flatten(0, 1)
-            tokens = block(seen).view_as(tokens)
+            if lean:
+                seen = seen + block.attn(block.norm1(seen))
+                add_mlp(block, seen.flatten(0, 1))
+            else:
+                seen = block(seen)
+            tokens = seen.view_as(tokens)
         return self._from_windows(tokens).permute(0, 3, 1, 2).contiguous()
 
     def _to_windows(self, tokens: Tensor) -> Tensor:
