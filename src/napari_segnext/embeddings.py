@@ -15,9 +15,9 @@ import time
 import uuid
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -83,8 +83,9 @@ def embedding_key(
     return hashlib.blake2b(text.encode(), digest_size=20).hexdigest()
 
 
+_State: TypeAlias = tuple[tuple[int, int], ...]
 _fingerprints: WeakKeyDictionary[
-    SegmentationModel, tuple[tuple[tuple[int, int], ...], str]
+    SegmentationModel, tuple[dict[str, torch.Tensor], _State, str]
 ] = WeakKeyDictionary()
 
 
@@ -94,19 +95,26 @@ def model_fingerprint(model: SegmentationModel) -> str:
     The name is computed once and again only after the tensors have changed, as
     fine-tuning does.
     """
-    tensors = model.state_dict(keep_vars=True)
-    state = tuple((t.data_ptr(), t._version) for t in tensors.values())
     known = _fingerprints.get(model)
-    if known and known[0] == state:
-        return known[1]
+    if known and known[1] == _state(known[0]):
+        return known[2]
+    tensors = model.state_dict(keep_vars=True)
     header = model.config.to_json() + model.numerics
     digest = hashlib.blake2b(header.encode(), digest_size=16)
     for name, tensor in sorted(tensors.items()):
         values = tensor.detach().cpu().contiguous()
         digest.update(f"{name} {values.dtype} {tuple(values.shape)}".encode())
         digest.update(values.reshape(-1).view(torch.uint8).numpy().data)
-    _fingerprints[model] = state, digest.hexdigest()
+    _fingerprints[model] = dict(tensors), _state(tensors), digest.hexdigest()
     return digest.hexdigest()
+
+
+def _state(tensors: Mapping[str, torch.Tensor]) -> _State:
+    """Tell where tensors are, and how often they were changed in place."""
+    # Tensors of a model that was loaded in inference mode do not count that.
+    return tuple(
+        (t.data_ptr(), 0 if t.is_inference() else t._version) for t in tensors.values()
+    )
 
 
 class EmbeddingStore:
