@@ -26,7 +26,7 @@ LAYERS = (
     ("tiles", "embeddings", "weights"),
     ("predictor", "engines"),
     ("volume", "session"),
-    ("label_store", "journal", "propagation", "whole_object", "precompute"),
+    ("answers", "label_store", "journal", "propagation", "whole_object", "precompute"),
     ("export",),
     (
         "label_mirror",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_segnext.answers import Answers
 from napari_segnext.headless import answer
 from napari_segnext.models import Cancelled
 from napari_segnext.prompts import Plane, Prompts
@@ -35,7 +36,7 @@ def started(truth: np.ndarray) -> tuple[Session, VolumePredictor, np.ndarray]:
 def prompt(session, predictor, plane: Plane, prompts: Prompts) -> None:
     request = session.set_prompts(plane, prompts)
     assert request is not None
-    answer(session, predictor, request)
+    answer(session, Answers(predictor), request)
 
 
 def test_a_click_and_a_propagation_are_two_steps() -> None:

@@ -184,6 +184,7 @@ def segment_scene(model: SegmentationModel, scene: Scene, say: Say) -> Row:
     -------
     The slice after the last click. Its mask is that of the labels.
     """
+    from napari_segnext.answers import Answers
     from napari_segnext.evaluation.metrics import iou
     from napari_segnext.headless import answer
     from napari_segnext.picture import Row
@@ -192,7 +193,7 @@ def segment_scene(model: SegmentationModel, scene: Scene, say: Say) -> Row:
 
     volume = Volume(scene.volume)
     predictor = VolumePredictor(model, volume)
-    labels = np.zeros(volume.shape, np.int32)
+    answers, labels = Answers(predictor), np.zeros(volume.shape, np.int32)
     session = Session(ArrayLabels(labels))
     number = session.new_object(scene.what)
     caption = f"{scene.what}, slice {scene.plane.index}"
@@ -202,7 +203,7 @@ def segment_scene(model: SegmentationModel, scene: Scene, say: Say) -> Row:
         prompts = prompts.add(click)
         request = session.set_prompts(scene.plane, prompts)
         assert request is not None
-        prediction = answer(session, predictor, request)
+        prediction = answer(session, answers, request)
         mask = labels[scene.plane.index] == number
         if scene.truth is not None:
             score = f", IoU {iou(scene.truth, mask):.2f}"

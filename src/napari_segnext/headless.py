@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segnext.answers import Answers
 from napari_segnext.categories import Legend, Named, semantic_values
 from napari_segnext.engines import load_on_engine
 from napari_segnext.export import check_out, write
@@ -17,9 +18,7 @@ from napari_segnext.io import (
     read_image,
     read_prompts,
 )
-from napari_segnext.patch import Patch
 from napari_segnext.predictor import Prediction
-from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Request, Session
 from napari_segnext.session.exchange import check_objects, replay
 from napari_segnext.volume import Volume, VolumePredictor
@@ -28,9 +27,7 @@ Done = Callable[[ObjectPrompts, Prediction], None]
 Complete = Callable[[Session, VolumePredictor, int], object]
 
 
-def answer(
-    session: Session, predictor: VolumePredictor, request: Request
-) -> Prediction:
+def answer(session: Session, answers: Answers, request: Request) -> Prediction:
     """Decode what a session asks for, and write the mask into its labels.
 
     Raises
@@ -38,15 +35,7 @@ def answer(
     ValueError
         If the request's plane or one of its prompts lies outside the volume.
     """
-    if request.vain:
-        shape = predictor.volume.plane_shape(request.plane)
-        prediction = Prediction(Patch.nothing(shape), request.prompts)
-    else:
-        previous = None
-        if request.patch is not None:
-            seen = Prompts(request.prompts.items[: request.answered])
-            previous = Prediction(request.patch, seen)
-        prediction = predictor.predict(request.plane, request.prompts, previous)
+    prediction = answers.to(request)
     session.commit(request, prediction.patch)
     return prediction
 
@@ -84,8 +73,9 @@ def segment_objects(
     def follow(number: int) -> None:
         complete(session, predictor, number)
 
+    answers = Answers(predictor)
     for item, request in replay(session, objects, follow):
-        done(item, answer(session, predictor, request))
+        done(item, answer(session, answers, request))
     return np.array([0, *(item.id for item in objects)], np.int32)[labels]
 
 

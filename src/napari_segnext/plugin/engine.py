@@ -62,9 +62,11 @@ class Engine:
     def __init__(
         self, predictor: VolumePredictor, description: str, known: bool
     ) -> None:
+        from napari_segnext.answers import Answers
         from napari_segnext.precompute import together
 
         self._predictor, self._known = predictor, known
+        self._answers = Answers(predictor)
         self.description = description
         self.together = together(predictor.model)
         self.note = ""
@@ -157,16 +159,7 @@ class Engine:
 
     def predict(self, request: Request, cancelled: Callable[[], bool]) -> Prediction:
         """Answer a request of the session."""
-        from napari_segnext.predictor import Prediction
-        from napari_segnext.prompts import Prompts
-
-        previous = None
-        if request.patch is not None:
-            seen = Prompts(request.prompts.items[: request.answered])
-            previous = Prediction(request.patch, seen)
-        return self._predictor.predict(
-            request.plane, request.prompts, previous, cancelled=cancelled
-        )
+        return self._answers.to(request, cancelled)
 
 
 def load_engine(
