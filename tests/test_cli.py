@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from napari_segnext import __version__, cli
+from napari_segnext.evaluation import agreement
 
 
 class Answer(NamedTuple):
@@ -131,6 +132,19 @@ def test_mistakes_are_told_in_one_line(
         assert expected in last
         assert answer.stderr.count("Error") == 1
     assert not out.exists()
+
+
+def test_an_engine_that_cannot_be_measured_is_told_in_one_line(
+    tmp_path: Path, here: Callable[..., Answer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object) -> None:
+        raise RuntimeError("OpenVINO is not installed")
+
+    monkeypatch.setattr(agreement, "run", fails)
+    words = ("models", "verify", "tiny", "--engine", "openvino", "--data", tmp_path)
+    answer = here(*words)
+    assert answer.returncode == 1
+    assert "openvino cannot be measured: OpenVINO is not installed" in answer.stderr
 
 
 def test_evaluate_writes_the_numbers_of_the_design(

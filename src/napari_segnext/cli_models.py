@@ -88,7 +88,10 @@ def verify(
     if engine is not None and data is not None:
         from napari_segnext.evaluation import agreement
 
-        agreement.run(name, engine, data, dataset, clicks, limit, device, json)
+        try:
+            agreement.run(name, engine, data, dataset, clicks, limit, device, json)
+        except RuntimeError as error:
+            raise ValueError(f"{engine} cannot be measured: {error}") from error
         return
     from napari_segnext import weights
 
