@@ -11,10 +11,10 @@ from torch import nn
 
 from napari_segnext.evaluation import Result, Sample, Settings, evaluate
 from napari_segnext.evaluation.sample import select_objects
-from napari_segnext.models import SegmentationModel
+from napari_segnext.models import ModelConfig, SegmentationModel
 from napari_segnext.predictor import Predictor
-from napari_segnext.training.crops import around_object, whole_image
-from napari_segnext.training.data import Source
+from napari_segnext.training.crops import around_object, padded_image, whole_image
+from napari_segnext.training.data import Crop, Source
 from napari_segnext.training.folders import hold_out, read_folders
 from napari_segnext.training.loop import Options, Trainer
 from napari_segnext.training.sources import (
@@ -122,13 +122,20 @@ def finetune(
     assert isinstance(encoder, nn.Module)
     encoder.requires_grad_(False)
     options = options_of(trained, steps, seed, workers)
-    crop = whole_image if trained.config.tiling is None else around_object
+    crop = _crop_for(trained.config)
     sources = _sources(training, trained)
     trained = Trainer(trained, sources, out, options, crop).run(report).eval()
     path = out / "model.safetensors"
     save_model(trained, path, {"start": str(model), "steps": str(steps)})
     after = _check(trained, held_out)
     return FineTuned(path, before.miou, after.miou, len(after.objects))
+
+
+def _crop_for(config: ModelConfig) -> Crop:
+    """Show a model what it sees when it is used: tiles, or whole images."""
+    if config.tiling is not None:
+        return around_object
+    return padded_image if config.resize == "pad" else whole_image
 
 
 def _sources(

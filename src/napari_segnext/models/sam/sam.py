@@ -81,6 +81,12 @@ class Sam(SegmentationModel):
         for block in self._blocks():
             block.register_forward_pre_hook(_ask)
 
+    @property
+    def encoder(self) -> nn.Module:
+        """What a fine-tuning leaves alone."""
+        vision: nn.Module = self.network.vision_encoder
+        return vision
+
     def image_features(
         self, images: Tensor, check: Callable[[], None] = lambda: None
     ) -> Features:
