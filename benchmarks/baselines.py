@@ -38,6 +38,11 @@ def main(
 ) -> None:
     results = []
     for name in [*(model or ["tiny"]), *(baseline or BASELINES)]:
+        path = out / f"{Path(name).stem}.json"
+        finished = path.with_suffix(".objects.jsonl")
+        if finished.exists():
+            # Methods that an interrupted comparison has done are not done again.
+            finished.replace(path.with_suffix(".partial.jsonl"))
         result = run(
             name,
             dataset,
@@ -46,7 +51,7 @@ def main(
             limit=limit,
             device=device,
             crop=crop,
-            json_path=out / f"{Path(name).stem}.json",
+            json_path=path,
         )
         results.append(result)
     summaries = [result.summary() for result in results]

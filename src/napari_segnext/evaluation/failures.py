@@ -25,6 +25,7 @@ _COLUMNS, _SIDE, _GAP, _CAPTION = 4, 200, 6, 18
 # What is shown around object and mask, as a share of their longer side.
 _MARGIN = 0.25
 _TRUTH, _MASK = (255, 221, 51), (64, 160, 255)
+_GROUND = (24, 24, 28)
 _POSITIVE, _NEGATIVE = (53, 208, 127), (229, 56, 59)
 
 Clicks = Sequence[tuple[int, int, int]]
@@ -82,23 +83,26 @@ def replay(
         answer = predictor.predict(prompts, previous=answer)
     assert answer is not None
     mask = answer.probability > settings.threshold
-    caption = f"{result.ious[:AFTER][-1]:.2f}  {result.sample} {result.object_id}"
+    caption = f"{result.ious[:AFTER][-1]:.2f}  {result.object_id}  {result.sample}"
     pixels = robust_window(image, "percentile").apply(image)
     return Failure(caption, pixels, truth == 1, mask, clicks)
 
 
 def draw(failures: Sequence[Failure]) -> Image.Image:
     """Draw objects side by side: yellow the truth, blue the mask, dots the clicks."""
-    rows, step = ceil(len(failures) / _COLUMNS), _SIDE + _GAP
-    columns = min(_COLUMNS, len(failures))
-    size = (columns * step + _GAP, rows * (step + _CAPTION) + _GAP)
-    picture = Image.new("RGB", size, (24, 24, 28))
-    pen, font = ImageDraw.Draw(picture), ImageFont.load_default(12)
+    rows, columns = ceil(len(failures) / _COLUMNS), min(_COLUMNS, len(failures))
+    across, down = _SIDE + _GAP, _CAPTION + _SIDE + _GAP
+    size = (columns * across + _GAP, rows * down + _GAP)
+    picture = Image.new("RGB", size, _GROUND)
     for number, failure in enumerate(failures):
         row, column = divmod(number, _COLUMNS)
-        left, top = _GAP + column * step, _GAP + row * (step + _CAPTION)
-        picture.paste(_panel(failure), (left, top + _CAPTION))
-        pen.text((left, top), failure.caption, (240, 240, 240), font)
+        at = (_GAP + column * across, _GAP + row * down)
+        # A caption that is too long is cut where its object ends.
+        strip = Image.new("RGB", (_SIDE, _CAPTION), _GROUND)
+        font = ImageFont.load_default(12)
+        ImageDraw.Draw(strip).text((0, 0), failure.caption, (240, 240, 240), font)
+        picture.paste(strip, at)
+        picture.paste(_panel(failure), (at[0], at[1] + _CAPTION))
     return picture
 
 
