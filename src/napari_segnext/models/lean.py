@@ -6,7 +6,7 @@ their pages: on a CPU that is a tenth of a block's time.
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, cast
 
 import torch
 from torch import Tensor
@@ -40,3 +40,10 @@ def add_mlp(block: Block, tokens: Tensor) -> None:
         torch.addmm(first.bias, block.norm2(part), first.weight.T, out=inner)
         torch.ops.aten.gelu_(inner)
         part.add_(second.bias).addmm_(inner, second.weight.T)
+
+
+def run(block: Block, tokens: Tensor) -> Tensor:
+    """Run a block on (B, N, C) tokens."""
+    found = tokens + block.attn(block.norm1(tokens))
+    add_mlp(block, found.flatten(0, 1))
+    return cast("Tensor", found)

@@ -16,7 +16,7 @@ from timm.layers.patch_embed import PatchEmbed
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from napari_segnext.models.lean import add_mlp, answers_at_once
+from napari_segnext.models.lean import answers_at_once, run
 
 # Windows are cut so that each has at least this many tokens a side.
 LEAST_WINDOW = 14
@@ -98,11 +98,7 @@ class VisionTransformer(nn.Module):
             # Attention does not depend on the order of tokens, so a global block
             # takes the windows one after the other: nothing is moved in memory.
             seen = tokens.flatten(1, 2) if is_global else tokens.flatten(0, 1)
-            if lean:
-                seen = seen + block.attn(block.norm1(seen))
-                add_mlp(block, seen.flatten(0, 1))
-            else:
-                seen = block(seen)
+            seen = run(block, seen) if lean else block(seen)
             tokens = seen.view_as(tokens)
         return self._from_windows(tokens).permute(0, 3, 1, 2).contiguous()
 
