@@ -44,6 +44,7 @@ def add_mlp(block: Block, tokens: Tensor) -> None:
 
 def run(block: Block, tokens: Tensor) -> Tensor:
     """Run a block on (B, N, C) tokens."""
-    found = tokens + block.attn(block.norm1(tokens))
+    # A sum can keep the strides of a permuted input, and flattening would copy it.
+    found = (tokens + block.attn(block.norm1(tokens))).contiguous()
     add_mlp(block, found.flatten(0, 1))
     return cast("Tensor", found)
