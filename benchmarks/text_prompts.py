@@ -201,8 +201,8 @@ def judge(predictor: Predictor, asked: list[Question]) -> list[dict[str, object]
 
 def main(
     out: Annotated[Path, typer.Option(help="Folder for data, checkpoint, results.")],
-    steps: Annotated[int, typer.Option(help="Of training.")] = 3000,
-    images: Annotated[int, typer.Option(help="To train with.")] = 3000,
+    steps: Annotated[int, typer.Option(help="Of training.")] = 1300,
+    images: Annotated[int, typer.Option(help="To train with.")] = 2500,
     unseen: Annotated[int, typer.Option(help="Images to ask about.")] = 200,
     seed: int = 0,
     workers: Annotated[int, typer.Option(help="Loader processes.")] = 0,
@@ -224,7 +224,7 @@ def main(
         table.add_row(
             *(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row.values())
         )
-    Console().print(table)
+    Console(width=120).print(table)
 
 
 if __name__ == "__main__":

@@ -24,42 +24,40 @@ def told(desk, qtbot):
     return say
 
 
-def test_without_a_model_for_phrases_the_field_says_why(desk):
+def test_without_a_model_for_phrases_the_field_says_why(desk, tmp_path, monkeypatch):
     field = desk.widget.text.field
     assert not field.isEnabled()
     assert field.placeholderText() == "Disks have no names"
     assert "choose a model that takes phrases" in field.toolTip()
+    given = []
+    monkeypatch.setattr(
+        "napari_segnext.plugin.annotator.load_engine",
+        lambda *arguments: given.append(arguments[-1]) or desk.engine,
+    )
+    desk.engine.no_text = ""
+    desk.widget.text.use_folder(tmp_path)
+    desk.user.waits_until(field.isEnabled)
+    assert given == [tmp_path]
 
 
-def test_phrase_becomes_a_mask_of_the_displayed_plane(desk, told):
+def test_phrase_becomes_a_mask_and_stays_with_the_clicks_that_follow(desk, told):
     # Letters that are keys on the canvas are among them.
     told("dark Wukj qh ring")
     assert desk.prompts(PLANE) == [Phrase("dark Wukj qh ring")]
     desk.user.waits_until(lambda: desk.mask(PLANE).any())
     assert not desk.widget.text.field.hasFocus()
-
-
-def test_phrase_stays_with_the_clicks_that_follow(desk, told):
-    told("nucleus")
-    desk.user.click((4, 30, 40), desk.image)
+    desk.user.click((4, 10, 20), desk.image)
     desk.user.waits_until(lambda: len(desk.prompts(PLANE)) == 2)
     phrase, click = desk.prompts(PLANE)
-    assert phrase == Phrase("nucleus")
+    assert phrase == Phrase("dark Wukj qh ring")
     assert isinstance(click, Click)
-
-
-def test_another_phrase_replaces_it_and_none_takes_it_away(desk, told):
-    told("nucleus")
-    told("vesicle")
-    assert desk.prompts(PLANE) == [Phrase("vesicle")]
-    told("")
-    assert desk.prompts(PLANE) == []
 
 
 def test_field_follows_undo_plane_and_object(desk, told):
     field = desk.widget.text.field
     told("nucleus")
     told("vesicle")
+    assert desk.prompts(PLANE) == [Phrase("vesicle")]
     desk.annotator.undo()
     assert field.text() == "nucleus"
     desk.viewer.dims.set_current_step(0, 5)
@@ -68,13 +66,6 @@ def test_field_follows_undo_plane_and_object(desk, told):
     assert field.text() == "nucleus"
     desk.annotator.objects.next()
     assert field.text() == ""
-
-
-def test_chosen_clip_is_given_to_the_model(desk, tmp_path, monkeypatch):
-    given = []
-    monkeypatch.setattr(
-        "napari_segnext.plugin.annotator.load_engine",
-        lambda *arguments: given.append(arguments[-1]) or desk.engine,
-    )
-    desk.widget.text.use_folder(tmp_path)
-    desk.user.waits_until(lambda: given == [tmp_path])
+    desk.annotator.objects.previous()
+    told("")
+    assert desk.prompts(PLANE, 1) == []

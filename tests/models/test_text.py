@@ -26,9 +26,8 @@ from tests.training.phrase_folder import write_clip
 TINY = {
     "base": "tiny",
     "base_arch": {"widths": [8, 8, 8, 16]},
-    "levels": {"stride8": 8, "stride16": 16},
+    "levels": [("stride8", 8), ("stride16", 16)],
     "channels": 16,
-    "heads": 2,
 }
 VIT = {
     "base": "segnext",
@@ -40,9 +39,8 @@ VIT = {
         "neck_channels": [8, 8, 16, 16],
         "head_channels": 8,
     },
-    "levels": {"image": 24},
+    "levels": [("image", 24)],
     "channels": 16,
-    "heads": 2,
 }
 IMAGE = np.random.default_rng(0).random((64, 64, 3), np.float32)
 PHRASES = ("bright ring", "dark disk", "a spotted cross, bright")
@@ -71,8 +69,8 @@ def untrained(clip: ClipText, arch: dict[str, Any] = TINY) -> TextPrompted:
 def listening(clip: ClipText, arch: dict[str, Any] = TINY) -> TextPrompted:
     """Build a model that phrases have an effect on."""
     model = untrained(clip, arch)
-    for path in model.paths.values():
-        torch.nn.init.normal_(path.leave[1].weight, std=0.5)
+    for layer in model.path.leave:
+        torch.nn.init.normal_(layer.weight, std=0.5)
     model.use_clip(clip)
     return model
 
@@ -206,11 +204,28 @@ def test_without_a_phrase_it_is_the_base_model(clip):
     assert torch.equal(logits(model, prompts), wanted)
 
 
-def test_a_new_model_is_not_changed_by_phrases(clip):
+def test_a_new_model_hears_a_phrase_only_as_a_first_guess(clip):
     model = untrained(clip)
     model.use_clip(clip)
-    click = Prompts().click(30, 30)
-    assert torch.equal(logits(model, click.text(PHRASES[0])), logits(model, click))
+    mask = np.zeros((64, 64), bool)
+    mask[10:40, 10:40] = True
+    known, unknown = Prompts().mask(mask), Prompts().click(30, 30)
+    assert torch.equal(logits(model, known.text(PHRASES[0])), logits(model, known))
+    said = logits(model, unknown.text(PHRASES[0]))
+    assert not torch.equal(said, logits(model, unknown))
+
+
+def test_agreement_is_learned_where_there_is_a_phrase(clip):
+    model = listening(clip)
+    batch = given(Prompts().click(30, 30), Prompts().text(PHRASES[0]))
+    pixels = torch.from_numpy(IMAGE).permute(2, 0, 1)[None].expand(2, -1, -1, -1)
+    learned, (auxiliary,) = model.learned_logits(model.image_features(pixels), batch)
+    assert auxiliary.inside is not None
+    assert not auxiliary.inside[0].any()
+    assert auxiliary.inside[1].all()
+    assert auxiliary.logits.shape == learned.shape == (2, 1, 64, 64)
+    auxiliary.logits[1].sum().backward()
+    assert model.path.keys.weight.grad is not None
 
 
 def test_the_file_of_a_model_holds_no_clip_and_needs_it_again(clip, folder, tmp_path):

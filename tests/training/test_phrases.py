@@ -32,10 +32,6 @@ from napari_segnext.training.phrases import (
 )
 from napari_segnext.training.train import options_of, train
 
-ARCH = {"base_arch": {"widths": [8, 8, 8, 16]}, "channels": 16, "heads": 2} | {
-    "levels": {"stride8": 8, "stride16": 16}
-}
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -168,24 +164,14 @@ def test_objects_without_names_get_no_phrase():
 
 
 def small(steps: int, **changed: float):
-    options = {"size": 64, "images": 4, "objects": 2, "corrections": 0, "warmup": 5}
+    options = {"size": 64, "images": 2, "objects": 2, "corrections": 0, "warmup": 5}
     options["averaging"] = 0.5
-    known = options_of("text-tiny", steps=steps, workers=0, rate=8e-3)
+    known = options_of("text-tiny", steps=steps, workers=0, rate=4e-3)
     return replace(known, **{**options, **changed})
 
 
-@pytest.fixture
-def without_base(monkeypatch):
-    """Start from random weights: the bundled ones are of another width."""
-    from napari_segnext.training import train as module
-
-    recipes = dict(module.RECIPES)
-    recipes["text-tiny"] = replace(recipes["text-tiny"], start=None, frozen=())
-    monkeypatch.setattr(module, "RECIPES", recipes)
-
-
-def test_training_lowers_the_loss_and_makes_phrases_matter(tmp_path, without_base):
-    pairs = write_pairs(tmp_path / "data", 12)
+def test_training_lowers_the_loss_and_makes_phrases_matter(tmp_path):
+    pairs = write_pairs(tmp_path / "data", 8)
     clip = write_clip(tmp_path / "clip")
     before = read_clip(clip).digest
     rows: list[dict[str, float]] = []
@@ -195,13 +181,16 @@ def test_training_lowers_the_loss_and_makes_phrases_matter(tmp_path, without_bas
         tmp_path / "data",
         small(40),
         layout="phrases",
-        arch=ARCH,
         text=clip,
         report=lambda row: rows.append(dict(row)),
     )
-    assert rows[-1]["dice"] < 0.95 * rows[0]["dice"]
+    assert rows[-1]["dice"] < 0.9 * rows[0]["dice"]
+    # What was frozen is as it was.
     assert read_clip(clip).digest == before
     model = load_model(path, "cpu", text=clip)
+    tiny = load_model("tiny", "cpu").state_dict()
+    for name, tensor in model.base.encoder.state_dict().items():
+        assert torch.equal(tensor, tiny[f"encoder.{name}"]), name
     predictor = Predictor(model)
     predictor.set_image(pairs[0].image)
     one, other = (
@@ -226,19 +215,3 @@ def test_what_does_not_belong_together_is_refused(
     options = options_of(model, steps=1)
     with pytest.raises(ValueError, match=message):
         train(model, tmp_path, tmp_path, options, layout=layout, text=clip)
-
-
-def test_the_recipe_starts_from_tiny_and_leaves_its_encoder(tmp_path):
-    write_pairs(tmp_path / "data", 4)
-    clip = write_clip(tmp_path / "clip")
-    path = train(
-        "text-tiny",
-        tmp_path / "out",
-        tmp_path / "data",
-        small(1, images=1),
-        layout="phrases",
-        text=clip,
-    )
-    tiny = load_model("tiny", "cpu").state_dict()
-    for name, tensor in load_model(path, "cpu").base.encoder.state_dict().items():
-        assert torch.equal(tensor, tiny[f"encoder.{name}"]), name

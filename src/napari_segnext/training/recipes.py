@@ -197,15 +197,14 @@ RECIPES = {
         levels={"image": 256},
     ),
     "text-tiny": _with_text(
-        "tiny", _TINY_RECIPE, ("encoder.",), levels={"stride8": 64, "stride16": 128}
+        "tiny", _TINY_RECIPE, ("encoder.",), levels=[("stride8", 64), ("stride16", 128)]
     ),
     "text-vitb-sa2": _with_text(
         "vitb-sa2",
         _vit_base("vitb-sa2"),
         ("backbone.",),
-        levels={"image": 768},
+        levels=[("image", 768)],
         channels=256,
-        heads=8,
     ),
     "small": Recipe(
         replace(

@@ -1,54 +1,24 @@
 """A phrase questions an image embedding; the answer is a map to be added to it.
 
 SegNext (Liu et al., CVPR 2024) encodes phrases with CLIP and relates them to the image
-embedding by cross-attention; how is not stated. Here tokens and image look at each
-other in turn, as do SAM's prompts and image.
+embedding by cross-attention; how is not stated. Here tokens are the queries and the
+cells of the image the keys. An object has many cells, and may have none: there is no
+softmax over cells, each of them agrees with the phrase or does not.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d, gelu, interpolate
 
-from napari_segnext.models.ois.attention import CrossAttention
 from napari_segnext.models.ois.fusion import Positions
 
-
-def _mlp(width: int) -> nn.Sequential:
-    return nn.Sequential(
-        nn.LayerNorm(width),
-        nn.Linear(width, 2 * width),
-        nn.GELU(),
-        nn.Linear(2 * width, width),
-    )
-
-
-class Exchange(nn.Module):
-    """Tokens look at the image, then the image at the tokens."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(4))
-        self.ask = CrossAttention(width, heads)
-        self.answer = CrossAttention(width, heads)
-        self.think, self.keep = _mlp(width), _mlp(width)
-
-    def forward(
-        self, tokens: Tensor, image: Tensor, absent: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Update (B, L, C) tokens and (B, M, C) image features.
-
-        Parameters
-        ----------
-        absent
-            (B, 1, L): -inf for tokens that a phrase lacks, else 0.
-        """
-        tokens = tokens + self.ask(self.norms[0](tokens), self.norms[1](image))
-        tokens = tokens + self.think(tokens)
-        image = image + self.answer(self.norms[2](image), self.norms[3](tokens), absent)
-        return tokens, image + self.keep(image)
+# Most cells are not what is meant: the logit that a new path gives them.
+_UNLIKELY = -2.0
 
 
 class TextPath(nn.Module):
@@ -56,34 +26,41 @@ class TextPath(nn.Module):
 
     Parameters
     ----------
-    width, text_width
-        Channels of the image features and of the tokens.
-    channels, heads, blocks
-        Width of both while they meet, heads of every attention, number of blocks.
+    widths
+        Channels of the image features, the finest level first.
+    text_width
+        Channels of the tokens.
+    channels
+        Width of queries and keys.
     """
 
-    def __init__(
-        self, width: int, text_width: int, channels: int, heads: int, blocks: int
-    ) -> None:
+    def __init__(self, widths: Sequence[int], text_width: int, channels: int) -> None:
         super().__init__()
-        self.words = nn.Sequential(
+        self.queries = nn.Sequential(
             nn.LayerNorm(text_width), nn.Linear(text_width, channels)
         )
-        self.enter = nn.Conv2d(width, channels, 1)
-        self.positions = Positions(channels)
-        self.blocks = nn.ModuleList(Exchange(channels, heads) for _ in range(blocks))
-        leave = nn.Linear(channels, width, bias=False)
-        # It starts as a phrase that changes nothing.
-        nn.init.zeros_(leave.weight)
-        self.leave = nn.Sequential(nn.LayerNorm(channels), leave)
+        self.enter = nn.Conv2d(sum(widths), 2 * channels, 1)
+        self.positions = Positions(2 * channels)
+        self.keys = nn.Conv2d(2 * channels, channels, 1)
+        self.bias = nn.Parameter(torch.tensor(_UNLIKELY))
+        self.mix = nn.Conv2d(channels + 1, channels, 3, padding=1)
+        self.leave = nn.ModuleList(
+            nn.Conv2d(channels, width, 1, bias=False) for width in widths
+        )
+        # It starts as a phrase that adds nothing.
+        for layer in self.leave:
+            assert isinstance(layer, nn.Conv2d)
+            nn.init.zeros_(layer.weight)
 
-    def forward(self, features: Tensor, tokens: Tensor, present: Tensor) -> Tensor:
+    def forward(
+        self, levels: Sequence[Tensor], tokens: Tensor, present: Tensor
+    ) -> tuple[list[Tensor], Tensor]:
         """Ask.
 
         Parameters
         ----------
-        features
-            (B, width, G, G).
+        levels
+            (B, width, g, g) each; the first has the finest grid G.
         tokens
             (B, L, text_width); rows that a phrase lacks, the last ones, are zero.
         present
@@ -91,13 +68,24 @@ class TextPath(nn.Module):
 
         Returns
         -------
-        (B, width, G, G)
+        maps
+            What to add to each level.
+        agreement
+            (B, 1, G, G) logits: where the image is what the phrase says.
         """
-        words = self.words(tokens)
-        image = self.enter(features).flatten(2).transpose(1, 2)
-        image = image + self.positions.grid(features.shape[3])
-        absent = torch.zeros_like(present, dtype=image.dtype)
-        absent = absent.masked_fill(~present, -math.inf)[:, None]
-        for block in self.blocks:
-            words, image = block(words, image, absent)
-        return self.leave(image).transpose(1, 2).reshape(features.shape)  # type: ignore[no-any-return]
+        grid = levels[0].shape[2], levels[0].shape[3]
+        finest = [interpolate(level, grid, mode="bilinear") for level in levels]
+        entered = self.enter(torch.cat(finest, 1))
+        places = self.positions.grid(grid[0]).T.reshape(1, -1, *grid)
+        keys = self.keys(gelu(entered + places))
+        share = present / present.sum(1, keepdim=True)
+        query = (self.queries(tokens) * share[..., None]).sum(1)
+        products = keys * query[..., None, None]
+        scale = math.sqrt(keys.shape[1])
+        agreement = products.sum(1, keepdim=True) / scale + self.bias
+        answer = gelu(self.mix(torch.cat([products, agreement], 1)))
+        maps = [
+            adaptive_avg_pool2d(leave(answer), (level.shape[2], level.shape[3]))
+            for leave, level in zip(self.leave, levels, strict=True)
+        ]
+        return maps, agreement

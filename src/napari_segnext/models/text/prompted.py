@@ -1,7 +1,8 @@
 """A model that understands phrases beside all other prompts.
 
 A base model encodes the image; a phrase becomes maps that are added to the embedding,
-as the dense map of clicks is, before both are fused and decoded.
+as the dense map of clicks is, before both are fused and decoded. Where the image agrees
+with the phrase is also learned directly, and is the previous mask if there is none.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import interpolate
 from torch.nn.utils.rnn import pad_sequence
 
 from napari_segnext.models import build_model
-from napari_segnext.models.base import Features, SegmentationModel
+from napari_segnext.models.base import Auxiliary, Features, SegmentationModel
 from napari_segnext.models.config import ModelConfig
 from napari_segnext.models.prompt_batch import PromptBatch
 from napari_segnext.models.text.clip import ClipText, read_clip
@@ -40,10 +42,11 @@ class TextPrompted(SegmentationModel):
     base, base_arch
         Architecture of the base model, and its numbers.
     levels
-        Name of a feature of the base model -> its channels: where maps are added.
+        Names of features of the base model, and their channels: where maps are added,
+        the finest level first.
     text_width, clip
         Width and digest of the text encoder that it is trained with; see `ClipText`.
-    channels, heads, blocks
+    channels
         See `TextPath`.
 
     Raises
@@ -56,23 +59,17 @@ class TextPrompted(SegmentationModel):
         self,
         config: ModelConfig,
         base: str,
-        levels: Mapping[str, int],
+        levels: Sequence[tuple[str, int]],
         base_arch: Mapping[str, Any] = _NOTHING,
         text_width: int = 512,
         clip: str = "",
         channels: int = 64,
-        heads: int = 4,
-        blocks: int = 2,
     ) -> None:
         super().__init__(config)
         part = replace(config, architecture=base, arch=dict(base_arch))
         self.base = build_model(part)
-        self.paths = nn.ModuleDict(
-            {
-                name: TextPath(width, text_width, channels, heads, blocks)
-                for name, width in levels.items()
-            }
-        )
+        self.levels = tuple(name for name, _ in levels)
+        self.path = TextPath([width for _, width in levels], text_width, channels)
         self._wanted = text_width, clip
         self._clip: ClipText | None = None
 
@@ -116,26 +113,49 @@ class TextPrompted(SegmentationModel):
 
     def prompted_logits(self, features: Features, prompts: PromptBatch) -> Tensor:
         """Add what phrases say, then decode as the base model does."""
-        if any(prompts.text):
-            features = {**features, **self._told(features, prompts.text)}
-        return self.base.prompted_logits(features, prompts)
+        return self.learned_logits(features, prompts)[0]
 
-    def _told(self, features: Features, text: Sequence[str | None]) -> Features:
-        """Return the features that phrases change, for all images of a batch."""
+    def learned_logits(
+        self, features: Features, prompts: PromptBatch
+    ) -> tuple[Tensor, list[Auxiliary]]:
+        """Return the logits, and where the images agree with their phrases."""
+        if not any(prompts.text):
+            return self.base.prompted_logits(features, prompts), []
+        rows = [row for row, phrase in enumerate(prompts.text) if phrase]
+        at = torch.tensor(rows, device=self.device)
+        phrases = [prompts.text[row] or "" for row in rows]
+        maps, agreement = self._ask({n: features[n][at] for n in self.levels}, phrases)
+        told = dict(features)
+        for name, added in zip(self.levels, maps, strict=True):
+            known = features[name]
+            told[name] = known.index_add(0, at, added.to(known.dtype))
+        said = interpolate(agreement.float(), prompts.dense.shape[2:], mode="bilinear")
+        logits = self.base.prompted_logits(told, _with_first_guess(prompts, at, said))
+        spoken = torch.zeros_like(prompts.dense[:, :1])
+        everywhere = spoken.index_fill(0, at, 1).bool()
+        return logits, [Auxiliary(spoken.index_copy(0, at, said), inside=everywhere)]
+
+    def _ask(
+        self, features: Features, phrases: Sequence[str]
+    ) -> tuple[list[Tensor], Tensor]:
+        """Ask each image for its phrase; see `TextPath`."""
         if self._clip is None:
             raise ValueError(self.no_text)
-        rows = [row for row, phrase in enumerate(text) if phrase]
-        words = [self._clip(text[row] or "") for row in rows]
+        words = [self._clip(phrase) for phrase in phrases]
         tokens = pad_sequence(words, batch_first=True).to(self.device)
         length = torch.tensor([len(w) for w in words], device=self.device)
-        places = torch.arange(tokens.shape[1], device=self.device)
-        present = places < length[:, None]
-        told = {}
-        for name, path in self.paths.items():
-            at = torch.tensor(rows, device=self.device)
-            added = path(features[name][at], tokens, present)
-            told[name] = features[name].index_add(0, at, added.to(features[name].dtype))
-        return told
+        present = torch.arange(tokens.shape[1], device=self.device) < length[:, None]
+        levels = [features[name] for name in self.levels]
+        return self.path(levels, tokens, present)  # type: ignore[no-any-return]
+
+
+def _with_first_guess(prompts: PromptBatch, at: Tensor, said: Tensor) -> PromptBatch:
+    """Let what a phrase seems to mean be the previous mask where there is none."""
+    dense = prompts.dense.clone()
+    guess = said.sigmoid()
+    empty = ~(dense[at, :1] > 0).any(3, keepdim=True).any(2, keepdim=True)
+    dense[at, :1] = torch.where(empty, guess, dense[at, :1])
+    return replace(prompts, dense=dense)
 
 
 def give_clip(model: SegmentationModel, folder: Path | None) -> str:

@@ -34,7 +34,7 @@ def write_random_clip(folder: Path, words: Iterable[str], seed: int = 0) -> Path
     letters = [*ascii_lowercase, *digits, "-", ","]
     vocabulary = [*letters, *(f"{letter}</w>" for letter in letters)]
     merges = []
-    for word in sorted(words):
+    for word in sorted(words, key=lambda word: (-len(word), word)):
         parts = [*word[:-1], f"{word[-1]}</w>"]
         for n in range(1, len(parts)):
             pair = ("".join(parts[:n]), parts[n])
