@@ -17,6 +17,9 @@ from napari_segnext.models.ois.attention import Block, object_mask
 from napari_segnext.models.ois.order import OrderSource, geodesic_maps, order_maps
 from napari_segnext.models.prompt_batch import PromptBatch
 
+# Features that are the same everywhere have none.
+_LEAST_SPREAD = 1e-6
+
 
 @dataclass(frozen=True, slots=True)
 class FusionOptions:
@@ -97,6 +100,8 @@ class PromptFusion(nn.Module):
         self.leave = nn.Conv2d(channels, width, 1)
         if options.dense:
             self.dense = nn.Conv2d(2, channels, stride, stride)
+            # A click covers few pixels of a cell: it is heard from the first step.
+            nn.init.normal_(self.dense.weight, std=1 / stride)
         if options.sparse:
             self.positions = Positions(channels)
             self.kinds = nn.Embedding(3, channels)
@@ -122,12 +127,14 @@ class PromptFusion(nn.Module):
         -------
         (B, width, G, G)
         """
-        fused = self.enter(features)
+        # Features of an encoder may have any scale, prompts have that of one.
+        spread = features.std((1, 2, 3), keepdim=True) + _LEAST_SPREAD
+        fused = self.enter(features / spread)
         if self.options.dense:
             fused = fused + self.dense(prompts.dense[:, 1:])
         if self.options.sparse:
             fused = self._attend(fused, prompts, scale)
-        return features + self.leave(fused)  # type: ignore[no-any-return]
+        return features + spread * self.leave(fused)  # type: ignore[no-any-return]
 
     def _attend(
         self, features: Tensor, prompts: PromptBatch, scale: Tensor | None
