@@ -119,11 +119,6 @@ def measure(config: ModelConfig, device: str, sat_clicks: int) -> dict[str, floa
     }
 
 
-def best(turns: list[dict[str, float]]) -> dict[str, float]:
-    """Return the least of each number."""
-    return {name: min(turn[name] for turn in turns) for name in turns[0]}
-
-
 def show(rows: Mapping[str, Mapping[str, float]], against: str, title: str) -> None:
     """Print the table, with each time's ratio to one row."""
     table = Table("Model", "parameters, M", *COLUMNS.values(), title=title)
@@ -156,28 +151,27 @@ def main(
     if unknown:
         raise typer.BadParameter(f"no row {unknown}; there are {', '.join(family)}")
     torch.set_num_threads(1)
-    taken: dict[str, list[dict[str, float]]] = {name: [] for name in names}
+    usual = "SegNext SA x2" if "SegNext SA x2" in names else names[0]
+    place = "1 thread, CPU time" if device == "cpu" else torch.cuda.get_device_name()
+    result: dict[str, Any] = {
+        "device": place,
+        "turns": turns,
+        "sat_clicks_timed": sat_clicks,
+        "sat_extrapolated": sat_clicks < SAT_CLICKS,
+        "against": against if against in names else usual,
+        "rows": {},
+    }
     for turn in range(turns):
         for name in names:
             Console(stderr=True).print(f"turn {turn + 1} of {turns}: {name}")
-            taken[name].append(measure(family[name], device, sat_clicks))
-    rows = {name: best(each) for name, each in taken.items()}
-    usual = "SegNext SA x2" if "SegNext SA x2" in rows else names[0]
-    base = against if against in rows else usual
-    place = "1 thread, CPU time" if device == "cpu" else torch.cuda.get_device_name()
+            found = measure(family[name], device, sat_clicks)
+            known = result["rows"].get(name, found)
+            result["rows"][name] = {key: min(found[key], known[key]) for key in found}
+            if json is not None:  # what is there survives an interruption
+                json.write_text(json_format.dumps(result, indent=2) + "\n")
     sat = "measured" if sat_clicks == SAT_CLICKS else f"from {sat_clicks} of 256 clicks"
-    title = f"{place}; SAT {sat}; in brackets the ratio to {base}"
-    show(rows, base, title)
-    if json is not None:
-        said: dict[str, Any] = {
-            "device": place,
-            "turns": turns,
-            "sat_clicks_timed": sat_clicks,
-            "sat_extrapolated": sat_clicks < SAT_CLICKS,
-            "against": base,
-            "rows": rows,
-        }
-        json.write_text(json_format.dumps(said, indent=2) + "\n")
+    base = result["against"]
+    show(result["rows"], base, f"{place}; SAT {sat}; in brackets the ratio to {base}")
 
 
 if __name__ == "__main__":
