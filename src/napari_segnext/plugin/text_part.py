@@ -42,6 +42,8 @@ class TextPart(QWidget):
         self.folder = Path(given) if given else None
         self.field = QLineEdit()
         self.field.setClearButtonEnabled(True)
+        # A theme's own is too faint to be read where the field is disabled.
+        self.field.setStyleSheet("QLineEdit { placeholder-text-color: gray; }")
         self.field.returnPressed.connect(self._say)
         self.choose = make_button("CLIP…", "", narrow=True)
         self.choose.clicked.connect(self._choose_folder)
