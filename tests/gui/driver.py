@@ -73,7 +73,7 @@ class DiskEngine:
     def place(self, request):
         return request.plane, None
 
-    def embed(self, plane, turn):
+    def embed(self, plane, turn, near=None):
         if plane in self.embedded:
             return 0.0
         turn.make((plane, None))

@@ -133,3 +133,17 @@ def test_embedding_more_than_memory_holds_is_no_use_unless_it_is_kept(layers, tm
     assert "155 slices need about" in made.embed_all(PLANES[:1], 155, Turn())
     kept, _ = engine(layers, IntensityModel(TILED), tmp_path, True, memory_gb=1e-4)
     assert kept.embed_all(PLANES, 155, Turn()) == ""
+
+
+def test_embedding_begins_where_the_user_looks():
+    volume = Volume(np.zeros((1, 512, 512), np.uint8))
+    large = Engine(VolumePredictor(IntensityModel(TILED), volume), "double", False)
+    turn, near = Turn(), (500.0, 20.0)
+    assert large.embed(Plane(0, 0), turn, near) > 0
+    pyramid = large._predictor.at(Plane(0, 0)).pyramid
+    frames = [pyramid.frame(tile) for _, tile in turn.made]
+    away = [
+        np.hypot(f.top + f.height / 2 - near[0], f.left + f.width / 2 - near[1])
+        for f in frames
+    ]
+    assert len(frames) > 1 and away == sorted(away)

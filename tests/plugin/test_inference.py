@@ -36,7 +36,7 @@ class Desk:
         self.decoding = []
         model = build_model(ModelConfig("segnext", 64, arch=ARCH)).eval()
         for block in model.backbone.blocks:
-            block.register_forward_pre_hook(self._block)
+            block.norm1.register_forward_pre_hook(self._block)
         decode = model.decode
 
         def watched(*given):
@@ -66,6 +66,15 @@ class Desk:
         prompts = Prompts().click(y, 30)
         self.inference.decode(Request(1, plane, prompts, None, 0, ticket))
 
+    def embeds_ahead(self):
+        """Show a slice that is embedded, and wait until its neighbour is under way."""
+        self.inference.show_plane(HERE, [])
+        self.waits_until(lambda: self.shown == [HERE])
+        self.slow = True
+        self.inference.show_plane(HERE, [NEXT])
+        self.waits_until(self.in_block.is_set)
+        del self.shown[1:]
+
     def waits_until(self, condition):
         self._qtbot.waitUntil(lambda: bool(condition()), timeout=60_000)
 
@@ -80,10 +89,7 @@ def desk(qtbot):
 
 
 def test_click_during_a_prefetch_is_decoded_within_a_block(desk):
-    desk.inference.show_plane(HERE, [NEXT])
-    desk.waits_until(lambda: desk.shown == [HERE])
-    desk.slow = True
-    desk.waits_until(desk.in_block.is_set)
+    desk.embeds_ahead()
     begun = desk.blocks
     desk.click(HERE)
     desk.waits_until(lambda: desk.masks)
@@ -104,10 +110,7 @@ def test_click_on_a_slice_that_is_being_embedded_does_not_start_it_anew(desk):
 
 
 def test_slice_embedded_ahead_is_not_started_anew_when_it_is_shown(desk):
-    desk.inference.show_plane(HERE, [NEXT])
-    desk.waits_until(lambda: desk.shown == [HERE])
-    desk.slow = True
-    desk.waits_until(desk.in_block.is_set)
+    desk.embeds_ahead()
     desk.inference.show_plane(NEXT, [])
     desk.slow = False
     desk.waits_until(lambda: desk.shown == [HERE, NEXT])
@@ -124,3 +127,28 @@ def test_slice_is_not_called_ready_once_it_has_a_mask(desk):
     desk.inference.show_plane(NEXT, [])
     desk.waits_until(lambda: desk.shown)
     assert desk.shown == [NEXT]
+
+
+def test_turning_to_another_slice_never_waits_for_the_model(desk):
+    desk.slow = True
+    desk.inference.show_plane(HERE, [])
+    desk.waits_until(desk.in_block.is_set)
+    started = time.perf_counter()
+    for index in (2, 3, 0, 2):
+        desk.inference.show_plane(Plane(0, index), [])
+    assert time.perf_counter() - started < BLOCK_S
+    desk.slow = False
+    desk.waits_until(lambda: desk.shown == [NEXT])
+
+
+def test_how_long_an_embedding_takes_is_said_once_it_is_known(desk):
+    said = []
+    desk.inference.busy.connect(said.append)
+    desk.slow = True
+    for plane in (HERE, NEXT):
+        desk.inference.show_plane(plane, [])
+        desk.waits_until(lambda plane=plane: plane in desk.shown)
+    before, now = said
+    assert before == "Embedding …"
+    seconds = float(now.removeprefix("Embedding, about ").removesuffix(" s …"))
+    assert seconds >= round(BLOCKS * BLOCK_S)

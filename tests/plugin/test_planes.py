@@ -5,6 +5,7 @@ from napari.components import ViewerModel
 from napari_segnext.plugin.planes import (
     Axes,
     NoPlaneError,
+    looked_at,
     show_plane,
     shown_axis,
     shown_plane,
@@ -113,3 +114,19 @@ def test_show_plane_is_what_is_shown_then(plane):
     )
     show_plane(viewer, image, VOLUME, plane)
     assert shown_plane(viewer, image, VOLUME) == plane
+
+
+@pytest.mark.parametrize(
+    ("axis", "middle", "pixel"),
+    [(0, (10, 10.5), (2, 7)), (2, (24, 11), (5, 3)), (0, (-90, 900), (0, 6.9))],
+)
+def test_the_middle_of_the_view_is_a_pixel_of_the_plane(axis, middle, pixel):
+    viewer = ViewerModel()
+    image = viewer.add_image(
+        np.zeros((5, 6, 7)), scale=(3, 1, 0.5), translate=(9, 8, 7)
+    )
+    show_plane(viewer, image, VOLUME, Plane(axis, 2))
+    viewer.scene.camera.center = (0, *middle)
+    y, x = looked_at(viewer, image, VOLUME, Plane(axis, 2))
+    height, width = VOLUME.plane_shape(Plane(axis, 2))
+    assert (y, x) == (min(pixel[0], height - 1), min(pixel[1], width - 1))

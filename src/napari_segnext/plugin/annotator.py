@@ -274,7 +274,8 @@ class Annotator(QObject):
         if self._scribbles_hidden:
             self._scribbles_hidden = False
             self.prompts.scribbles.visible = True
-        self._inference.show_plane(plane, self._shown.neighbours())
+        shown = self._shown
+        self._inference.show_plane(plane, shown.neighbours(), shown.middle)
 
     def _plane_lost(self, why: str) -> None:
         if self.prompts.scribbles.visible:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from napari_segnext.plugin.inputs import Inputs
     from napari_segnext.plugin.worker import Turn
     from napari_segnext.predictor import Prediction
-    from napari_segnext.prompts import Plane
+    from napari_segnext.prompts import Plane, Point
     from napari_segnext.propagation import Annotated, Propagation
     from napari_segnext.session import Request
     from napari_segnext.volume import VolumePredictor
@@ -93,8 +93,13 @@ class Engine:
         error = self._predictor.store.disk_error
         return f"{_IN_MEMORY}: {error}" if error else ""
 
-    def embed(self, plane: Plane, turn: Turn) -> float:
+    def embed(self, plane: Plane, turn: Turn, near: Point | None = None) -> float:
         """Embed what a first click in a plane needs.
+
+        Parameters
+        ----------
+        near
+            Where the user looks, (y, x); default: the plane's centre.
 
         Returns
         -------
@@ -104,7 +109,7 @@ class Engine:
 
         started = perf_counter()
         at = self._predictor.at(plane)
-        tiles = at.first_tiles()
+        tiles = at.first_tiles(near)
         missing = [t for t in tiles if at.tile_key(t) not in self._predictor.store]
         for tile in missing:
             turn.make((plane, tile))

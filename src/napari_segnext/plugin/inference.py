@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segnext.plugin.worker import Job, Priority, Turn, Worker
-from napari_segnext.prompts import Plane
+from napari_segnext.prompts import Plane, Point
 
 if TYPE_CHECKING:
     from napari_segnext.plugin.engine import Engine
@@ -38,6 +38,8 @@ class Inference(QObject):
         self._engine: Engine | None = None
         self._plane: Plane | None = None
         self._neighbours: Sequence[Plane] = ()
+        self._near: Point | None = None
+        self._takes_s = 0.0
         self._unanswered: dict[Hashable, Request] = {}
         self._embedded: set[Plane] = set()
         self._told = False
@@ -61,6 +63,7 @@ class Inference(QObject):
     def load(self, name: str, load: Callable[[], Engine]) -> None:
         """Load a model; the requests that wait for one are answered afterwards."""
         self._engine = None
+        self._takes_s = 0.0
         self._embedded.clear()
         self._worker.discard(lambda job: self._owns(job))
         self.busy.emit(f"Loading {name} …")
@@ -72,9 +75,17 @@ class Inference(QObject):
             what="The model could not be loaded",
         )
 
-    def show_plane(self, plane: Plane, neighbours: Sequence[Plane]) -> None:
-        """Embed the displayed plane now, and its neighbours a little later."""
-        self._plane, self._neighbours = plane, neighbours
+    def show_plane(
+        self, plane: Plane, neighbours: Sequence[Plane], near: Point | None = None
+    ) -> None:
+        """Embed the displayed plane now, and its neighbours a little later.
+
+        Parameters
+        ----------
+        near
+            Where the user looks, (y, x): tiles there come first.
+        """
+        self._plane, self._neighbours, self._near = plane, neighbours, near
         self._told = False
         self._ahead.start()
         # What is under way for this very plane goes on; for others it is in the way.
@@ -86,8 +97,7 @@ class Inference(QObject):
             )
         )
         if self._engine is not None:
-            if plane not in self._embedded:
-                self.busy.emit("Embedding …")
+            self._say_embedding(plane)
             self._embed(plane, Priority.SHOWN)
 
     def decode(self, request: Request) -> None:
@@ -97,8 +107,7 @@ class Inference(QObject):
         engine = self._engine
         if engine is None:
             return
-        if request.plane not in self._embedded:
-            self.busy.emit("Embedding …")
+        self._say_embedding(request.plane)
         place = engine.place(request)
         self.submit(
             key,
@@ -155,13 +164,21 @@ class Inference(QObject):
         self.submit(
             ("embed", plane),
             priority,
-            partial(engine.embed, plane),
+            partial(engine.embed, plane, near=self._near),
             lambda ms: self._done_embedding(plane, ms),
             needs=lambda making: isinstance(making, tuple) and making[0] == plane,
         )
 
+    def _say_embedding(self, plane: Plane) -> None:
+        """Say that a plane has to be embedded first, and how long one took before."""
+        if plane not in self._embedded:
+            about = f", about {self._takes_s:.0f} s" if self._takes_s >= 1 else ""
+            self.busy.emit(f"Embedding{about} …")
+
     def _done_embedding(self, plane: Plane, milliseconds: float) -> None:
         self._embedded.add(plane)
+        if milliseconds:
+            self._takes_s = milliseconds / 1000
         # A mask has said it too, and more.
         if plane == self._plane and not self._told:
             self._told = True
@@ -173,12 +190,13 @@ class Inference(QObject):
         for request in list(self._unanswered.values()):
             self.decode(request)
         if self._plane is not None:
-            self.show_plane(self._plane, self._neighbours)
+            self.show_plane(self._plane, self._neighbours, self._near)
 
     def _decoded(self, key: Hashable, request: Request, prediction: Any) -> None:
         if self._unanswered.get(key) is request:
             del self._unanswered[key]
         self._embedded.add(request.plane)
+        self._takes_s = prediction.embed_ms / 1000 or self._takes_s
         self._told = self._told or request.plane == self._plane
         self.decoded.emit(request, prediction)
 

@@ -150,6 +150,18 @@ def shown_plane(viewer: ViewerModel, layer: Layer, axes: Axes) -> Plane:
     return plane
 
 
+def looked_at(
+    viewer: ViewerModel, layer: Layer, axes: Axes, plane: Plane
+) -> tuple[float, float]:
+    """Return the pixel (y, x) of the displayed plane nearest to the view's middle."""
+    camera = (getattr(viewer, "scene", None) or viewer).camera
+    world = np.array(viewer.dims.point, float)
+    world[list(viewer.dims.displayed)] = camera.center[-2:]
+    at = axes.to_plane([layer.world_to_data(world)], plane.axis)[0]
+    y, x = np.clip(at, 0, np.array(axes.plane_shape(plane)) - 1).tolist()
+    return y, x
+
+
 def show_plane(viewer: ViewerModel, layer: Layer, axes: Axes, plane: Plane) -> None:
     """Move the viewer to a plane of the layer, changing the axes only if needed."""
     if len(axes.shape) == 2:

@@ -6,8 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_segnext.plugin.planes import Axes, NoPlaneError, show_plane, shown_plane
-from napari_segnext.prompts import Plane
+from napari_segnext.plugin.planes import (
+    Axes,
+    NoPlaneError,
+    looked_at,
+    show_plane,
+    shown_plane,
+)
+from napari_segnext.prompts import Plane, Point
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -75,6 +81,13 @@ class ShownPlane(QObject):
     def go_to(self, plane: Plane) -> None:
         """Make the viewer show a plane."""
         show_plane(self._viewer, self._image, self._axes, plane)
+
+    @property
+    def middle(self) -> Point | None:
+        """The pixel (y, x) of the displayed plane in the middle of the view."""
+        if self.plane is None:
+            return None
+        return looked_at(self._viewer, self._image, self._axes, self.plane)
 
     def neighbours(self, reach: int = _REACH) -> list[Plane]:
         """Return the planes beside the displayed one, the nearest first."""
