@@ -92,8 +92,11 @@ class ModelConfig:
         """
         try:
             values = json.loads(text)
-            for name in {"mean", "std", "fill"} & values.keys():
-                values[name] = tuple(map(float, values[name]))
+            values["mean"] = tuple(map(float, values["mean"]))
+            values["std"] = tuple(map(float, values["std"]))
+            # Files of the first version do without.
+            if "fill" in values:
+                values["fill"] = tuple(map(float, values["fill"]))
             values["style"] = PromptStyle(**values["style"])
             if values["tiling"] is not None:
                 values["tiling"] = Tiling(**values["tiling"])

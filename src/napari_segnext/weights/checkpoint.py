@@ -165,9 +165,9 @@ def _read_safetensors(path: Path) -> Checkpoint:
         if published is not None:
             return Checkpoint(published, our_names(tensors))
         raise WeightsError(
-            f"{path} was not written by napari-segnext, and is no SAM, HQ-SAM or SAM 2 "
-            "of a published size made for the library transformers. Of SegNext, "
-            "convert the published .pth file instead"
+            f"{path} was not written by napari-segnext: its header has no model "
+            "configuration, and it is no SAM, HQ-SAM or SAM 2 of a published size made "
+            "for the library transformers. Of SegNext convert the published .pth file"
         )
     try:
         return Checkpoint(ModelConfig.from_json(metadata["config"]), tensors)
