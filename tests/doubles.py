@@ -46,5 +46,6 @@ class IntensityModel(SegmentationModel):
         positive, negative = dense[:, 1:2], dense[:, 2:3]
         level = (grey * positive).sum() / positive.sum().clamp(min=1)
         alike = 1 - 4 * (grey - level).abs() if positive.any() else 0 * grey
-        kept = torch.maximum(alike, dense[:, :1])
+        # A box alone is drawn as half a mask.
+        kept = torch.maximum(alike, (dense[:, :1] >= 0.5).float())
         return 20 * (torch.where(negative > 0, torch.zeros(()), kept) - 0.5)

@@ -39,6 +39,11 @@ def square(value: float = 1.0) -> np.ndarray:
     return image
 
 
+def corners(first, last):
+    """The four corners of a box, in order."""
+    return [first, (first[0], last[1]), last, (last[0], first[1])]
+
+
 # Making prompts
 
 
@@ -268,27 +273,27 @@ def test_the_order_of_regions_decides():
 
 
 @pytest.mark.parametrize(
-    "prompts",
+    ("prompts", "value"),
     [
-        Prompts().mask(square()),
-        Prompts().box((10, 20), (29, 39)),
-        Prompts().polygon([(10, 20), (10, 39), (29, 39), (29, 20)]),
+        (Prompts().mask(square()), 1),
+        (Prompts().box((10, 20), (29, 39)), 0.5),
+        (Prompts().polygon([(10, 20), (10, 39), (29, 39), (29, 20)]), 1),
     ],
 )
-def test_a_region_that_was_answered_is_not_drawn_again(prompts):
+def test_a_region_that_was_answered_is_not_drawn_again(prompts, value):
     corrected = square(0.2)
     prompts = prompts.click(15, 25, positive=False)
     again = drawn(prompts, previous=corrected, answered=1)
     np.testing.assert_array_equal(again[PREVIOUS], corrected)
     fresh = drawn(prompts, previous=corrected)
-    np.testing.assert_array_equal(fresh[PREVIOUS], square())
+    np.testing.assert_array_equal(fresh[PREVIOUS], square(value))
     np.testing.assert_array_equal(again[NEGATIVE], fresh[NEGATIVE])
 
 
 def test_a_region_after_the_answered_ones_is_drawn():
     prompts = Prompts().click(3, 3).box((10, 20), (29, 39))
     dense = drawn(prompts, previous=np.zeros((64, 64), np.float32), answered=1)
-    np.testing.assert_array_equal(dense[PREVIOUS], square())
+    np.testing.assert_array_equal(dense[PREVIOUS], square(0.5))
 
 
 # Boxes and polygons
@@ -308,7 +313,9 @@ def test_both_corners_of_a_box_lie_inside(prompts, size):
     channel = drawn(prompts, frame)[PREVIOUS]
     first, last = frame.to_model([(10, 20), (29, 39)]).astype(int).tolist()
     assert bounds(channel) == (first[0], last[0], first[1], last[1])
-    assert channel.sum() == (last[0] - first[0] + 1) * (last[1] - first[1] + 1)
+    assert np.count_nonzero(channel) == (last[0] - first[0] + 1) * (
+        last[1] - first[1] + 1
+    )
 
 
 def test_a_polygon_is_filled_between_its_vertices():
@@ -331,11 +338,16 @@ def test_a_region_thinner_than_a_pixel_is_still_drawn(prompts):
 
 @SIGNS
 @pytest.mark.parametrize(
-    ("region", "value"), [("previous", 1.0), ("previous-half", 0.5)]
+    ("prompts", "value"),
+    [
+        (Prompts().box, 0.5),
+        (lambda a, b, positive: Prompts().polygon(corners(a, b), positive), 1),
+    ],
+    ids=["box", "polygon"],
 )
-def test_regions_are_drawn_into_the_previous_mask(region, value, positive):
-    prompts = Prompts().box((10, 20), (29, 39), positive)
-    dense = drawn(prompts, region=region, previous=square(0.3))
+def test_regions_are_drawn_into_the_previous_mask(prompts, value, positive):
+    prompts = prompts((10, 20), (29, 39), positive)
+    dense = drawn(prompts, previous=square(0.3))
     wanted = square(value) if positive else square(0)
     np.testing.assert_allclose(dense[PREVIOUS], wanted)
     assert not dense[1:].any()

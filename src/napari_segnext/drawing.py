@@ -18,9 +18,11 @@ from skimage.draw import line, polygon2mask
 from napari_segnext.frame import Frame, Point, Region
 from napari_segnext.resample import FloatArray
 
-RegionDrawing: TypeAlias = Literal[
-    "previous", "previous-half", "positive", "outline", "sparse"
-]
+RegionDrawing: TypeAlias = Literal["previous", "positive", "outline", "sparse"]
+
+# What a box, which holds more than its object, counts for as a previous mask: measured,
+# see docs/models/tiny.md.
+_BOX = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +35,7 @@ class PromptStyle:
         Radius of a click's disk in model pixels; 0 is a single pixel.
     region
         How boxes and polygons are drawn. ``"previous"``: filled into the
-        previous-mask channel. ``"previous-half"``: the same with the value 0.5.
+        previous-mask channel, polygons with 1, boxes with 0.5.
         ``"positive"``: filled into the channel of their sign. ``"outline"``:
         their outline in the channel of their sign, as wide as a click's disk.
         ``"sparse"``, for models that take boxes and points as such: a positive box is
@@ -98,12 +100,16 @@ def draw_outlined(
     outline: FloatArray,
     positive: bool,
     style: PromptStyle,
+    *,
+    is_box: bool,
     answered: bool,
 ) -> None:
     """Draw a box or polygon, by its (N, 2) model points, as the style says.
 
     Parameters
     ----------
+    is_box
+        Whether it is drawn around the object, not along it.
     answered
         Whether the previous mask answers it already; it is not drawn over that.
     """
@@ -119,7 +125,7 @@ def draw_outlined(
     if style.region == "positive" or (style.region == "sparse" and not positive):
         np.maximum(channel, filled, out=channel)
     if style.region != "positive" and not answered:
-        blend(dense[0], filled, positive, 0.5 if style.region == "previous-half" else 1)
+        blend(dense[0], filled, positive, _BOX if is_box else 1)
 
 
 def blend(

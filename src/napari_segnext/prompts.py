@@ -327,9 +327,14 @@ class Prompts:
                 case Box(positive=True) if style.region == "sparse":
                     pass
                 case Box() | Polygon():
-                    seen = number < answered
-                    outline = frame.to_model(prompt.outline)
-                    draw_outlined(dense, outline, prompt.positive, style, seen)
+                    draw_outlined(
+                        dense,
+                        frame.to_model(prompt.outline),
+                        prompt.positive,
+                        style,
+                        is_box=isinstance(prompt, Box),
+                        answered=number < answered,
+                    )
                 case Mask(region) if number >= answered:
                     blend(dense[0], coverage(region, frame), prompt.positive)
         return dense

@@ -176,7 +176,7 @@ def _with_drawn(prompts: PromptBatch) -> tuple[Tensor, Tensor]:
     Without a positive click a positive scribble, else the previous mask, gets one;
     without a negative click a negative scribble does.
     """
-    previous, positive, negative = (prompts.dense > 0.5).unbind(1)
+    previous, positive, negative = (prompts.dense >= 0.5).unbind(1)
     scribbled = positive.any(2).any(1)[:, None, None]
     drawn = torch.stack([torch.where(scribbled, positive, previous), negative], 1)
     clicked = torch.stack([(prompts.signs == s).any(1) for s in (1, -1)], 1)
