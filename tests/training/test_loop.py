@@ -27,6 +27,8 @@ OPTIONS = Options(
     warmup=1,
     averaging=0.5,
     workers=0,
+    # With seed 0 it depends on rounding where a correction falls.
+    seed=1,
 )
 
 
