@@ -37,7 +37,7 @@ class BlobPredictor:
         total = np.zeros((height, width), np.float32)
         for prompt in prompts:
             dense = Prompts((prompt,)).to_dense(frame, PromptStyle(self.radius))
-            drawn = dense[:, :height, :width].max(0)
+            drawn = dense[:, :height, :width].any(0)
             total = np.maximum(total, drawn) if prompt.positive else total * (1 - drawn)
         return Answer(gaussian_filter(total, 1.0))
 

@@ -101,7 +101,7 @@ def test_nothing_acknowledged_is_lost_wherever_it_ends(
 @pytest.mark.parametrize("left", ["", "half"])
 def test_half_written_new_journal_is_no_danger(tmp_path, annotate_and_kill, left):
     path = tmp_path / "image.tif.segnext-journal"
-    annotate_and_kill(path, 1, 500)
+    annotate_and_kill(path, 1, 4, "sync")
     before = read_journal(path)
     path.with_name(path.name + ".new").write_text(left)
     annotate_and_kill(path, 2, where="renamed")

@@ -61,7 +61,7 @@ def test_boxes_and_polygons_follow_the_object() -> None:
     for seed in range(200):
         prompts = first_prompts(mask, np.random.default_rng(seed))
         if isinstance(prompts.items[0], (Box, Polygon)):
-            drawn = prompts.to_dense(identity_frame(96), PromptStyle(2))[0] > 0.5
+            drawn = prompts.to_dense(identity_frame(96), PromptStyle(2))[0] > 0
             overlaps.append((drawn & mask).sum() / (drawn | mask).sum())
     assert len(overlaps) > 10
     assert np.mean(overlaps) > 0.65
