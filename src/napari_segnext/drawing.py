@@ -113,6 +113,8 @@ def draw_outlined(
     answered
         Whether the previous mask answers it already; it is not drawn over that.
     """
+    if style.region == "sparse" and is_box and positive:
+        return
     closed = np.concatenate([outline, outline[:1]])
     channel = dense[1 if positive else 2]
     if style.region == "outline":

@@ -324,8 +324,6 @@ class Prompts:
                     draw_painted(dense[channel], painted, frame)
                 case Scribble(path, width):
                     draw_stroke(dense[channel], path, width, frame, style)
-                case Box(positive=True) if style.region == "sparse":
-                    pass
                 case Box() | Polygon():
                     draw_outlined(
                         dense,
