@@ -304,7 +304,7 @@ def train(
         str,
         typer.Option(
             help="tiny, small, vitb-sa1, vitb-sa2, ois-tiny, ois-small, ois-base, "
-            "tiny-ref, vitb-sa2-ref, text-tiny or text-vitb-sa2."
+            "tiny-ref, vitb-sa2-ref, sam-vitb-ref, text-tiny or text-vitb-sa2."
         ),
     ] = "tiny",
     data: Annotated[
