@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -118,6 +118,18 @@ def quality(model: SegmentationModel, path: Path, limit: int) -> dict[str, float
     return {f"{path.stem} {k}": miou[k - 1] for k in _CLICKS}
 
 
+def report(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Write the rows, one a variant, to a file, and print them as a table."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(rows, indent=2) + "\n")
+    table = Table(*rows[0], box=None)
+    for row in rows:
+        table.add_row(
+            *(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values())
+        )
+    Console().print(table)
+
+
 def main(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and results.")],
     validation: Annotated[list[Path] | None, typer.Option(help="Set of pairs.")] = None,
@@ -141,14 +153,7 @@ def main(
         for path in validation or [] if steps else []:
             row |= quality(model, path, limit)
         rows.append(row)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "ois.json").write_text(json.dumps(rows, indent=2) + "\n")
-    table = Table(*rows[0], box=None)
-    for row in rows:
-        table.add_row(
-            *(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values())
-        )
-    Console().print(table)
+    report(rows, out / "ois.json")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ interrupted training goes on where it was. Times are processor time, best of sev
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -20,14 +19,13 @@ from typing import Annotated, Any
 import torch
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from napari_segnext import load_model
 from napari_segnext.models import SegmentationModel, build_model
 from napari_segnext.training.loop import Trainer
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.train import options_of
-from ois import cost, quality
+from ois import cost, quality, report
 
 RECIPE = RECIPES["tiny-ref"]
 VARIANTS: dict[str, dict[str, Any] | None] = {
@@ -80,14 +78,7 @@ def main(
         for path in validation or [] if steps else []:
             row |= quality(model, path, limit)
         rows.append(row)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "sam_ref.json").write_text(json.dumps(rows, indent=2) + "\n")
-    table = Table(*rows[0], box=None)
-    for row in rows:
-        table.add_row(
-            *(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values())
-        )
-    Console().print(table)
+    report(rows, out / "sam_ref.json")
 
 
 if __name__ == "__main__":
