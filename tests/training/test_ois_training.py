@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 pytest.importorskip("cv2", reason="training needs the extra `train`")
 pytest.importorskip("accelerate", reason="training needs the extra `train`")
 
+from tests.training.pictures import squares
+
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
 from napari_segnext.models.ois.ois import OIS
 from napari_segnext.prompts import PromptStyle
-from napari_segnext.training.data import LabelledImage
 from napari_segnext.training.loop import Options, Trainer
 from napari_segnext.training.starts import load_weights
 from napari_segnext.training.train import options_of, train
@@ -39,16 +39,6 @@ def network(name: str, seed: int = 0) -> SegmentationModel:
     torch.manual_seed(seed)
     config = ModelConfig(name, SIZE[name], style=PromptStyle(2), arch=ARCH[name])
     return build_model(config)
-
-
-def squares(rng: np.random.Generator) -> LabelledImage:
-    """Draw two squares of one brightness on a dark, noisy ground."""
-    labels = np.zeros((96, 96), np.int32)
-    for number in (1, 2):
-        y, x = rng.integers(0, 60, 2)
-        labels[y : y + 30, x : x + 30] = number
-    image = 90 * (labels > 0) + rng.integers(0, 30, labels.shape)
-    return LabelledImage.of(image.astype(np.uint8), [labels])
 
 
 def options(name: str, **changed: float) -> Options:

@@ -12,6 +12,8 @@ import torch
 pytest.importorskip("cv2", reason="training needs the extra `train`")
 pytest.importorskip("accelerate", reason="training needs the extra `train`")
 
+from tests.training.pictures import squares
+
 from napari_segnext import Predictor, Prompts
 from napari_segnext.models import ModelConfig, build_model
 from napari_segnext.models.base import Auxiliary
@@ -19,7 +21,6 @@ from napari_segnext.models.reference import reference_config
 from napari_segnext.models.sam_ref.sam_ref import SamRef
 from napari_segnext.prompts import PromptStyle
 from napari_segnext.training.crops import padded_image
-from napari_segnext.training.data import LabelledImage
 from napari_segnext.training.finetune import options_of as finetuning_options
 from napari_segnext.training.loop import Options, Trainer
 from napari_segnext.training.losses import (
@@ -62,16 +63,6 @@ def network(seed: int = 0, **changed: Any) -> SamRef:
     model = build_model(ModelConfig("sam-ref", SIZE, style=PromptStyle(2), arch=arch))
     assert isinstance(model, SamRef)
     return model
-
-
-def squares(rng: np.random.Generator) -> LabelledImage:
-    """Draw two squares of one brightness on a dark, noisy ground."""
-    labels = np.zeros((96, 96), np.int32)
-    for number in (1, 2):
-        y, x = rng.integers(0, 60, 2)
-        labels[y : y + 30, x : x + 30] = number
-    image = 90 * (labels > 0) + rng.integers(0, 30, labels.shape)
-    return LabelledImage.of(image.astype(np.uint8), [labels])
 
 
 def test_a_refiner_learns_and_leaves_its_base_as_it_is(tmp_path: Path) -> None:
