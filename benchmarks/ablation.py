@@ -1,10 +1,12 @@
 """Take SegNext apart: what dense fusion, disks and self-attention are worth.
 
-Trains variants of `small` on the same data with the same seed and number of steps,
-evaluates each with simulated clicks, prints a table and writes JSON. An interrupted
-run goes on where it was. Needs the extra ``train``.
+Trains variants of `small` on the same data from the same encoder with the same seed
+and number of steps, evaluates each with simulated clicks, prints a table and writes
+JSON. An interrupted run goes on where it was. Needs the extra ``train``.
 
-    python benchmarks/ablation.py --data DATA --validation SET --out DIR --steps 3000
+    napari-segnext distil --model small --data DATA --out START
+    python benchmarks/ablation.py --start START/start.safetensors --data DATA \
+        --validation SET --out DIR --steps 3000
 
 The variants:
 
@@ -45,8 +47,10 @@ from napari_segnext.models import ModelConfig, PromptBatch, SegmentationModel
 from napari_segnext.models import build_model as build_segnext
 from napari_segnext.models.base import Features
 from napari_segnext.models.segnext import SegNext
-from napari_segnext.training.loop import Options, Trainer
+from napari_segnext.training.clicks import Trainer
+from napari_segnext.training.loop import Options
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
+from napari_segnext.training.starts import load_alike
 from napari_segnext.training.train import options_of
 
 VARIANTS = ("sparse", "pixels", "sa0", "sa1", "sa2")
@@ -95,10 +99,15 @@ def build(variant: str) -> SegmentationModel:
     )
 
 
-def train(variant: str, data: Path | None, out: Path, options: Options) -> Predictor:
+def train(
+    variant: str, start: Path | None, data: Path | None, out: Path, options: Options
+) -> Predictor:
     """Train a variant, or read it back."""
     torch.manual_seed(options.seed)
-    trainer = Trainer(build(variant), bundled_mixture(data), out / variant, options)
+    model = build(variant)
+    if start is not None:
+        load_alike(str(start))(model)
+    trainer = Trainer(model, bundled_mixture(data), out / variant, options)
     return Predictor(trainer.run(Console().print).eval())
 
 
@@ -115,6 +124,9 @@ def main(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and results.")],
     validation: Annotated[list[Path], typer.Option(help="Sets of pairs; repeat.")],
     data: Annotated[Path | None, typer.Option(help="Folder of .npz files.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="A `small` whose encoder all start with.")
+    ] = None,
     variant: Annotated[list[str] | None, typer.Option(help="Default: all.")] = None,
     steps: Annotated[int, typer.Option(help="Per variant.")] = 3000,
     limit: Annotated[int, typer.Option(help="Objects per set.")] = 100,
@@ -124,13 +136,13 @@ def main(
     options = options_of("small", steps=steps, seed=seed, workers=workers)
     rows = []
     for name in variant or VARIANTS:
-        predictor = train(name, data, out, options)
+        predictor = train(name, start, data, out, options)
         parameters = sum(p.numel() for p in predictor.model.parameters())
         for path in validation:
             miou = measure(predictor, path, limit)
             row = {"variant": name, "parameters": parameters, "set": path.stem}
             rows.append({**row, "steps": steps, "miou": miou})
-    (out / "ablation.json").write_text(json.dumps(rows, indent=2) + "\n")
+            (out / "ablation.json").write_text(json.dumps(rows, indent=2) + "\n")
     table = Table("variant", "set", *(f"click {k}" for k in _CLICKS), box=None)
     for row in rows:
         values = cast("dict[str, float]", row["miou"]).values()

@@ -36,7 +36,8 @@ from napari_segnext.evaluation import (
 )
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
 from napari_segnext.prompts import Frame, Prompts
-from napari_segnext.training.loop import Options, Trainer
+from napari_segnext.training.clicks import Trainer
+from napari_segnext.training.loop import Options
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.starts import load_imagenet_encoder
 from napari_segnext.training.train import options_of

@@ -22,7 +22,7 @@ from rich.console import Console
 
 from napari_segnext import load_model
 from napari_segnext.models import SegmentationModel, build_model
-from napari_segnext.training.loop import Trainer
+from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.train import options_of
 from ois import cost, quality, report

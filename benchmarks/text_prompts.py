@@ -32,9 +32,9 @@ from napari_segnext.models import build_model
 from napari_segnext.models.text.clip import read_clip
 from napari_segnext.models.text.prompted import TextPrompted
 from napari_segnext.prompts import BoolArray
+from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.generated.named import PHRASES, NamedPair, named_pair
 from napari_segnext.training.generated.random_clip import write_random_clip
-from napari_segnext.training.loop import Trainer
 from napari_segnext.training.named import named_objects
 from napari_segnext.training.phrases import write_phrases
 from napari_segnext.training.recipes import RECIPES, data_set

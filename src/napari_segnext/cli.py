@@ -357,6 +357,33 @@ def train(
 
 
 @app.command()
+def distil(
+    out: Annotated[Path, typer.Option(help="Folder; a training in it is resumed.")],
+    model: Annotated[str, typer.Option(help="A SegNext that has a recipe.")] = "small",
+    teacher: Annotated[
+        str, typer.Option(help="Name or file of the model to learn from.")
+    ] = "tiny",
+    data: Annotated[
+        Path | None, typer.Option(help="Folder; else generated images alone.")
+    ] = None,
+    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")] = 1500,
+    images: Annotated[int, typer.Option(min=1, help="Images per step.")] = 8,
+    rate: Annotated[float, typer.Option(help="Learning rate.")] = 1e-3,
+    seed: int = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Loader processes.")] = 1,
+) -> None:
+    """Make a start for `train`: an encoder that sees what another model sees."""
+    from napari_segnext.training.distil import distil as run
+    from napari_segnext.training.train import options_of
+
+    given = {"steps": steps, "images": images, "rate": rate, "seed": seed}
+    options = options_of(model, **given, objects=1, workers=workers)
+    console = Console()
+    path = run(model, teacher, out, data, options, report=console.print)
+    console.print(f"wrote {path}")
+
+
+@app.command()
 def finetune(
     data: Annotated[
         Path, typer.Option(help="Folder with image/ and annotation/, same names.")

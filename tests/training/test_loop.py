@@ -12,8 +12,9 @@ pytest.importorskip("cv2", reason="training needs the extra `train`")
 
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
 from napari_segnext.prompts import PromptStyle
+from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.data import LabelledImage
-from napari_segnext.training.loop import Options, Trainer
+from napari_segnext.training.loop import Options
 
 CONFIG = ModelConfig(
     "tiny", 64, resize="pad", style=PromptStyle(2), arch={"widths": [8, 8, 8, 16]}

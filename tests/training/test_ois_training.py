@@ -15,7 +15,8 @@ from tests.training.pictures import squares
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
 from napari_segnext.models.ois.ois import OIS
 from napari_segnext.prompts import PromptStyle
-from napari_segnext.training.loop import Options, Trainer
+from napari_segnext.training.clicks import Trainer
+from napari_segnext.training.loop import Options
 from napari_segnext.training.starts import load_weights
 from napari_segnext.training.train import options_of, train
 from napari_segnext.weights import load_model, save_model

@@ -20,9 +20,10 @@ from napari_segnext.models.base import Auxiliary
 from napari_segnext.models.reference import reference_config
 from napari_segnext.models.sam_ref.sam_ref import SamRef
 from napari_segnext.prompts import PromptStyle
+from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.crops import padded_image
 from napari_segnext.training.finetune import options_of as finetuning_options
-from napari_segnext.training.loop import Options, Trainer
+from napari_segnext.training.loop import Options
 from napari_segnext.training.losses import (
     auxiliary_pair,
     dice_loss,

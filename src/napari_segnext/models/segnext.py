@@ -89,6 +89,9 @@ class SegNext(SegmentationModel):
     def _initialise(self) -> None:
         """Start as ViTs are started: truncated normal, no bias."""
         nn.init.trunc_normal_(self.backbone.pos_embed, std=0.02)
+        # A map is nearly empty: with the usual start a click would hardly be felt.
+        prompts = self.visual_prompts_encoder.proj
+        nn.init.normal_(prompts.weight, std=1 / prompts.stride[0])
         for module in self.modules():
             if isinstance(module, nn.Linear):
                 nn.init.trunc_normal_(module.weight, std=0.02)

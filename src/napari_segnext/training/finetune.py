@@ -13,10 +13,11 @@ from napari_segnext.evaluation import Result, Sample, Settings, evaluate
 from napari_segnext.evaluation.sample import select_objects
 from napari_segnext.models import ModelConfig, SegmentationModel
 from napari_segnext.predictor import Predictor
+from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.crops import around_object, padded_image, whole_image
 from napari_segnext.training.data import Crop, Source
 from napari_segnext.training.folders import hold_out, read_folders
-from napari_segnext.training.loop import Options, Trainer
+from napari_segnext.training.loop import Options
 from napari_segnext.training.sources import (
     DataSet,
     generated_em,

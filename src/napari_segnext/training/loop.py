@@ -1,4 +1,4 @@
-"""The training loop: iterative click simulation, checkpoints, exact resume.
+"""The training loop: batches, steps, checkpoints, exact resume.
 
 Devices are HuggingFace accelerate's affair: one CPU, one GPU or, under
 ``accelerate launch``, many of them run the same code.
@@ -9,10 +9,11 @@ from __future__ import annotations
 import csv
 import os
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import torch
@@ -21,18 +22,9 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from napari_segnext.models import PromptBatch, SegmentationModel
-from napari_segnext.models.base import Auxiliary
-from napari_segnext.prompts import BoolArray, Prompts
-from napari_segnext.training.crops import around_object
 from napari_segnext.training.data import Crop, Mixture, Sample, Source
-from napari_segnext.training.losses import (
-    auxiliary_pair,
-    dice_loss,
-    normalised_focal_loss,
-)
-from napari_segnext.training.named import prompts_for
-from napari_segnext.training.simulate import correction, identity_frame
+
+Learner = TypeVar("Learner", bound=nn.Module)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,40 +78,18 @@ class Options:
     checkpoint_minutes: float = 4.0
 
 
-class _Pass(nn.Module):
-    """One forward pass, as a module, so that gradients meet across processes."""
-
-    def __init__(self, model: SegmentationModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(
-        self,
-        images: Tensor,
-        objects: int,
-        simulate: Callable[[Mapping[str, Tensor]], PromptBatch],
-    ) -> tuple[Tensor, list[Auxiliary]]:
-        """Embed (B, 3, S, S) images once and decode `objects` of each.
-
-        `simulate` turns features into the prompts of the B x objects decodes.
-        """
-        normalised = (images - self.model.mean) / self.model.std
-        features = {
-            name: tensor.repeat_interleave(objects, 0)
-            for name, tensor in self.model.image_features(normalised).items()
-        }
-        prompts = simulate({name: t.detach() for name, t in features.items()})
-        logits, auxiliary = self.model.learned_logits(features, prompts)
-        return logits.float(), auxiliary
-
-
-class Trainer:
+class TrainingLoop(ABC, Generic[Learner]):
     """Train a model, in a folder that holds its checkpoint and its metrics.
+
+    What is learned from a batch is up to the subclass.
 
     Parameters
     ----------
     model
         With freshly initialised or pretrained weights.
+    network
+        One forward pass with the model's weights, as a module, so that gradients meet
+        across processes.
     sources
         Name -> (source, weight).
     folder
@@ -132,11 +102,12 @@ class Trainer:
 
     def __init__(
         self,
-        model: SegmentationModel,
+        model: Learner,
+        network: nn.Module,
         sources: Mapping[str, tuple[Source, float]],
         folder: Path,
         options: Options,
-        crop: Crop = around_object,
+        crop: Crop,
     ) -> None:
         self.model, self.sources = model, sources
         self.folder, self.options, self.crop = folder, options, crop
@@ -154,7 +125,7 @@ class Trainer:
             weight_decay=options.weight_decay,
             fused=True,
         )
-        self.network, self.optimizer = self.accelerator.prepare(_Pass(model), optimizer)
+        self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._factor)
         self.average = AveragedModel(
             model,
@@ -173,7 +144,7 @@ class Trainer:
         """The file that a training resumes from."""
         return self.folder / "checkpoint.pt"
 
-    def run(self, report: Callable[[Mapping[str, float]], None]) -> SegmentationModel:
+    def run(self, report: Callable[[Mapping[str, float]], None]) -> Learner:
         """Train to the last step and return the averaged model.
 
         Parameters
@@ -201,6 +172,10 @@ class Trainer:
         self.save()
         return self.average.module  # type: ignore[return-value]
 
+    @abstractmethod
+    def learn(self, samples: Sequence[Sample]) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of a batch of crops, and what is reported of it."""
+
     def save(self) -> None:
         """Write the checkpoint, replacing the last one at once."""
         if not self.accelerator.is_main_process:
@@ -213,7 +188,6 @@ class Trainer:
                 "average": self.average.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "schedule": self.schedule.state_dict(),
-                "config": self.model.config.to_json(),
             },
             partial,
         )
@@ -258,31 +232,13 @@ class Trainer:
             data, options.images, num_workers=options.workers, collate_fn=list
         )
 
-    def _train(self, samples: list[Sample]) -> dict[str, float]:
+    def _train(self, samples: Sequence[Sample]) -> dict[str, float]:
         """Take one step on a batch of crops."""
-        options, device = self.options, self.accelerator.device
-        place = [options.seed, 1, self.step, self.accelerator.process_index]
-        rng = np.random.default_rng(place)
         self.network.train()
         if self._encoder is not None:
             # Statistics of a pretrained encoder are better than those of a few crops.
             self._encoder.eval()
-        images = torch.from_numpy(np.stack([s.image for s in samples]))
-        masks = np.concatenate([s.masks for s in samples])
-        first = [p for s in samples for p in prompts_for(s, rng)]
-        target = torch.from_numpy(masks[:, None].astype(np.float32)).to(device)
-        logits, auxiliary = self.network(
-            images.permute(0, 3, 1, 2).to(device),
-            options.objects,
-            lambda features: self._simulate(features, first, masks, rng),
-        )
-        focal = normalised_focal_loss(logits, target)
-        dice = dice_loss(logits, target)
-        loss = focal + options.dice * dice
-        for learned in auxiliary:
-            beside = auxiliary_pair(learned, target)
-            both = normalised_focal_loss(*beside) + options.dice * dice_loss(*beside)
-            loss = loss + options.auxiliary * both
+        loss, row = self.learn(samples)
         self.optimizer.zero_grad()
         self.accelerator.backward(loss)
         self.accelerator.clip_grad_norm_(self.model.parameters(), 1.0)
@@ -290,39 +246,7 @@ class Trainer:
         self.schedule.step()
         self.average.update_parameters(self.model)
         self.step += 1
-        return {
-            "focal": focal.item(),
-            "dice": dice.item(),
-            "iou": _iou(logits.detach() > 0, target > 0.5),
-        }
-
-    @torch.no_grad()
-    def _simulate(
-        self,
-        features: Mapping[str, Tensor],
-        first: Sequence[Prompts],
-        masks: BoolArray,
-        rng: np.random.Generator,
-    ) -> PromptBatch:
-        """Return the prompts after the first ones and some corrections."""
-        device = self.accelerator.device
-        style = self.model.config.style
-        frame = identity_frame(self.options.size)
-        prompts = list(first)
-        given = [p.to_model(frame, style) for p in prompts]
-        rounds = int(rng.integers(self.options.corrections + 1))
-        for _ in range(rounds):
-            logits = self.model.prompted_logits(
-                dict(features), PromptBatch.of(given, device)
-            )
-            probability = logits.float().sigmoid().cpu().numpy()[:, 0]
-            for n, (predicted, mask) in enumerate(zip(probability, masks, strict=True)):
-                answered = len(prompts[n])
-                click = correction(predicted > 0.5, mask, rng)
-                if click is not None:
-                    prompts[n] = prompts[n].click(*click)
-                given[n] = prompts[n].to_model(frame, style, predicted, answered)
-        return PromptBatch.of(given, device)
+        return row
 
     def _log(self, row: Mapping[str, float]) -> None:
         path = self.folder / "metrics.csv"
@@ -332,9 +256,3 @@ class Trainer:
             if new:
                 writer.writeheader()
             writer.writerow(row)
-
-
-def _iou(predicted: Tensor, target: Tensor) -> float:
-    overlap = (predicted & target).sum((1, 2, 3))
-    union = (predicted | target).sum((1, 2, 3))
-    return float((overlap / union.clamp(min=1)).mean())

@@ -206,20 +206,23 @@ RECIPES = {
         levels=[("image", 768)],
         channels=256,
     ),
+    # Learns the features of `tiny` first, with `napari-segnext distil`.
     "small": Recipe(
         replace(
             _TINY,
             architecture="segnext",
+            size=128,
             arch={
+                "patch_size": 8,
                 "embed_dim": 192,
                 "depth": 6,
                 "num_heads": 6,
                 "fusion_depth": 2,
-                "neck_channels": [48, 96, 192, 384],
-                "head_channels": 96,
+                "neck_channels": [32, 64, 128, 256],
+                "head_channels": 64,
             },
         ),
-        {"size": 256, "images": 4, "objects": 3, "rate": 5e-4, "encoder_rate": 5e-4},
+        {"size": 128, "images": 4, "corrections": 6, "rate": 5e-4, "averaging": 0.995},
     ),
     **{name: _vit_base(name) for name in ("vitb-sa1", "vitb-sa2")},
 }

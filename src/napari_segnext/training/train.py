@@ -11,8 +11,9 @@ import torch
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
 from napari_segnext.models.text.clip import read_clip
 from napari_segnext.models.text.prompted import TextPrompted
+from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.data import Source
-from napari_segnext.training.loop import Options, Trainer
+from napari_segnext.training.loop import Options
 from napari_segnext.training.phrases import PHRASES
 from napari_segnext.training.recipes import RECIPES, TEXT, bundled_mixture, data_set
 from napari_segnext.training.starts import load_weights
