@@ -37,7 +37,7 @@ LAYERS = (
         "plugin",
     ),
     ("demo",),
-    ("cli_models",),
+    ("cli_models", "cli_training"),
     ("cli",),
     ("__main__",),
 )

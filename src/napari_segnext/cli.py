@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from napari_segnext import __version__
 from napari_segnext.cli_models import Device, models
+from napari_segnext.cli_training import distil, finetune, train
 
 if TYPE_CHECKING:
     from napari_segnext.session import Session
@@ -297,119 +298,6 @@ def evaluate(
     )
 
 
-@app.command()
-def train(
-    out: Annotated[Path, typer.Option(help="Folder; a training in it is resumed.")],
-    model: Annotated[
-        str,
-        typer.Option(
-            help="tiny, small, vitb-sa1, vitb-sa2, ois-tiny, ois-small, ois-base, "
-            "tiny-ref, vitb-sa2-ref, sam-vitb-ref, text-tiny or text-vitb-sa2."
-        ),
-    ] = "tiny",
-    data: Annotated[
-        Path | None, typer.Option(help="Folder; else generated images alone.")
-    ] = None,
-    dataset: Annotated[
-        str,
-        typer.Option(
-            help="bundled (.npz files), COCOLVIS, HQSeg44K, pairs or phrases."
-        ),
-    ] = "bundled",
-    start: Annotated[
-        Path | None,
-        typer.Option(
-            help="Weights to start from: a model's, MAE's or Depth Anything's."
-        ),
-    ] = None,
-    steps: Annotated[
-        int | None, typer.Option(min=1, help="Optimiser steps in all.")
-    ] = None,
-    images: Annotated[
-        int | None, typer.Option(min=1, help="Images per step and process.")
-    ] = None,
-    rate: Annotated[float | None, typer.Option(help="Learning rate.")] = None,
-    text: Annotated[
-        Path | None, typer.Option(help="Folder of a CLIP, for models with phrases.")
-    ] = None,
-    seed: int = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Loader processes.")] = 1,
-) -> None:
-    """Train a model by its recipe; needs the extra train."""
-    from napari_segnext.training.train import options_of
-    from napari_segnext.training.train import train as run
-
-    options = options_of(
-        model, steps=steps, images=images, rate=rate, seed=seed, workers=workers
-    )
-    console = Console()
-    path = run(
-        model,
-        out,
-        data,
-        options,
-        layout=dataset,
-        start=start,
-        text=text,
-        report=console.print,
-    )
-    console.print(f"wrote {path}")
-
-
-@app.command()
-def distil(
-    out: Annotated[Path, typer.Option(help="Folder; a training in it is resumed.")],
-    model: Annotated[str, typer.Option(help="A SegNext that has a recipe.")] = "small",
-    teacher: Annotated[
-        str, typer.Option(help="Name or file of the model to learn from.")
-    ] = "tiny",
-    data: Annotated[
-        Path | None, typer.Option(help="Folder; else generated images alone.")
-    ] = None,
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps in all.")] = 1500,
-    images: Annotated[int, typer.Option(min=1, help="Images per step.")] = 8,
-    rate: Annotated[float, typer.Option(help="Learning rate.")] = 1e-3,
-    seed: int = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Loader processes.")] = 1,
-) -> None:
-    """Make a start for `train`: an encoder that sees what another model sees."""
-    from napari_segnext.training.distil import distil as run
-    from napari_segnext.training.train import options_of
-
-    given = {"steps": steps, "images": images, "rate": rate, "seed": seed}
-    options = options_of(model, **given, objects=1, workers=workers)
-    console = Console()
-    path = run(model, teacher, out, data, options, report=console.print)
-    console.print(f"wrote {path}")
-
-
-@app.command()
-def finetune(
-    data: Annotated[
-        Path, typer.Option(help="Folder with image/ and annotation/, same names.")
-    ],
-    out: Annotated[Path, typer.Option(help="Folder; a training in it is resumed.")],
-    model: Annotated[str, typer.Option(help="Name or file to start from.")] = "tiny",
-    steps: Annotated[int, typer.Option(min=1, help="Optimiser steps.")] = 300,
-    seed: int = 0,
-    workers: Annotated[int, typer.Option(min=0, help="Loader processes.")] = 1,
-) -> None:
-    """Teach a model your own labelled images; needs the extra train."""
-    from rich.table import Table
-
-    from napari_segnext.training.finetune import finetune as run
-
-    console = Console()
-    result = run(
-        model, data, out, steps=steps, seed=seed, workers=workers, report=console.print
-    )
-    table = Table("mean IoU after click", "before", "after", box=None, pad_edge=False)
-    for click, pair in enumerate(zip(result.before, result.after, strict=True), 1):
-        table.add_row(str(click), *(f"{value:.3f}" for value in pair))
-    console.print(table)
-    console.print(f"on {result.objects} objects that were held out")
-    if not result.better:
-        console.print(
-            "The new model is not better there: keep the old one, or label more planes."
-        )
-    console.print(f"wrote {result.path}")
+app.command()(train)
+app.command()(distil)
+app.command()(finetune)

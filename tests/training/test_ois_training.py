@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from click.testing import Result
+from PIL import Image
+from typer.testing import CliRunner
 
 pytest.importorskip("cv2", reason="training needs the extra `train`")
 pytest.importorskip("accelerate", reason="training needs the extra `train`")
 
 from tests.training.pictures import squares
 
+from napari_segnext.cli import app
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
+from napari_segnext.models.ois.light import LightOIS
 from napari_segnext.models.ois.ois import OIS
 from napari_segnext.prompts import PromptStyle
 from napari_segnext.training.clicks import Trainer
@@ -113,3 +119,35 @@ def test_ois_also_starts_from_a_trained_ois(tmp_path: Path) -> None:
 def test_without_a_depth_anything_the_recipe_says_which_to_take(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"vitb\.pth \(CC BY-NC 4\.0"):
         train("ois-base", tmp_path, None, options_of("ois-base"), arch=ARCH["ois"])
+
+
+def train_command(folder: Path, *words: str) -> Result:
+    """Train for a step on the command line, with what `folder` holds."""
+    fixed = ["--dataset", "pairs", "--data", folder, "--out", folder / "out"]
+    short = ["--steps", 1, "--images", 1, "--workers", 0]
+    return CliRunner().invoke(app, ["train", *words, *map(str, [*fixed, *short])])
+
+
+def test_the_source_of_order_is_chosen_on_the_command_line(tmp_path: Path) -> None:
+    mask = np.zeros((60, 80), np.uint8)
+    mask[10:40, 20:60] = 255
+    for folder in ("image", "annotation"):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(mask).save(tmp_path / folder / "a.png")
+    done = train_command(tmp_path, "--model", "ois-tiny", "--order", "intensity")
+    assert done.exit_code == 0, done.output
+    model = load_model(tmp_path / "out" / "model.safetensors", device="cpu")
+    assert isinstance(model, LightOIS)
+    assert model.order == "intensity"
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [("tiny", "--order is for ois-tiny"), ("ois-tiny", "intensity or geodesic")],
+)
+def test_order_that_a_model_cannot_have_is_refused(
+    tmp_path: Path, model: str, message: str
+) -> None:
+    done = train_command(tmp_path, "--model", model, "--order", "depth")
+    assert isinstance(done.exception, ValueError)
+    assert message in str(done.exception)
