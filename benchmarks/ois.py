@@ -3,9 +3,10 @@
 Prints parameters, milliseconds to embed and milliseconds per click of `ois-tiny`, of
 `ois-tiny` without each of its parts (the rows of the paper's table 4) and with each
 source of order, beside `tiny`, in one run. With ``--steps`` every variant is first
-trained on the same data with the same seed, and mean IoU after some clicks is added; an
-interrupted training goes on where it was. Times are processor time of this process, the
-best of several, so that other work on the machine hardly matters.
+trained on the same data with the same seed, from what the recipe starts from, and mean
+IoU after some clicks is added; an interrupted training goes on where it was. `tiny` is
+the bundled model as it is. Times are processor time of this process, the best of
+several, so that other work on the machine hardly matters.
 
     python benchmarks/ois.py --out DIR
     python benchmarks/ois.py --out DIR --data DATA --validation SET --steps 3000
@@ -26,7 +27,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from napari_segnext import Predictor
+from napari_segnext import Predictor, load_model
 from napari_segnext.evaluation import (
     Result,
     Settings,
@@ -34,14 +35,13 @@ from napari_segnext.evaluation import (
     load_dataset,
     select_objects,
 )
-from napari_segnext.models import ModelConfig, SegmentationModel, build_model
+from napari_segnext.models import SegmentationModel, build_model
 from napari_segnext.prompts import Frame, Prompts
 from napari_segnext.training.clicks import Trainer
-from napari_segnext.training.loop import Options
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
-from napari_segnext.training.starts import load_imagenet_encoder
 from napari_segnext.training.train import options_of
 
+RECIPE = RECIPES["ois-tiny"]
 VARIANTS: dict[str, dict[str, Any] | None] = {
     "tiny": None,
     "full": {},
@@ -54,12 +54,16 @@ VARIANTS: dict[str, dict[str, Any] | None] = {
 _CLICKS = (1, 2, 3, 5, 10)
 
 
-def config_of(variant: str) -> ModelConfig:
-    """Return the configuration of a variant."""
+def untrained(variant: str, seed: int) -> SegmentationModel:
+    """Build a variant, with what its recipe starts from."""
     fusion = VARIANTS[variant]
     if fusion is None:
-        return RECIPES["tiny"].config
-    return replace(RECIPES["ois-tiny"].config, arch={"fusion": fusion})
+        return load_model("tiny", device="cpu")
+    torch.manual_seed(seed)
+    model = build_model(replace(RECIPE.config, arch={"fusion": fusion}))
+    assert RECIPE.start is not None
+    RECIPE.start(model)
+    return model.eval()
 
 
 def best_ms(work: Callable[[], object], repeats: int) -> float:
@@ -98,18 +102,6 @@ def cost(model: SegmentationModel, repeats: int) -> dict[str, float]:
     return row
 
 
-def trained(
-    variant: str, data: Path | None, out: Path, options: Options
-) -> SegmentationModel:
-    """Train a variant, or read it back."""
-    torch.manual_seed(options.seed)
-    model = build_model(config_of(variant))
-    load_imagenet_encoder(model)
-    folder = out / variant.replace("/", "").replace(" ", "_")
-    trainer = Trainer(model, bundled_mixture(data), folder, options)
-    return trainer.run(Console().print).eval()
-
-
 def quality(model: SegmentationModel, path: Path, limit: int) -> dict[str, float]:
     """Return mean IoU after some numbers of clicks on an evaluation set of pairs."""
     objects = select_objects(load_dataset("pairs", path), limit)
@@ -119,10 +111,14 @@ def quality(model: SegmentationModel, path: Path, limit: int) -> dict[str, float
     return {f"{path.stem} {k}": miou[k - 1] for k in _CLICKS}
 
 
-def report(rows: Sequence[dict[str, Any]], path: Path) -> None:
-    """Write the rows, one a variant, to a file, and print them as a table."""
+def write(rows: Sequence[dict[str, Any]], path: Path) -> None:
+    """Write the rows, one a variant, to a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(rows, indent=2) + "\n")
+
+
+def show(rows: Sequence[dict[str, Any]]) -> None:
+    """Print the rows as a table."""
     table = Table(*rows[0], box=None)
     for row in rows:
         table.add_row(
@@ -145,16 +141,18 @@ def main(
     torch.set_num_threads(1)
     rows: list[dict[str, Any]] = []
     for name in variant or VARIANTS:
-        torch.manual_seed(seed)
-        model = build_model(config_of(name)).eval()
-        if steps:
+        model = untrained(name, seed)
+        if steps and VARIANTS[name] is not None:
             options = options_of("ois-tiny", steps=steps, seed=seed, workers=workers)
-            model = trained(name, data, out, options)
+            folder = out / name.replace("/", "").replace(" ", "_")
+            trainer = Trainer(model, bundled_mixture(data), folder, options)
+            model = trainer.run(Console().print).eval()
         row: dict[str, Any] = {"variant": name, **cost(model, repeats)}
         for path in validation or [] if steps else []:
             row |= quality(model, path, limit)
         rows.append(row)
-    report(rows, out / "ois.json")
+        write(rows, out / "ois.json")
+    show(rows)
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from napari_segnext.models import SegmentationModel, build_model
 from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.train import options_of
-from ois import cost, quality, report
+from ois import cost, quality, show, write
 
 RECIPE = RECIPES["tiny-ref"]
 VARIANTS: dict[str, dict[str, Any] | None] = {
@@ -78,7 +78,8 @@ def main(
         for path in validation or [] if steps else []:
             row |= quality(model, path, limit)
         rows.append(row)
-    report(rows, out / "sam_ref.json")
+        write(rows, out / "sam_ref.json")
+    show(rows)
 
 
 if __name__ == "__main__":
