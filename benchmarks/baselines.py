@@ -19,7 +19,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from napari_segnext.evaluation import report, run
+from napari_segnext.evaluation import Files, Settings, report, run
 from napari_segnext.evaluation.baselines import BASELINES
 
 
@@ -47,11 +47,10 @@ def main(
             name,
             dataset,
             data,
-            max_clicks=max_clicks,
+            Settings(max_clicks, crop=crop),
+            Files(path),
             limit=limit,
             device=device,
-            crop=crop,
-            json_path=path,
         )
         results.append(result)
     summaries = [result.summary() for result in results]

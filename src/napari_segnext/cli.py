@@ -277,24 +277,18 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a model with simulated clicks, by the protocol of the papers."""
-    from napari_segnext.evaluation import run
+    from napari_segnext.evaluation import Files, Settings, run
 
     run(
         model,
         dataset,
         data,
-        max_clicks=max_clicks,
+        Settings(max_clicks, first_prompt, jitter, crop, seed=seed),
+        Files(json, plot, failures),
         limit=limit,
         device=device,
-        sat=sat,
-        json_path=json,
-        first_prompt=first_prompt,
-        jitter=jitter,
-        plot=plot,
-        crop=crop,
-        seed=seed,
         engine=engine,
-        failures_path=failures,
+        sat=sat,
     )
 
 

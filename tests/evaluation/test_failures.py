@@ -11,6 +11,7 @@ from PIL import Image
 from rich.console import Console
 
 from napari_segnext.evaluation import (
+    Files,
     ObjectResult,
     Sample,
     Settings,
@@ -76,10 +77,9 @@ def test_the_command_writes_the_picture(tmp_path: Path) -> None:
     labels, path = sample().labels(), tmp_path / "made" / "worst.png"
     archive = tmp_path / "pairs.npz"
     np.savez(archive, image_0000=sample().image(), mask_0000=labels)
-    options = {"max_clicks": 2, "failures_path": path}
-    quiet = Console(file=io.StringIO())
-    run("flood-fill", "pairs", archive, console=quiet, **options)
+    quiet, files = Console(file=io.StringIO()), Files(failures=path)
+    run("flood-fill", "pairs", archive, Settings(2), files, console=quiet)
     with Image.open(path) as picture:
         assert TRUTH in colours(picture)
     with pytest.raises(ValueError, match="start with a click"):
-        run("flood-fill", "pairs", archive, first_prompt="box", **options)
+        run("flood-fill", "pairs", archive, Settings(first_prompt="box"), files)

@@ -6,11 +6,13 @@ import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rich.console import Console
 
+from napari_segnext.evaluation import Files, Result, Settings
 from napari_segnext.evaluation import run as run_evaluation
 from napari_segnext.evaluation.baselines import FloodFill
 from napari_segnext.evaluation.progress import ProgressFile
@@ -44,16 +46,23 @@ def quiet() -> Console:
     return Console(file=io.StringIO(), width=200)
 
 
-def evaluate(archive: Path, quiet: Console, **options):
-    options = {"model": "flood-fill", "max_clicks": 4, **options}
-    return run_evaluation(dataset="pairs", data=archive, console=quiet, **options)
+def evaluate(
+    archive: Path, quiet: Console, json: Path | None = None, **options: Any
+) -> Result:
+    """Evaluate flood fill, or what the options say; some of them are settings."""
+    names = {"max_clicks", "first_prompt", "jitter"} & set(options)
+    settings = Settings(**{"max_clicks": 4, **{n: options.pop(n) for n in names}})
+    options = {"model": "flood-fill", "console": quiet, **options}
+    return run_evaluation(
+        dataset="pairs", data=archive, settings=settings, files=Files(json), **options
+    )
 
 
 def test_json_holds_the_numbers_of_the_papers(
     archive: Path, quiet: Console, tmp_path: Path
 ) -> None:
     path = tmp_path / "out" / "flood.json"
-    result = evaluate(archive, quiet, json_path=path)
+    result = evaluate(archive, quiet, json=path)
     written = json.loads(path.read_text())
     assert written == result.summary()
     assert written["model"] == "flood-fill"
@@ -105,10 +114,10 @@ def test_interrupted_evaluation_goes_on_where_it_was(
 ) -> None:
     path = tmp_path / "a.json"
     with pytest.raises(Interrupted):
-        evaluate(archive, quiet, json_path=path)
+        evaluate(archive, quiet, json=path)
     assert (tmp_path / "a.partial.jsonl").exists()
     assert not path.exists()
-    result = evaluate(archive, quiet, json_path=path)
+    result = evaluate(archive, quiet, json=path)
     assert len(interrupted) == 6 + 2 * 4
     assert [(o.sample, o.object_id) for o in result.objects] == [
         ("image_0000", 1),
@@ -126,9 +135,9 @@ def test_a_line_cut_off_by_a_crash_is_evaluated_again(
 ) -> None:
     path, partial = tmp_path / "a.json", tmp_path / "a.partial.jsonl"
     with pytest.raises(Interrupted):
-        evaluate(archive, quiet, json_path=path)
+        evaluate(archive, quiet, json=path)
     partial.write_text(partial.read_text()[:-9])
-    result = evaluate(archive, quiet, json_path=path)
+    result = evaluate(archive, quiet, json=path)
     assert len(interrupted) == 6 + 3 * 4
     assert len(result.objects) == 3
 
@@ -138,18 +147,18 @@ def test_partial_file_of_other_settings_is_kept_and_refused(
 ) -> None:
     path, partial = tmp_path / "a.json", tmp_path / "a.partial.jsonl"
     with pytest.raises(Interrupted):
-        evaluate(archive, quiet, json_path=path)
+        evaluate(archive, quiet, json=path)
     before = partial.read_text()
     with pytest.raises(ValueError, match="other settings; delete it"):
-        evaluate(archive, quiet, json_path=path, jitter=0.5)
+        evaluate(archive, quiet, json=path, jitter=0.5)
     assert partial.read_text() == before
 
 
 def test_finished_evaluation_starts_anew(
     archive: Path, quiet: Console, tmp_path: Path
 ) -> None:
-    evaluate(archive, quiet, json_path=tmp_path / "a.json")
-    again = evaluate(archive, quiet, json_path=tmp_path / "a.json", max_clicks=2)
+    evaluate(archive, quiet, json=tmp_path / "a.json")
+    again = evaluate(archive, quiet, json=tmp_path / "a.json", max_clicks=2)
     assert len(again.miou) == 2
 
 

@@ -12,12 +12,14 @@ from napari_segnext.evaluation.evaluate import (
     evaluate_object,
     segment_anything_seconds,
 )
+from napari_segnext.evaluation.files import Files
 from napari_segnext.evaluation.results import ObjectResult, Result, Settings
 from napari_segnext.evaluation.sample import Sample, select_objects
 
 __all__ = [
     "DATASETS",
     "ClickRobot",
+    "Files",
     "InteractivePredictor",
     "ObjectResult",
     "Result",

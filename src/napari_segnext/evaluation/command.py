@@ -18,42 +18,38 @@ from rich.progress import (
 
 from napari_segnext.embeddings import EmbeddingStore
 from napari_segnext.engines import load_on_engine
-from napari_segnext.evaluation import baselines, failures, report
+from napari_segnext.evaluation import baselines, report
 from napari_segnext.evaluation.datasets import load_dataset
 from napari_segnext.evaluation.evaluate import (
     InteractivePredictor,
     evaluate,
     segment_anything_seconds,
 )
+from napari_segnext.evaluation.files import Files
 from napari_segnext.evaluation.progress import ProgressFile
-from napari_segnext.evaluation.results import MAX_CLICKS, ObjectResult, Result, Settings
+from napari_segnext.evaluation.results import ObjectResult, Result, Settings
 from napari_segnext.evaluation.sample import Sample, select_objects
-from napari_segnext.evaluation.simulate import FirstPrompt
 from napari_segnext.models import Embedding
 from napari_segnext.predictor import Predictor
 
 Selection = Sequence[tuple[Sample, tuple[int, ...]]]
+_PROTOCOL, _NOTHING = Settings(), Files()
 
 
 def run(
     model: str,
     dataset: str,
     data: Path,
-    max_clicks: int = MAX_CLICKS,
+    settings: Settings = _PROTOCOL,
+    files: Files = _NOTHING,
+    *,
     limit: int | None = None,
     device: str = "auto",
-    sat: bool = False,
-    json_path: Path | None = None,
-    first_prompt: FirstPrompt = "click",
-    jitter: float = 0.0,
-    plot: Path | None = None,
-    crop: float | None = None,
-    seed: int = 0,
-    console: Console | None = None,
     engine: str = "torch",
-    failures_path: Path | None = None,
+    sat: bool = False,
+    console: Console | None = None,
 ) -> Result:
-    """Evaluate a model or a baseline, with a progress bar, a table and a JSON file.
+    """Evaluate a model or a baseline, with a progress bar, a table and files.
 
     Parameters
     ----------
@@ -64,20 +60,10 @@ def run(
         See `napari_segnext.evaluation.datasets`.
     limit
         Take so many objects, evenly spaced over all.
-    sat
-        Also time the segment-anything task on the first image.
-    json_path
-        Where the numbers go. Finished objects are kept beside it in
-        ``NAME.partial.jsonl``, from which an interrupted evaluation goes on; at the
-        end it becomes ``NAME.objects.jsonl``.
-    plot
-        PNG of the mean IoU over clicks; needs the extra ``eval``.
-    max_clicks, first_prompt, jitter, crop, seed
-        See `Settings`.
     engine
         See `napari_segnext.engines`.
-    failures_path
-        PNG of the worst objects; first prompts must be clicks.
+    sat
+        Also time the segment-anything task on the first image.
 
     Raises
     ------
@@ -88,15 +74,12 @@ def run(
     ImportError
         If something of the extra ``eval`` is asked for and missing.
     """
-    settings = Settings(max_clicks, first_prompt, jitter, crop, seed=seed)
-    if plot is not None:
-        report.require_matplotlib()
+    files.check(settings)
     if sat and model in baselines.BASELINES:
         raise ValueError("the segment-anything task is timed for models alone")
-    if failures_path is not None and first_prompt != "click":
-        raise ValueError("failures are drawn of evaluations that start with a click")
     console = console or Console()
     selection = select_objects(load_dataset(dataset, data), limit)
+    samples = [sample for sample, _ in selection]
     predictor, embeddings = _predictor(model, device, engine)
     identity = {
         "model": [*_identity(model), *([] if engine == "torch" else [engine])],
@@ -105,22 +88,12 @@ def run(
         "limit": limit,
         "settings": asdict(settings),
     }
-    objects = _objects(
-        predictor, selection, settings, embeddings, identity, json_path, console
-    )
-    sat_s = _sat_seconds(model, device, engine, selection[0][0]) if sat else None
+    kept = ProgressFile(files.partial, identity) if files.partial else None
+    objects = _objects(predictor, selection, settings, embeddings, kept, console)
+    sat_s = _sat_seconds(model, device, engine, samples[0]) if sat else None
     result = Result(model, dataset, objects, settings, sat_s)
-    if json_path is not None:
-        report.write_json(result, json_path)
-        partial, finished = _progress_paths(json_path)
-        if partial.exists():
-            partial.replace(finished)
     report.show([result], console)
-    if plot is not None:
-        report.plot([result], plot)
-    if failures_path is not None:
-        samples = [sample for sample, _ in selection]
-        failures.save(predictor, samples, objects, settings, failures_path)
+    files.write(result, predictor, samples)
     return result
 
 
@@ -129,14 +102,10 @@ def _objects(
     selection: Selection,
     settings: Settings,
     embeddings: Callable[[], int],
-    identity: dict[str, Any],
-    json_path: Path | None,
+    kept: ProgressFile | None,
     console: Console,
 ) -> list[ObjectResult]:
     """Evaluate what is not finished yet, under a progress bar."""
-    kept = None
-    if json_path is not None:
-        kept = ProgressFile(_progress_paths(json_path)[0], identity)
     results = list(kept.results) if kept else []
     done = {(r.sample, r.object_id) for r in results}
     columns = (
@@ -148,7 +117,7 @@ def _objects(
     total = sum(len(objects) for _, objects in selection)
     try:
         with Progress(*columns, console=console) as bar:
-            task = bar.add_task(identity["dataset"], total=total, completed=len(done))
+            task = bar.add_task("objects", total=total, completed=len(done))
             for result in evaluate(
                 predictor, selection, settings, done=done, embeddings=embeddings
             ):
@@ -160,13 +129,6 @@ def _objects(
         if kept:
             kept.close()
     return results
-
-
-def _progress_paths(json_path: Path) -> tuple[Path, Path]:
-    return (
-        json_path.with_suffix(".partial.jsonl"),
-        json_path.with_suffix(".objects.jsonl"),
-    )
 
 
 def _predictor(
