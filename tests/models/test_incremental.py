@@ -168,6 +168,14 @@ def test_what_is_remembered_is_of_two_images_at_most(model) -> None:
     assert sizes[1:] == [2 * sizes[0]] * 3
 
 
+def test_a_result_stays_when_the_decoders_memory_is_used_again(model, image) -> None:
+    with torch.inference_mode():
+        decoder = ExactDecoder(model)
+        maps = session(model, image)
+        kept = [(found := decoder(image, dense), found.clone()) for dense in maps]
+    assert all(torch.equal(found, then) for found, then in kept)
+
+
 def test_other_weights_get_another_decoder(image) -> None:
     model = small(SIZE)
     dense = dense_map((1, 50, 50))

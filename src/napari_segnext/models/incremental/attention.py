@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from napari_segnext.models.lean import Block, add_linear, add_mlp
+from napari_segnext.models.lean import Block, Take, add_linear, add_mlp, fresh, linear
 
 # A row of which this share of the attention is taken away, or this multiple is added,
 # would lose digits; and a factor beyond the last would overflow.
@@ -43,9 +43,11 @@ class Attended:
     mass: Tensor
 
     @classmethod
-    def to(cls, block: Block, tokens: Tensor) -> Attended:
+    def to(cls, block: Block, tokens: Tensor, take: Take = fresh) -> Attended:
         """Compute it for all tokens."""
-        return cls.of(block, tokens, block.attn.qkv(block.norm1(tokens)))
+        layer, rows = block.attn.qkv, block.norm1(tokens)
+        found = take(0, len(rows), layer.out_features)
+        return cls.of(block, tokens, linear(rows, layer.weight, layer.bias, found))
 
     @classmethod
     def of(cls, block: Block, tokens: Tensor, qkv: Tensor) -> Attended:
@@ -54,10 +56,12 @@ class Attended:
         seen, mass = _attend(block, queries, keys, values)
         return cls(block, tokens, qkv, seen, mass)
 
-    def copy(self) -> Attended:
+    def copy(self, take: Take = fresh) -> Attended:
         """Return one that can be changed apart from this one."""
-        tensors = (self.tokens, self.qkv, self.seen, self.mass)
-        return Attended(self.block, *(tensor.clone() for tensor in tensors))
+        qkv = take(0, *self.qkv.shape).copy_(self.qkv)
+        return Attended(
+            self.block, self.tokens.clone(), qkv, self.seen.clone(), self.mass.clone()
+        )
 
     @property
     def nbytes(self) -> int:
@@ -104,12 +108,12 @@ class Attended:
         self.mass.add_(left.log())
         return stale
 
-    def outputs(self, rows: Tensor | None = None) -> Tensor:
+    def outputs(self, rows: Tensor | None = None, take: Take = fresh) -> Tensor:
         """Compute the block's (n, C) outputs for some tokens, from what they saw."""
         tokens = self.tokens if rows is None else self.tokens[rows]
         seen = self.seen if rows is None else self.seen[rows]
         found = add_linear(self.block.attn.proj, seen, tokens)
-        add_mlp(self.block, found)
+        add_mlp(self.block, found, take)
         return found
 
 

@@ -13,7 +13,8 @@ from torch.nn import functional as F
 from napari_segnext.models.incremental.attention import Attended
 from napari_segnext.models.incremental.cells import from_cells, patches
 from napari_segnext.models.incremental.first import FirstBlock, Projection, Unprompted
-from napari_segnext.models.incremental.pyramid import FoldedDecoder, Moments, joined
+from napari_segnext.models.incremental.pyramid import FoldedDecoder, Moments, levels
+from napari_segnext.models.lean import Workspace
 
 if TYPE_CHECKING:
     from napari_segnext.models.segnext import SegNext
@@ -59,6 +60,7 @@ class ExactDecoder:
         blocks = self._parts.blocks
         self._first = FirstBlock(self._parts.projection, blocks[0]) if blocks else None
         self._known: dict[int, tuple[Tensor, Unprompted]] = {}
+        self._workspace = Workspace()
 
     @property
     def nbytes(self) -> int:
@@ -80,19 +82,20 @@ class ExactDecoder:
         (4 G, 4 G)
         """
         tokens = self._fused(image, patches(dense, self._parts.projection.patch))
-        moments = Moments(len(tokens) // 4)
+        moments, take = Moments(len(tokens) // 4), self._workspace
         last = self._parts.last
-        coarse = joined(last.coarse(tokens, moments))
-        return from_cells(last.logits(*last.fine(tokens, moments), coarse))
+        coarse = last.coarse(tokens, moments, take=take)
+        return from_cells(last.logits(*last.fine(tokens, moments, take=take), coarse))
 
     def _fused(self, image: Tensor, prompts: Tensor) -> Tensor:
         """Return the (N, C) tokens after the last block."""
         if self._first is None:
             projection = self._parts.projection
             return projection.unprompted(image) + projection(prompts)
-        tokens = self._first(self._remembered(image, self._first), prompts).outputs()
+        kept, take = self._remembered(image, self._first), self._workspace
+        tokens = self._first(kept, prompts, take).outputs(take=take)
         for block in self._parts.blocks[1:]:
-            tokens = Attended.to(block, tokens).outputs()
+            tokens = Attended.to(block, tokens, take).outputs(take=take)
         return tokens
 
     def _remembered(self, image: Tensor, first: FirstBlock) -> Unprompted:
@@ -239,7 +242,7 @@ class ApproximateDecoder:
             blocks.append(Attended.to(block, tokens))
             tokens = blocks[-1].outputs()
         moments = Moments(len(tokens) // 4)
-        coarse = joined(parts.last.coarse(tokens, moments))
+        coarse = parts.last.coarse(tokens, moments)
         logits = parts.last.logits(*parts.last.fine(tokens, moments), coarse)
         seen = [block.seen.clone() for block in blocks]
         return _Decode(prompts, blocks, seen, tokens, moments, coarse, logits)
@@ -272,10 +275,10 @@ class ApproximateDecoder:
         cells = wide.flatten().nonzero()[:, 0]
         tokens = start.fused.view(last.cells, -1)[cells].view(4 * len(cells), -1)
         for kept, new in zip(
-            last.levels(start.coarse),
-            last.coarse(tokens, start.moments, cells),
+            levels(start.coarse),
+            levels(last.coarse(tokens, start.moments, cells)),
             strict=True,
         ):
-            kept[cells] = new.view(len(cells), *kept.shape[1:])
+            kept[cells] = new
         fine = last.fine(tokens, start.moments, cells)
         start.logits[cells] = last.logits(*fine, start.coarse, cells)

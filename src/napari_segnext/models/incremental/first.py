@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from napari_segnext.models.incremental.attention import Attended
 from napari_segnext.models.incremental.cells import to_cells
-from napari_segnext.models.lean import Block
+from napari_segnext.models.lean import Block, Take, fresh
 
 # Correcting the attention for more than this share of the tokens costs as much as
 # computing it.
@@ -73,25 +73,28 @@ class FirstBlock:
         """Compute what no prompt changes of (C, G, G) features."""
         return Unprompted(self.block, self.projection.unprompted(image))
 
-    def __call__(self, kept: Unprompted, prompts: Tensor) -> Attended:
+    def __call__(
+        self, kept: Unprompted, prompts: Tensor, take: Take = fresh
+    ) -> Attended:
         """Let (N, 3 * patch * patch) patches of a dense map reach an image."""
         rows = prompts.any(1).nonzero()[:, 0]
         if len(rows) > _FEW * len(prompts):
-            return self._masked(kept, prompts)
-        attended = kept.attended.copy()
+            return self._masked(kept, prompts, take)
+        attended = kept.attended.copy(take)
         if len(rows):
             tokens = kept.tokens[rows] + self.projection(prompts[rows])
             attended.change(rows, tokens)
         return attended
 
-    def _masked(self, kept: Unprompted, prompts: Tensor) -> Attended:
+    def _masked(self, kept: Unprompted, prompts: Tensor, take: Take) -> Attended:
         mask, marks = prompts[:, : self._pixels], prompts[:, self._pixels :]
         tokens = torch.addmm(kept.tokens, mask, self._mask.T)
-        mean, deviation = _moments(self.block, tokens)
-        ratio = kept.deviation / deviation
-        moved = (kept.mean - mean) / deviation
-        given = torch.cat([mask / deviation, 1 - ratio, moved], 1)
-        qkv = (kept.qkv * ratio).addmm_(given, self._folded)
+        mean, scale = _moments(self.block, tokens)
+        ratio = scale / kept.scale
+        moved = (kept.mean - mean) * scale
+        given = torch.cat([mask * scale, 1 - ratio, moved], 1)
+        qkv = torch.mul(kept.qkv, ratio, out=take(0, *kept.qkv.shape))
+        qkv.addmm_(given, self._folded)
         rows = marks.any(1).nonzero()[:, 0]
         if len(rows):
             tokens[rows] += self.projection(marks[rows], start=1)
@@ -106,14 +109,14 @@ class Unprompted:
     ----------
     tokens, qkv
         (N, C) and (N, 3 C).
-    mean, deviation
-        (N, 1) of each token, as the normalisation takes them.
+    mean, scale
+        (N, 1) of each token: what the normalisation subtracts, and multiplies with.
     """
 
     def __init__(self, block: Block, tokens: Tensor) -> None:
         self._block, self.tokens = block, tokens
         self.qkv = _project(block, tokens)
-        self.mean, self.deviation = _moments(block, tokens)
+        self.mean, self.scale = _moments(block, tokens)
 
     @cached_property
     def attended(self) -> Attended:
@@ -133,6 +136,9 @@ def _project(block: Block, tokens: Tensor) -> Tensor:
 
 
 def _moments(block: Block, tokens: Tensor) -> tuple[Tensor, Tensor]:
-    """Return each row's mean and deviation."""
-    variance, mean = torch.var_mean(tokens, 1, correction=0, keepdim=True)
-    return mean, variance.add_(block.norm1.eps).sqrt_()
+    """Return each row's mean and 1 / deviation."""
+    norm = block.norm1
+    _, mean, scale = torch.native_layer_norm(
+        tokens, norm.normalized_shape, None, None, norm.eps
+    )
+    return mean, scale

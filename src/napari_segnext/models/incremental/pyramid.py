@@ -8,7 +8,6 @@ follow from the rows before both, so that the two become one.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, cast
@@ -19,6 +18,7 @@ from torch.nn import functional as F
 
 from napari_segnext.models.decoder import MLPHead, SimpleFPN
 from napari_segnext.models.incremental.cells import COARSE, neighbourhoods, upsampling
+from napari_segnext.models.lean import Take, fresh, linear
 
 # Cells whose pixels at stride 4 stay in a processor's cache through the head.
 _AT_ONCE = 32
@@ -71,7 +71,7 @@ class Moments:
 
 def _sums(rows: Tensor, cells: int) -> Tensor:
     values = rows.view(cells, -1)
-    return torch.stack([values.sum(1), torch.linalg.vecdot(values, values)])
+    return torch.stack([values.sum(1), torch.linalg.vector_norm(values, dim=1) ** 2])
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ class _Folded:
     ) -> None:
         self._name, self._eps = name, norm.eps
         weight, bias = _rows_of(up)
-        self._width = weight.shape[0]
+        self._values = weight.shape[0]
         self._linear = weight.sum(0)
         # f M f of a symmetric M needs its upper half alone, taken in blocks.
         square = weight.T @ weight
@@ -127,14 +127,20 @@ class _Folded:
         mixing = mix.weight[:, :, 0, 0] * norm.weight
         quarters = weight.view(4, -1, weight.shape[1])
         self._product = torch.matmul(mixing, quarters).flatten(0, 1)
+        self.width = len(self._product)
         self._scaled = mixing @ cast("Tensor", up.bias)
         self._shifted = mixing.sum(1)
         self._fixed = mix.weight[:, :, 0, 0] @ norm.bias + cast("Tensor", mix.bias)
 
     def __call__(
-        self, rows: Tensor, moments: Moments, which: Tensor | None, cells: int
+        self,
+        rows: Tensor,
+        moments: Moments,
+        which: Tensor | None,
+        cells: int,
+        found: Tensor,
     ) -> Tensor:
-        """(rows, C) -> (4 rows, D)."""
+        """Write (rows, 4 D); return (4 rows, D)."""
         first, second = self._constants
         squares = rows @ self._cross
         parts, sums = (torch.split(t, _ROWS_AT_ONCE) for t in (rows, squares))
@@ -144,11 +150,11 @@ class _Folded:
                 into.add_(torch.linalg.vecdot(upper, part[:, columns]))
         each = torch.stack([rows @ self._linear + first, squares + second])
         both = each.view(2, cells, -1).sum(2)
-        count = self._width * (len(rows) // cells)
+        count = self._values * (len(rows) // cells)
         mean, scale = moments.normaliser(self._name, which, both, count, self._eps)
         bias = scale * (self._scaled - mean * self._shifted) + self._fixed
-        out = torch.addmm(bias.repeat(4), rows, (self._product * scale).T)
-        return out.view(4 * len(rows), -1)
+        linear(rows, self._product * scale, bias.repeat(4), found)
+        return found.view(4 * len(rows), -1)
 
 
 def _rows_of(up: nn.ConvTranspose2d) -> tuple[Tensor, Tensor]:
@@ -204,8 +210,12 @@ class FoldedDecoder:
         self._upsampling, self._around = upsampling(), neighbourhoods(cells)
 
     def coarse(
-        self, tokens: Tensor, moments: Moments, which: Tensor | None = None
-    ) -> list[Tensor]:
+        self,
+        tokens: Tensor,
+        moments: Moments,
+        which: Tensor | None = None,
+        take: Take = fresh,
+    ) -> Tensor:
         """Return what the levels at strides 8, 16 and 32 add to the head's sum.
 
         Parameters
@@ -214,38 +224,53 @@ class FoldedDecoder:
             (4 cells, C) of some cells.
         which
             (cells,) their numbers; None for all.
+
+        Returns
+        -------
+        (21 cells, width)
+            See `levels`.
         """
         cells = len(tokens) // 4
 
         def norm(name: str, rows: Tensor) -> tuple[Tensor, Tensor]:
             return self._norms[name].affine(rows, moments, which, cells)
 
-        eight = self._mix_8(tokens, moments, which, cells)
+        eight = take(0, len(tokens), self._mix_8.width)
+        eight = self._mix_8(tokens, moments, which, cells, eight)
         same = F.linear(tokens, *self._same)
         half = F.linear(tokens.view(cells, -1), *self._half)
         half = F.linear(_normal(half, norm("32a", half)), *self._mix_32)
-        levels = [("8b", eight), ("16", same), ("32b", half)]
-        return [
-            F.linear(F.linear(_activate(r, norm(n, r)), *conv).relu_(), part)
-            for (n, r), conv, part in zip(
-                levels, self._levels[1:], self._parts[1:], strict=True
-            )
-        ]
-
-    def levels(self, joined: Tensor) -> list[Tensor]:
-        """Return views of what `joined` joins, each (cells, pixels, width)."""
-        parts = torch.split(joined, [self.cells * side**2 for side in COARSE])
-        return [part.view(self.cells, -1, joined.shape[1]) for part in parts]
+        width = len(self._bias)
+        found = take(2, sum(side**2 for side in COARSE) * cells, width)
+        for name, rows, conv, part, into in zip(
+            ("8b", "16", "32b"),
+            (eight, same, half),
+            self._levels[1:],
+            self._parts[1:],
+            levels(found),
+            strict=True,
+        ):
+            _activate(rows, norm(name, rows))
+            hidden = linear(rows, *conv, take(1, len(rows), width)).relu_()
+            torch.mm(hidden, part.T, out=into.flatten(0, 1))
+        return found
 
     def fine(
-        self, tokens: Tensor, moments: Moments, which: Tensor | None = None
+        self,
+        tokens: Tensor,
+        moments: Moments,
+        which: Tensor | None = None,
+        take: Take = fresh,
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Return the level at stride 4 before its last normalisation, and that."""
         cells = len(tokens) // 4
-        rows = F.linear(tokens, *self._up).view(4 * len(tokens), -1)
-        rows = _activate(rows, self._norms["4a"].affine(rows, moments, which, cells))
-        rows = self._mix_4(rows, moments, which, cells)
-        return rows, self._norms["4c"].affine(rows, moments, which, cells)
+        weight, bias = self._up
+        rows = linear(tokens, weight, bias, take(0, len(tokens), len(bias)))
+        rows = rows.view(4 * len(tokens), -1)
+        _activate(rows, self._norms["4a"].affine(rows, moments, which, cells))
+        found = take(1, len(rows), self._mix_4.width)
+        found = self._mix_4(rows, moments, which, cells, found)
+        return found, self._norms["4c"].affine(found, moments, which, cells)
 
     def logits(
         self,
@@ -261,7 +286,7 @@ class FoldedDecoder:
         fine, affine
             From `fine`, for these cells.
         coarse
-            Rows of `coarse` of all cells, level after level. `fine` is written over.
+            From `coarse`, for all cells. `fine` is written over.
         """
         around = self._around if which is None else self._around[which]
         found = fine.new_empty(len(around), 64)
@@ -286,6 +311,9 @@ def _normal(rows: Tensor, affine: tuple[Tensor, Tensor]) -> Tensor:
     return torch.addcmul(affine[1], rows, affine[0], out=rows)
 
 
-def joined(levels: Sequence[Tensor]) -> Tensor:
-    """Return the rows of `FoldedDecoder.coarse` of all cells, level after level."""
-    return torch.cat([level.view(-1, level.shape[-1]) for level in levels])
+def levels(coarse: Tensor) -> list[Tensor]:
+    """Return views of the levels at strides 8, 16, 32, each (cells, pixels, width)."""
+    pixels = [side**2 for side in COARSE]
+    cells = len(coarse) // sum(pixels)
+    parts = torch.split(coarse, [cells * count for count in pixels])
+    return [part.view(cells, -1, coarse.shape[1]) for part in parts]
