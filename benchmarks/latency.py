@@ -5,7 +5,8 @@ softmax, levels concatenated after upsampling), turn by turn in one process, bec
 machines are shared: what counts are the ratios. On a CPU times are CPU seconds with
 one thread, on a GPU wall seconds. A model without a textbook version is compared with
 its own plain PyTorch. The segment-anything task is extrapolated from some of its 256
-clicks, and says so.
+clicks, and says so. Each row is printed and written when it is known, so that nothing
+is lost when a run is stopped.
 
     python -m benchmarks.latency random:vitb-sa2 tiny --json RESULT.json
 
@@ -16,24 +17,24 @@ engine ``approximate`` saves depends on trained weights.
 from __future__ import annotations
 
 import json as json_format
+import os
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import numpy as np
 import torch
 import typer
-from rich.console import Console
-from rich.table import Table
 from tests.models.plain_segnext import PlainSegNext
 from torch.nn import functional as F
 
 from napari_segnext.engines import accelerate
-from napari_segnext.models import SegmentationModel, build_model
+from napari_segnext.models import Embedding, SegmentationModel, build_model
 from napari_segnext.models.reference import reference_config
 from napari_segnext.models.segnext import SegNext
 from napari_segnext.prompts import Frame, ModelPrompts, Prompts
@@ -42,6 +43,11 @@ from napari_segnext.weights import load_model
 RANDOM = "random:"
 SAT_CLICKS = 256
 VERBS = ("embed", "first_click", "further_click", "next_click")
+# A click on an image that has had clicks before, but none of this object, is to the
+# textbook what the first one is.
+TURNS = (("embed",), ("first_click", "further_click"), ("next_click",))
+# What is quicker is timed more often, and once before it counts.
+LEAST_S = 2.0
 Steps = dict[str, Callable[[], Any]]
 
 
@@ -76,7 +82,8 @@ def prompts_of(model: SegmentationModel, previous: np.ndarray | None) -> ModelPr
 
 def steps_of(model: SegmentationModel, image: np.ndarray) -> Steps:
     """Return what is timed, in the order of `VERBS`; each uses what came before."""
-    first, held = prompts_of(model, None), {}
+    first = prompts_of(model, None)
+    held: dict[str, Any] = {}
 
     def embed() -> None:
         held["embedding"] = model.encode(image)
@@ -88,6 +95,9 @@ def steps_of(model: SegmentationModel, image: np.ndarray) -> Steps:
         return click(held["next"])
 
     def first_click() -> torch.Tensor:
+        tensors = held["embedding"].tensors.items()
+        # Of this one nothing is remembered.
+        held["embedding"] = Embedding({name: t.clone() for name, t in tensors})
         logits = click(first)
         if "next" not in held:
             probability = logits.float().sigmoid().cpu().numpy()
@@ -124,13 +134,11 @@ def textbook_of(model: SegNext, image: np.ndarray) -> Steps:
             held["next"] = torch.from_numpy(dense)[None].to(device)
         return logits
 
-    return dict(
-        zip(
-            VERBS,
-            (embed, first_click, lambda: click("first"), lambda: click("next")),
-            strict=True,
-        )
-    )
+    return {
+        "embed": embed,
+        "first_click": first_click,
+        "next_click": lambda: click("next"),
+    }
 
 
 def seconds(step: Callable[[], Any], device: str) -> float:
@@ -146,37 +154,140 @@ def seconds(step: Callable[[], Any], device: str) -> float:
     return time.perf_counter() - started
 
 
-def compare(plain: Steps, fast: Steps, device: str, repeats: int) -> dict[str, Any]:
-    """Time two versions turn by turn: seconds, and the ratio with its spread."""
-    rows: dict[str, list[tuple[float, float]]] = {verb: [] for verb in VERBS}
-    for _ in range(repeats):
-        for verb in VERBS:
-            pair = seconds(plain[verb], device), seconds(fast[verb], device)
-            rows[verb].append(pair)
-    result: dict[str, Any] = {}
-    for verb, pairs in rows.items():
-        ratios = sorted(before / after for before, after in pairs)
-        result[verb] = {
-            "plain_s": float(np.median([p for p, _ in pairs])),
-            "engine_s": float(np.median([e for _, e in pairs])),
-            "ratio": float(np.median(ratios)),
-            "ratio_range": [ratios[0], ratios[-1]],
-        }
-    embed, click = result["embed"], result["further_click"]
-    for key in ("plain_s", "engine_s"):
-        sat = embed[key] + SAT_CLICKS * click[key]
-        result.setdefault("sat_16x16_extrapolated", {})[key] = sat
-    return result
+@dataclass(frozen=True)
+class Row:
+    """One number of a model on an engine, and of what it is compared with.
+
+    Attributes
+    ----------
+    what
+        Which, and its unit.
+    plain, here
+        The textbook's (or plain PyTorch's), and the engine's: medians of seconds.
+    ratio
+        Median, least and largest ratio within a turn.
+    """
+
+    model: str
+    engine: str
+    device: str
+    against: str
+    what: str
+    plain: float | None
+    here: float
+    ratio: tuple[float, float, float] | None = None
 
 
-def difference(plain: Steps, fast: Steps) -> float:
-    """Largest difference of the probabilities after a first and a next click."""
-    found = []
-    for verb in ("first_click", "next_click"):
-        ours, theirs = fast[verb]().float(), plain[verb]().float()
-        gap = ours.sigmoid() - theirs.sigmoid().view_as(ours)
-        found.append(float(gap.abs().max()))
-    return max(found)
+class Report:
+    """Rows, printed and written one by one.
+
+    Parameters
+    ----------
+    path
+        Of the JSON file, or None.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.rows: list[Row] = []
+        self._path = path
+
+    def add(self, row: Row) -> None:
+        """Print a row, and write all that are known."""
+        self.rows.append(row)
+        plain = "" if row.plain is None else f"{row.plain:.4g} -> "
+        text = f"  {row.what}: {plain}{row.here:.4g}"
+        if row.ratio is not None:
+            text += "  x {:.2f} ({:.2f}..{:.2f})".format(*row.ratio)
+        print(text, flush=True)
+        if self._path is not None:
+            part = self._path.with_name(self._path.name + ".part")
+            rows = [asdict(each) for each in self.rows]
+            part.write_text(json_format.dumps(rows, indent=2) + "\n")
+            os.replace(part, self._path)
+
+
+class Comparison:
+    """A model on an engine, turn by turn beside its textbook version.
+
+    Parameters
+    ----------
+    name, engine, device
+        Which.
+    repeats
+        Least number of turns of each row.
+    report
+        Gets the rows.
+    """
+
+    def __init__(
+        self, name: str, engine: str, device: str, repeats: int, report: Report
+    ) -> None:
+        model = model_named(name, device)
+        image = image_of(model.config.size)
+        if textbook := isinstance(model, SegNext):
+            self._plain = textbook_of(model, image)
+        else:
+            self._plain = steps_of(model, image)
+        self._fast = steps_of(_on(model, engine), image)
+        place = torch.cuda.get_device_name() if device == "cuda" else "cpu, 1 thread"
+        self._against = "textbook" if textbook else "its own PyTorch"
+        self._head = name, engine, place, self._against
+        self._asked = name, engine, device
+        self._repeats, self._report = repeats, report
+        self._medians: dict[str, tuple[float, float]] = {}
+        self._gaps: list[float] = []
+
+    @torch.inference_mode()
+    def run(self) -> None:
+        """Measure all rows."""
+        print("{}, {}, {}, against {}".format(*self._head), flush=True)
+        for verbs in TURNS:
+            self._time(verbs)
+        # Clicks of the segment-anything task are on an image that is known.
+        (embed, embed_here), (click, _) = (
+            self._medians[v] for v in ("embed", "first_click")
+        )
+        click_here = self._medians["further_click"][1]
+        plain, here = embed + SAT_CLICKS * click, embed_here + SAT_CLICKS * click_here
+        self._add("SAT 16 x 16, s, extrapolated", plain, here, (plain / here,) * 3)
+        self._add("largest difference of probabilities", None, max(self._gaps))
+        name, engine, device = self._asked
+        other = "textbook" if self._against == "textbook" else "torch"
+        peaks = [peak_mb(name, each, device) for each in (other, engine)]
+        self._add("peak memory, MB", *peaks)
+
+    def _time(self, verbs: tuple[str, ...]) -> None:
+        """Take turns at the first of some steps, and at all of them on the engine."""
+        turns: list[list[float]] = []
+        steps = [self._plain[verbs[0]], *(self._fast[verb] for verb in verbs)]
+        device = self._asked[2]
+        print(f"  ... {' and '.join(verbs)}:", end="", flush=True)
+        taken, results = zip(*(_timed(step, device) for step in steps), strict=True)
+        if sum(taken) > LEAST_S:
+            turns.append(list(taken))
+        if verbs[0] != "embed":
+            theirs, ours = (logits.float().sigmoid() for logits in results[:2])
+            self._gaps.append(float((ours - theirs.view_as(ours)).abs().max()))
+        while len(turns) < self._repeats or np.sum(turns) < LEAST_S:
+            turns.append([seconds(step, device) for step in steps])
+            print(".", end="", flush=True)
+        print()
+        for number, verb in enumerate(verbs, start=1):
+            pairs = np.array(turns)[:, [0, number]]
+            plain, here = (float(n) for n in np.median(pairs, 0))
+            ratios = pairs[:, 0] / pairs[:, 1]
+            spread = float(np.median(ratios)), float(ratios.min()), float(ratios.max())
+            self._medians[verb] = plain, here
+            self._add(f"{verb.replace('_', ' ')}, s", plain, here, spread)
+
+    def _add(self, *numbers: Any) -> None:
+        self._report.add(Row(*self._head, *numbers))
+
+
+def _timed(step: Callable[[], Any], device: str) -> tuple[float, Any]:
+    """Return the seconds of a step, and its result."""
+    results: list[Any] = []
+    return seconds(lambda: results.append(step()), device), results[0]
 
 
 def peak_mb(name: str, engine: str, device: str) -> float:
@@ -220,71 +331,20 @@ def _segnext(model: SegmentationModel) -> SegNext:
     return model
 
 
-@torch.inference_mode()
-def measure(name: str, engine: str, device: str, repeats: int) -> dict[str, Any]:
-    """Return all about one model on one engine."""
-    model = model_named(name, device)
-    image = image_of(model.config.size)
-    textbook = isinstance(model, SegNext)
-    plain = textbook_of(model, image) if textbook else steps_of(model, image)
-    fast = steps_of(_on(model, engine), image)
-    for steps in (plain, fast):  # buffers, kernels, and what a click needs
-        for verb in VERBS:
-            steps[verb]()
-    return {
-        "model": name,
-        "engine": engine,
-        "device": torch.cuda.get_device_name() if device == "cuda" else "cpu, 1 thread",
-        "against": "textbook" if textbook else "its own PyTorch",
-        **compare(plain, fast, device, repeats),
-        "probability_difference": difference(plain, fast),
-        "peak_mb": peak_mb(name, engine, device),
-        "peak_mb_plain": peak_mb(name, "textbook" if textbook else "torch", device),
-    }
-
-
-def show(row: dict[str, Any], console: Console) -> None:
-    table = Table(f"{row['model']}, {row['engine']}", row["against"], "engine", "ratio")
-    for verb in VERBS:
-        cell = row[verb]
-        low, high = cell["ratio_range"]
-        table.add_row(
-            f"{verb.replace('_', ' ')}, s",
-            f"{cell['plain_s']:.3f}",
-            f"{cell['engine_s']:.3f}",
-            f"{cell['ratio']:.2f} ({low:.2f}..{high:.2f})",
-        )
-    sat = row["sat_16x16_extrapolated"]
-    table.add_row(
-        "SAT 16 x 16, s (extrapolated)",
-        *(f"{sat[key]:.0f}" for key in ("plain_s", "engine_s")),
-        f"{sat['plain_s'] / sat['engine_s']:.2f}",
-    )
-    peaks = row["peak_mb_plain"], row["peak_mb"]
-    table.add_row("peak memory, MB", *(f"{p:.0f}" for p in peaks), "")
-    gap = f"{row['probability_difference']:.1e}"
-    table.add_row("largest difference of probabilities", "", gap, "")
-    console.print(table)
-
-
 def main(
     models: Annotated[list[str], typer.Argument(help="Names, files or random:NAME.")],
     engine: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
-    repeats: Annotated[int, typer.Option(min=1, help="Turns.")] = 3,
+    repeats: Annotated[int, typer.Option(min=1, help="Turns, at least.")] = 3,
     json: Annotated[Path | None, typer.Option(help="Where the numbers go.")] = None,
 ) -> None:
     torch.set_num_threads(1)
-    console, rows = Console(), []
+    report = Report(json)
     for name in models:
         for each in engine or ["torch"]:
-            rows.append(measure(name, each, "cpu", repeats))
-            show(rows[-1], console)
+            Comparison(name, each, "cpu", repeats, report).run()
         if torch.cuda.is_available():
             for each in ("torch", "compiled"):
-                rows.append(measure(name, each, "cuda", 10 * repeats))
-                show(rows[-1], console)
-    if json is not None:
-        json.write_text(json_format.dumps(rows, indent=2) + "\n")
+                Comparison(name, each, "cuda", 10 * repeats, report).run()
 
 
 if __name__ == "__main__":
