@@ -12,26 +12,12 @@ from PIL import Image
 pytest.importorskip("accelerate", reason="training needs the extra `train`")
 pytest.importorskip("transformers", reason="SAM needs the extra `sam`")
 
-from napari_segnext.models import ModelConfig, build_model
-from napari_segnext.prompts import PromptStyle
+from tests.models.sam import SIZE, small_model
+
 from napari_segnext.training.crops import padded_image
 from napari_segnext.training.data import LabelledImage
 from napari_segnext.training.finetune import finetune
 from napari_segnext.weights import load_model, save_model
-
-SIZE = 64
-ARCH = {
-    "vision": {
-        "hidden_size": 16,
-        "num_hidden_layers": 2,
-        "num_attention_heads": 2,
-        "global_attn_indexes": [1],
-        "output_channels": 16,
-        "num_pos_feats": 8,
-    },
-    "prompt": {"hidden_size": 16},
-    "decoder": {"hidden_size": 16, "mlp_dim": 16, "num_attention_heads": 2},
-}
 
 
 def test_a_padded_image_keeps_its_ratio_and_is_filled_with_the_mean() -> None:
@@ -46,10 +32,7 @@ def test_a_padded_image_keeps_its_ratio_and_is_filled_with_the_mean() -> None:
 
 
 def test_fine_tuning_changes_the_decoder_alone(tmp_path: Path) -> None:
-    torch.manual_seed(0)
-    style = PromptStyle(2, region="sparse")
-    config = ModelConfig("sam", SIZE, "pad", style=style, arch=ARCH)
-    save_model(build_model(config), tmp_path / "sam.safetensors")
+    save_model(small_model("sam"), tmp_path / "sam.safetensors")
     rng = np.random.default_rng(0)
     for folder in ("image", "annotation"):
         (tmp_path / "data" / folder).mkdir(parents=True)

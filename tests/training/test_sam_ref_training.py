@@ -12,6 +12,7 @@ import torch
 pytest.importorskip("cv2", reason="training needs the extra `train`")
 pytest.importorskip("accelerate", reason="training needs the extra `train`")
 
+from tests.models.sam import ARCH
 from tests.training.pictures import squares
 
 from napari_segnext import Predictor, Prompts
@@ -35,20 +36,6 @@ from napari_segnext.weights import load_model, save_model
 
 SIZE = 64
 BASE_ARCH = {"widths": [8, 8, 8, 16]}
-TINY_VIT = {
-    "hidden_size": 16,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "global_attn_indexes": [1],
-    "output_channels": 16,
-    "num_pos_feats": 8,
-}
-TINY_DECODER = {
-    "hidden_size": 16,
-    "mlp_dim": 16,
-    "num_attention_heads": 2,
-    "iou_head_hidden_dim": 8,
-}
 
 
 def network(seed: int = 0, **changed: Any) -> SamRef:
@@ -159,8 +146,7 @@ def test_the_large_refiners_are_behind_published_models(name: str) -> None:
 
 def test_a_refiner_behind_sam_learns_and_leaves_it_as_it_is(tmp_path: Path) -> None:
     pytest.importorskip("transformers", reason="SAM needs the extra `sam`")
-    arch = {"vision": TINY_VIT, "prompt": {"hidden_size": 16}, "decoder": TINY_DECODER}
-    model = network(base="sam", base_arch=arch, levels={"image": 16})
+    model = network(base="sam", base_arch=ARCH["sam"], levels={"image": 32})
     before = {k: t.clone() for k, t in model.base.state_dict().items()}
     new = model.global_refiner.mask.weight.clone()
     options = Options(steps=2, size=SIZE, images=2, objects=1, corrections=2, workers=0)
