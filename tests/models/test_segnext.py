@@ -233,3 +233,40 @@ def test_every_part_in_use_learns():
     ]
     assert still == []
     assert losses[-1] < 0.5 * losses[0]
+
+
+def untrained(embed_dim: int = 48) -> SegNext:
+    torch.manual_seed(0)
+    arch = {**ARCH, "embed_dim": embed_dim, "patch_size": 8}
+    model = build_model(ModelConfig("segnext", 128, arch=arch))
+    assert isinstance(model, SegNext)
+    return model.eval()
+
+
+@torch.no_grad()
+def test_untrained_fusion_tells_of_a_click_to_those_alike() -> None:
+    model = untrained()
+    one, other = torch.randn(2, 48)
+    image = torch.empty(1, 48, 16, 16)
+    image[..., :8], image[..., 8:] = one.view(-1, 1, 1), other.view(-1, 1, 1)
+    clicked = torch.zeros_like(image)
+    clicked[0, :, 8, 2] = torch.randn(48)
+    told = model.fusion_blocks(image, clicked)
+    told = (told - model.fusion_blocks(image, 0 * clicked))[0].norm(dim=0)
+    told[8, 2] = torch.nan
+    assert told[:, :8].nanmean() > 1.5 * told[:, 8:].mean()
+
+
+@torch.no_grad()
+def test_untrained_embedding_of_places_is_alike_for_neighbours() -> None:
+    places = untrained().backbone.pos_embed[0, 1:].reshape(16, 16, -1)
+    centred = F.normalize(places - places.mean((0, 1)), dim=-1)
+    likeness = centred @ centred[8, 8]
+    assert likeness.argmax() == 8 * 16 + 8
+    assert likeness[8, 9] > likeness[8, 10] > likeness[8, 12]
+    assert likeness[9, 8] > likeness[10, 8] > likeness[12, 8]
+
+
+def test_channels_that_cannot_embed_places_are_refused() -> None:
+    with pytest.raises(ValueError, match="multiple of 4"):
+        untrained(embed_dim=30)

@@ -86,17 +86,29 @@ class SegNext(SegmentationModel):
         )
         self._initialise()
 
+    @property
+    def encoder(self) -> nn.Module:
+        """What embeds the image; a training may go on with it at a rate of its own."""
+        return self.backbone
+
     def _initialise(self) -> None:
-        """Start as ViTs are started: truncated normal, no bias."""
-        nn.init.trunc_normal_(self.backbone.pos_embed, std=0.02)
-        # A map is nearly empty: with the usual start a click would hardly be felt.
-        prompts = self.visual_prompts_encoder.proj
-        nn.init.normal_(prompts.weight, std=1 / prompts.stride[0])
+        """Start as MAE's ViTs do, and so that a click is felt at the other end.
+
+        Maps are nearly empty, and nothing normalises between the head's layers: with
+        the usual start the mask would hardly depend on the prompts.
+        """
         for module in self.modules():
             if isinstance(module, nn.Linear):
-                nn.init.trunc_normal_(module.weight, std=0.02)
+                nn.init.xavier_uniform_(module.weight)
                 if module.bias is not None:
                     nn.init.zeros_(module.bias)
+        for module in self.head.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        prompts = self.visual_prompts_encoder.proj
+        nn.init.normal_(prompts.weight, std=1 / prompts.stride[0])
+        self.backbone.start_with_places()
+        self.fusion_blocks.start_with_likeness()
 
     def image_features(
         self, images: Tensor, check: Callable[[], None] = lambda: None

@@ -13,6 +13,7 @@ from typing import cast
 
 import torch
 from timm.layers.patch_embed import PatchEmbed
+from timm.layers.pos_embed_sincos import build_sincos2d_pos_embed
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
@@ -71,6 +72,11 @@ class VisionTransformer(nn.Module):
             raise ValueError(f"image size {size} is no multiple of {patch_size}")
         if embed_dim % num_heads:
             raise ValueError(f"{num_heads} heads do not divide {embed_dim} channels")
+        if embed_dim % 4:
+            raise ValueError(
+                f"{embed_dim} channels are no multiple of 4: each axis of an image is "
+                "embedded as sines and cosines"
+            )
         self.grid = size // patch_size
         self.window = window_of(self.grid)
         self.is_global = [
@@ -86,6 +92,13 @@ class VisionTransformer(nn.Module):
             Block(embed_dim, num_heads, mlp_ratio, qkv_bias, norm_layer=norm)
             for _ in range(depth)
         )
+
+    @torch.no_grad()
+    def start_with_places(self) -> None:
+        """Embed positions by sines and cosines at first, as MAE does."""
+        channels = self.pos_embed.shape[-1]
+        places = build_sincos2d_pos_embed([self.grid, self.grid], channels)
+        self.pos_embed[0, 1:] = places
 
     def forward(self, images: Tensor, check: Callable[[], None]) -> Tensor:
         """Encode images; `check` is called before every block and may raise."""

@@ -222,7 +222,7 @@ RECIPES = {
                 "head_channels": 64,
             },
         ),
-        {"size": 128, "images": 4, "corrections": 6, "rate": 5e-4, "averaging": 0.995},
+        {"size": 128, "objects": 3, "averaging": 0.995},
     ),
     **{name: _vit_base(name) for name in ("vitb-sa1", "vitb-sa2")},
 }
