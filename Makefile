@@ -9,8 +9,10 @@ BIN := $(VENV)/bin
 UV := $(BIN)/uv
 INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet
 
-# The user's own napari settings are neither read nor written by tests.
-TEST_ENV := NAPARI_CONFIG=$(CURDIR)/.build/napari-settings.yaml QT_QPA_PLATFORM=xcb
+# Tests run in as many processes as there are cores, each with one thread and a screen of
+# its own; one that is done takes over what another still has to do.
+PYTEST := OMP_NUM_THREADS=1 QT_QPA_PLATFORM=xcb $(BIN)/python -m pytest \
+	--numprocesses logical --maxprocesses 4 --dist worksteal
 
 .PHONY: demo test lint wheel pytest format clean system-demo system-test
 .DEFAULT_GOAL := demo
@@ -33,8 +35,7 @@ wheel: $(VENV)/.dev
 	$(BIN)/python scripts/check_wheel.py
 
 pytest: $(VENV)/.dev
-	mkdir -p .build
-	$(TEST_ENV) $(BIN)/python -m pytest $(PYTEST_ARGS)
+	$(PYTEST) $(PYTEST_ARGS)
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .

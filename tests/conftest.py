@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 # Before napari or Qt are imported: the user's own settings are neither read nor
-# written, and a viewer needs the virtual screen that pytest-xvfb starts.
-os.environ.setdefault(
-    "NAPARI_CONFIG", str(Path(tempfile.mkdtemp(prefix="napari-")) / "settings.yaml")
-)
+# written, nor those of a test process beside this one, and a viewer needs the virtual
+# screen that pytest-xvfb starts.
+os.environ["NAPARI_CONFIG"] = tempfile.mkdtemp(prefix="napari-") + "/settings.yaml"
 os.environ.setdefault("QT_QPA_PLATFORM", "xcb")
 
 
