@@ -3,27 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from napari_segnext.models.decoder import MLPHead, SimpleFPN
+from napari_segnext.models.fusion import DenseFusion
 from napari_segnext.models.incremental.attention import Attended
 from napari_segnext.models.incremental.cells import from_cells, patches
 from napari_segnext.models.incremental.first import FirstBlock, Projection, Unprompted
 from napari_segnext.models.incremental.pyramid import FoldedDecoder, Moments, levels
 from napari_segnext.models.lean import Workspace
-
-if TYPE_CHECKING:
-    from napari_segnext.models.segnext import SegNext
+from napari_segnext.models.prompt_encoder import DenseEncoder
+from napari_segnext.models.vit import VisionTransformer
 
 # Images of which something is remembered.
 _IMAGES = 2
 
 
-def fits(model: SegNext) -> bool:
+class Parts(Protocol):
+    """The parts of a SegNext that its decode depends on."""
+
+    backbone: VisionTransformer
+    visual_prompts_encoder: DenseEncoder
+    fusion_blocks: DenseFusion
+    neck: SimpleFPN
+    head: MLPHead
+
+
+def fits(model: Parts) -> bool:
     """Tell whether a model on its device can be decoded incrementally."""
     attention = hasattr(torch.ops.aten, "_scaled_dot_product_flash_attention_for_cpu")
     weight = model.head.seg_conv.weight
@@ -35,10 +46,10 @@ def fits(model: SegNext) -> bool:
     )
 
 
-class _Parts:
+class _Half:
     """What both decoders are made of: a SegNext's decoding half, for tokens in rows."""
 
-    def __init__(self, model: SegNext) -> None:
+    def __init__(self, model: Parts) -> None:
         self.projection = Projection(model.visual_prompts_encoder.proj)
         self.blocks: list[Any] = list(model.fusion_blocks)
         self.last = FoldedDecoder(model.neck, model.head, model.backbone.grid // 2)
@@ -55,10 +66,10 @@ class ExactDecoder:
         Its weights must not change afterwards; see `fits`.
     """
 
-    def __init__(self, model: SegNext) -> None:
-        self._parts = _Parts(model)
-        blocks = self._parts.blocks
-        self._first = FirstBlock(self._parts.projection, blocks[0]) if blocks else None
+    def __init__(self, model: Parts) -> None:
+        self._half = _Half(model)
+        blocks = self._half.blocks
+        self._first = FirstBlock(self._half.projection, blocks[0]) if blocks else None
         self._known: dict[int, tuple[Tensor, Unprompted]] = {}
         self._workspace = Workspace()
 
@@ -81,20 +92,20 @@ class ExactDecoder:
         -------
         (4 G, 4 G)
         """
-        tokens = self._fused(image, patches(dense, self._parts.projection.patch))
+        tokens = self._fused(image, patches(dense, self._half.projection.patch))
         moments, take = Moments(len(tokens) // 4), self._workspace
-        last = self._parts.last
+        last = self._half.last
         coarse = last.coarse(tokens, moments, take=take)
         return from_cells(last.logits(*last.fine(tokens, moments, take=take), coarse))
 
     def _fused(self, image: Tensor, prompts: Tensor) -> Tensor:
         """Return the (N, C) tokens after the last block."""
         if self._first is None:
-            projection = self._parts.projection
+            projection = self._half.projection
             return projection.unprompted(image) + projection(prompts)
         kept, take = self._remembered(image, self._first), self._workspace
         tokens = self._first(kept, prompts, take).outputs(take=take)
-        for block in self._parts.blocks[1:]:
+        for block in self._half.blocks[1:]:
             tokens = Attended.to(block, tokens, take).outputs(take=take)
         return tokens
 
@@ -111,10 +122,10 @@ class ExactDecoder:
 
 
 _State: TypeAlias = tuple[tuple[int, int], ...]
-_decoders: WeakKeyDictionary[SegNext, tuple[_State, ExactDecoder]] = WeakKeyDictionary()
+_decoders: WeakKeyDictionary[Parts, tuple[_State, ExactDecoder]] = WeakKeyDictionary()
 
 
-def exact_decoder(model: SegNext) -> ExactDecoder:
+def exact_decoder(model: Parts) -> ExactDecoder:
     """Return a model's decoder, a new one if its weights have changed meanwhile."""
     half = (
         model.visual_prompts_encoder,
@@ -200,9 +211,9 @@ class ApproximateDecoder:
     """
 
     def __init__(
-        self, model: SegNext, tolerance: float = 0.1, ignored: float = 0.02
+        self, model: Parts, tolerance: float = 0.1, ignored: float = 0.02
     ) -> None:
-        self._parts, self._tolerance, self._ignored = _Parts(model), tolerance, ignored
+        self._half, self._tolerance, self._ignored = _Half(model), tolerance, ignored
         self._image: Tensor | None = None
         self._starts: list[_Decode] = []
 
@@ -213,7 +224,7 @@ class ApproximateDecoder:
 
     def __call__(self, image: Tensor, dense: Tensor) -> Tensor:
         """Decode; parameters and result are those of `ExactDecoder`."""
-        prompts = patches(dense, self._parts.projection.patch)
+        prompts = patches(dense, self._half.projection.patch)
         if self._image is None or self._image.data_ptr() != image.data_ptr():
             self._image = image
             self._starts = [self._whole(torch.zeros_like(prompts))]
@@ -234,25 +245,25 @@ class ApproximateDecoder:
 
     def _whole(self, prompts: Tensor) -> _Decode:
         """Decode all of it."""
-        parts = self._parts
+        half = self._half
         assert self._image is not None
-        tokens = parts.projection.unprompted(self._image) + parts.projection(prompts)
+        tokens = half.projection.unprompted(self._image) + half.projection(prompts)
         blocks = []
-        for block in parts.blocks:
+        for block in half.blocks:
             blocks.append(Attended.to(block, tokens))
             tokens = blocks[-1].outputs()
         moments = Moments(len(tokens) // 4)
-        coarse = parts.last.coarse(tokens, moments)
-        logits = parts.last.logits(*parts.last.fine(tokens, moments), coarse)
+        coarse = half.last.coarse(tokens, moments)
+        logits = half.last.logits(*half.last.fine(tokens, moments), coarse)
         seen = [block.seen.clone() for block in blocks]
         return _Decode(prompts, blocks, seen, tokens, moments, coarse, logits)
 
     def _update(self, start: _Decode, rows: Tensor, prompts: Tensor) -> None:
-        parts = self._parts
+        half = self._half
         start.prompts[rows] = prompts[rows]
         assert self._image is not None
-        tokens = parts.projection.unprompted(self._image)[rows]
-        tokens = tokens + parts.projection(prompts[rows])
+        tokens = half.projection.unprompted(self._image)[rows]
+        tokens = tokens + half.projection(prompts[rows])
         for block, seen in zip(start.blocks, start.seen, strict=True):
             block.change(rows, tokens)
             moved = torch.linalg.vector_norm(block.seen - seen, dim=1)
@@ -267,7 +278,7 @@ class ApproximateDecoder:
 
     def _redraw(self, start: _Decode, rows: Tensor) -> None:
         """Bring coarse levels and logits up to date around some tokens."""
-        last = self._parts.last
+        last = self._half.last
         side = round(last.cells**0.5)
         touched = torch.zeros(side, side)
         touched.view(-1)[rows // 4] = 1
