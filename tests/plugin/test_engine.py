@@ -8,7 +8,7 @@ from tests.doubles import TILED, IntensityModel
 
 from napari_segnext import precompute
 from napari_segnext.embeddings import EmbeddingStore
-from napari_segnext.plugin.engine import Engine, Keeping
+from napari_segnext.plugin.engine import Engine, Keeping, model_label
 from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.plugin.readers import read_layers
 from napari_segnext.prompts import Plane
@@ -147,3 +147,16 @@ def test_embedding_begins_where_the_user_looks():
         for f in frames
     ]
     assert len(frames) > 1 and away == sorted(away)
+
+
+@pytest.mark.parametrize(
+    ("model", "label"),
+    [
+        ("tiny", "tiny"),
+        ("/data/vitb_sa2.pth", "vitb_sa2.pth"),
+        ("/data/tuned/model.safetensors", "tuned/model.safetensors"),
+        ("model.safetensors", "model.safetensors"),
+    ],
+)
+def test_models_in_files_of_one_name_are_told_apart(model, label):
+    assert model_label(model) == label

@@ -152,3 +152,20 @@ def test_how_long_an_embedding_takes_is_said_once_it_is_known(desk):
     assert before == "Embedding …"
     seconds = float(now.removeprefix("Embedding, about ").removesuffix(" s …"))
     assert seconds >= round(BLOCKS * BLOCK_S)
+
+
+def test_a_model_that_cannot_be_loaded_is_not_waited_for(qtbot):
+    def fail():
+        raise OSError("no such file")
+
+    worker, said, states = Worker(), [], []
+    inference = Inference(worker)
+    inference.unloaded.connect(lambda: states.append(inference.loading))
+    inference.failed.connect(said.append)
+    inference.load("none", fail)
+    assert inference.loading
+    qtbot.waitUntil(lambda: bool(said))
+    worker.close()
+    assert states == [False]
+    assert said == ["The model could not be loaded: no such file"]
+    assert inference.engine is None

@@ -10,7 +10,7 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_segnext.plugin.embed_all import EmbedAll
-from napari_segnext.plugin.engine import Keeping, load_engine
+from napari_segnext.plugin.engine import Keeping, load_engine, model_label
 from napari_segnext.plugin.engine_choice import EngineNews
 from napari_segnext.plugin.exporting import Exporting
 from napari_segnext.plugin.importing import Importing
@@ -87,48 +87,27 @@ class Annotator(QObject):
         self.objects = Objects(
             viewer, self.session, self._labels, self._shown, self._axes, self
         )
-        self.objects.said.connect(self.said)
-        self.objects.turned.connect(self._object_changed)
-        self.objects.changed.connect(self._objects_changed)
         layers = (self.output, *self.prompts.layers)
         self.saving = Saving(image, self._axes, self.session, layers, self)
-        self.saving.said.connect(self.said)
         keep_beside(self._labels, self.saving)
-        self.saving.changed.connect(self.changed)
-        self.saving.restored.connect(self._restored)
-        # Queued, because napari is then done with what caused the end.
-        self._ending.connect(self.close, Qt.ConnectionType.QueuedConnection)
         self._inference = Inference(worker, self)
-        self._inference.busy.connect(self.said)
-        self._inference.failed.connect(self.said)
-        self._inference.loaded.connect(self._loaded)
-        self._inference.shown.connect(self._embedded)
-        self._inference.decoded.connect(self._decoded)
         self.exporting = Exporting(
             image, self.session, self._labels, self.objects, self
         )
-        self.exporting.said.connect(self.said)
         self.importing = Importing(self.session, self._labels, self._inference, self)
-        self.importing.said.connect(self.said)
-        self.importing.changed.connect(self.changed)
-        self.importing.taken.connect(self._object_changed)
         self._news = EngineNews(self._engine_changed, self)
         self.embedding = EmbedAll(self._inference, self._shown.all_planes, self)
         self.propagation = Propagating(
             self._inference, self.session, self._labels, self._shown, self
         )
-        self.propagation.said.connect(self.said)
-        self.propagation.changed.connect(self._objects_changed)
         self.phrases = Phrases(
             self._inference, self.session, self._shown, self._named, self
         )
         self._keys = Keys(self, [viewer, *layers])
         self.tool: Tool | None = TOOLS[0]
+        self._listen()
         self._connect(True)
         self.use(TOOLS[0])
-        self._shown.turned.connect(self._draw_prompts)
-        self._shown.moved.connect(self._plane_moved)
-        self._shown.lost.connect(self._plane_lost)
         self._object_changed()
         self._shown.look()
 
@@ -146,7 +125,7 @@ class Annotator(QObject):
         self._news.close()
         news = self._news = EngineNews(self._engine_changed, self)
         self._inference.load(
-            Path(model).name,
+            model_label(model),
             lambda: load_engine(model, inputs, keeping, engine, news, text),
         )
 
@@ -165,7 +144,37 @@ class Annotator(QObject):
         self.prompts.close()
         self.ended.emit(why)
 
+    def _listen(self) -> None:
+        """Follow the parts; they live as long as this does."""
+        for speaker in (
+            self.objects.said,
+            self.saving.said,
+            self.exporting.said,
+            self.importing.said,
+            self.propagation.said,
+            self._inference.busy,
+            self._inference.failed,
+        ):
+            speaker.connect(self.said)
+        self.objects.turned.connect(self._object_changed)
+        self.objects.changed.connect(self._objects_changed)
+        self.saving.changed.connect(self.changed)
+        self.saving.restored.connect(self._restored)
+        self.importing.changed.connect(self.changed)
+        self.importing.taken.connect(self._object_changed)
+        self.propagation.changed.connect(self._objects_changed)
+        self._inference.loaded.connect(self._loaded)
+        self._inference.unloaded.connect(lambda: self.engine.emit("—"))
+        self._inference.shown.connect(self._embedded)
+        self._inference.decoded.connect(self._decoded)
+        self._shown.turned.connect(self._draw_prompts)
+        self._shown.moved.connect(self._plane_moved)
+        self._shown.lost.connect(self._plane_lost)
+        # Queued, because napari is then done with what caused the end.
+        self._ending.connect(self.close, Qt.ConnectionType.QueuedConnection)
+
     def _connect(self, on: bool) -> None:
+        """Follow the viewer and the layers, or do no more."""
         viewer = self._viewer
         pairs = (
             (viewer.layers.events.removed, self._layer_removed),

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import napari
 
+from napari_segnext.plugin.engine import model_label
 from napari_segnext.plugin.sample_data import mri
 from napari_segnext.plugin.widget import SegNextWidget
 from napari_segnext.prompts import Click, Plane
@@ -37,7 +37,7 @@ def open_window(
     at = widget.model_choice.findData(model)
     if at < 0:
         at = 0
-        widget.model_choice.insertItem(at, Path(model).name, model)
+        widget.model_choice.insertItem(at, model_label(model), model)
     widget.model_choice.setCurrentIndex(at)
     widget.start()
     annotator = widget.annotator

@@ -220,6 +220,16 @@ def load_engine(
     return loaded
 
 
+def model_label(model: str) -> str:
+    """Return what a model is called on screen.
+
+    Trainings, and the library transformers, call every file ``model.safetensors``: its
+    folder tells which one it is.
+    """
+    path = Path(model)
+    return Path(*path.parts[-2:]).as_posix() if path.stem == "model" else path.name
+
+
 def _device(model: EngineModel) -> str:
     """Say in words where a model runs, and on what engine."""
     import torch

@@ -23,10 +23,12 @@ class Inference(QObject):
 
     Signals are emitted on the GUI thread: `loaded` (the model is there), `shown`
     (the displayed plane is embedded: plane, milliseconds), `decoded` (request,
-    prediction), `failed` (message) and `busy` (what is being done).
+    prediction), `failed` (message), `unloaded` (the model could not be loaded) and
+    `busy` (what is being done).
     """
 
     loaded = Signal(str)
+    unloaded = Signal()
     shown = Signal(object, float)
     decoded = Signal(object, object)
     failed = Signal(str)
@@ -36,6 +38,7 @@ class Inference(QObject):
         super().__init__(parent)
         self._worker = worker
         self._engine: Engine | None = None
+        self.loading = False
         self._plane: Plane | None = None
         self._neighbours: Sequence[Plane] = ()
         self._near: Point | None = None
@@ -63,6 +66,7 @@ class Inference(QObject):
     def load(self, name: str, load: Callable[[], Engine]) -> None:
         """Load a model; the requests that wait for one are answered afterwards."""
         self._engine = None
+        self.loading = True
         self._takes_s = 0.0
         self._embedded.clear()
         self._worker.discard(lambda job: self._owns(job))
@@ -72,6 +76,7 @@ class Inference(QObject):
             Priority.CLICK,
             lambda _: load(),
             self._loaded,
+            failed=self._not_loaded,
             what="The model could not be loaded",
         )
 
@@ -184,8 +189,14 @@ class Inference(QObject):
             self._told = True
             self.shown.emit(plane, milliseconds)
 
+    def _not_loaded(self, why: str) -> None:
+        self.loading = False
+        self.unloaded.emit()
+        self.failed.emit(why)
+
     def _loaded(self, engine: Engine) -> None:
         self._engine = engine
+        self.loading = False
         self.loaded.emit(engine.description)
         for request in list(self._unanswered.values()):
             self.decode(request)

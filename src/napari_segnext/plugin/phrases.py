@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_segnext.session import Session
 
 _LOADING = "The model is being loaded"
+_NO_MODEL = "No model is loaded"
 _NO_PLANE = "No slice is shown"
 
 
@@ -43,6 +44,7 @@ class Phrases(QObject):
         self._inference, self._session, self._shown = inference, session, shown
         self._give = give
         inference.loaded.connect(lambda _: self.changed.emit())
+        inference.unloaded.connect(self.changed)
         shown.moved.connect(lambda _: self.changed.emit())
         shown.lost.connect(lambda _: self.changed.emit())
 
@@ -51,7 +53,7 @@ class Phrases(QObject):
         """Why nothing can be named now, as "in short: in full"; empty if it can."""
         engine = self._inference.engine
         if engine is None:
-            return _LOADING
+            return _LOADING if self._inference.loading else _NO_MODEL
         return engine.no_text or ("" if self._shown.plane else _NO_PLANE)
 
     @property

@@ -9,6 +9,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QPushButton,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -95,13 +96,15 @@ class ResumeOffer(QFrame):
             self._saving.start_new()
 
 
-class StatusLine(QElidingLabel):
-    """What was said last, and that something is not saved yet."""
+class StatusLine(QLabel):
+    """What was said last, in as many lines as it takes; what is not saved yet."""
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
-        self.setElideMode(Qt.TextElideMode.ElideRight)
         self.setWordWrap(True)
+        # Messages quote what others wrote; and no path in one makes the panel wider.
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._said = self._mark = ""
         self._saving: Saving | None = None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functools import partial
 from operator import attrgetter
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
@@ -28,6 +27,7 @@ from superqt import QElidingLabel
 from napari_segnext.plugin.annotator import Annotator
 from napari_segnext.plugin.controls import make_button, make_combo
 from napari_segnext.plugin.embeddings_part import EmbeddingsPart
+from napari_segnext.plugin.engine import model_label
 from napari_segnext.plugin.engine_choice import make_engine_choice
 from napari_segnext.plugin.files_panel import FilesPanel
 from napari_segnext.plugin.input_choice import InputChoice
@@ -210,7 +210,8 @@ class SegNextWidget(QWidget):
         self.model_choice = make_combo("The model; “File…” opens one of your own")
         for entry in CATALOGUE.values():
             self.model_choice.addItem(entry.name, entry.name)
-            tip = f"{entry.description}. {entry.licence}"
+            size = f"{entry.size / 1e6:.0f} MB"
+            tip = f"{entry.description}, {size}. {entry.licence}"
             self.model_choice.setItemData(
                 self.model_choice.count() - 1, tip, Qt.ItemDataRole.ToolTipRole
             )
@@ -342,7 +343,8 @@ class SegNextWidget(QWidget):
             if not path:
                 self.model_choice.setCurrentIndex(0)
                 return
-            self.model_choice.insertItem(index, Path(path).name, path)
+            self.model_choice.insertItem(index, model_label(path), path)
+            self.model_choice.setItemData(index, path, Qt.ItemDataRole.ToolTipRole)
             self.model_choice.setCurrentIndex(index)
         if self.annotator is not None:
             self._load_model()
