@@ -45,9 +45,10 @@ class Row:
         Median of the differences of the two.
     beyond_cpu
         CPU time of the GUI thread in between.
-    stall, stall_cpu
-        While slices are turned and embedded; CPU time of the GUI thread in a gap.
-    napari, napari_cpu
+    stall, stall_cpu, stall_usual
+        While slices are turned and embedded; CPU time of the GUI thread in a gap; and
+        the median of the turns, as shaders are compiled in one of them.
+    napari, napari_cpu, napari_usual
         The same while slices are turned without a session.
     """
 
@@ -59,8 +60,10 @@ class Row:
     beyond_cpu: float
     stall: float
     stall_cpu: float
+    stall_usual: float
     napari: float
     napari_cpu: float
+    napari_usual: float
 
 
 def make_volume(size: int) -> NDArray[np.uint8]:
@@ -172,8 +175,11 @@ class Desk:
         wall, cpu = (1e3 * (d - b) for d, b in zip(self._drawn_at, begun, strict=True))
         return wall, cpu, self.prediction.decode_ms + self.prediction.embed_ms
 
-    def turn(self, beat: Heartbeat) -> tuple[float, float]:
-        """Turn to every other slice; return the longest gap, wall and GUI CPU time."""
+    def turn(self, beat: Heartbeat) -> tuple[float, float, float]:
+        """Turn to every other slice; return the longest gap, wall and GUI CPU time.
+
+        The third is the median of each turn's longest gap.
+        """
         walls, cpus = [], []
         for index in range(1, SLICES, 2):
             beat.start()
@@ -182,7 +188,7 @@ class Desk:
             beat.stop()
             walls.append(beat.longest)
             cpus.append(beat.longest_cpu)
-        return max(walls), max(cpus)
+        return max(walls), max(cpus), float(np.median(walls))
 
     def close(self) -> None:
         """Close the window."""
@@ -253,9 +259,9 @@ def main(
     # No earlier work on the same image is offered.
     os.environ["NAPARI_SEGNEXT_DATA"] = home
     console = Console()
-    table = Table("Slice", "Mask", "Decode", "Beyond", "CPU", "Stall", "CPU")
-    table.add_column("napari alone")
-    table.add_column("CPU")
+    table = Table("Slice", "Mask", "Decode", "Beyond", "CPU", "Stall", "CPU", "usual")
+    for name in ("napari alone", "CPU", "usual"):
+        table.add_column(name)
     rows = []
     for size in sizes.split(","):
         rows.append(measure(int(size), clicks, model, engine))
