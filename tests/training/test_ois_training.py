@@ -139,6 +139,10 @@ def test_the_source_of_order_is_chosen_on_the_command_line(tmp_path: Path) -> No
     model = load_model(tmp_path / "out" / "model.safetensors", device="cpu")
     assert isinstance(model, LightOIS)
     assert model.order == "intensity"
+    # The weights alone would fit: going on without the option would change the model.
+    done = train_command(tmp_path, "--model", "ois-tiny")
+    assert isinstance(done.exception, ValueError)
+    assert "training of another model" in str(done.exception)
 
 
 @pytest.mark.parametrize(

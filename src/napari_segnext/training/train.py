@@ -55,7 +55,7 @@ def train(
     model
         Name of a recipe.
     out
-        Folder for the checkpoint, the metrics and, in the end,
+        Folder for the checkpoint, the configuration, the metrics and, in the end,
         ``model.safetensors``.
     data
         Folder of labelled images; None trains on generated images alone.
@@ -84,7 +84,8 @@ def train(
     Raises
     ------
     ValueError
-        If the model, the layout or the file to start from does not fit.
+        If the model, the layout or the file to start from does not fit, or the folder
+        holds the training of another model.
     OSError
         If data are missing.
     """
@@ -104,11 +105,28 @@ def train(
     for name, parameter in network.named_parameters():
         parameter.requires_grad &= not name.startswith(recipe.frozen)
     sources = _sources(layout, data, config)
+    _keep_config(network.config, out)
     trainer = Trainer(network, sources, out, options, recipe.crop)
     trained = trainer.run(report)
     path = out / "model.safetensors"
     save_model(trained, path, {k: str(v) for k, v in asdict(options).items()})
     return path
+
+
+def _keep_config(config: ModelConfig, out: Path) -> None:
+    """Write the configuration, or refuse one that is not that of the first call.
+
+    Weights alone do not tell: two sources of order, say, have the same ones.
+    """
+    path = out / "config.json"
+    if not path.exists():
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(config.to_json() + "\n")
+    elif ModelConfig.from_json(path.read_text()).to_json() != config.to_json():
+        raise ValueError(
+            f"{out} holds the training of another model ({path}): go on with the "
+            "options that it began with, or choose another folder"
+        )
 
 
 def _build(config: ModelConfig, text: Path | None) -> SegmentationModel:
