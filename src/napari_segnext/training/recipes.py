@@ -154,7 +154,15 @@ def _ois(**arch: Any) -> Recipe:
 
 _TINY_RECIPE = Recipe(
     _TINY,
-    {"size": 192, "images": 3, "corrections": 6, "averaging": 0.997, "decay": 0.5},
+    {
+        "size": 192,
+        "images": 3,
+        "corrections": 7,
+        "rate": 1.5e-3,
+        "encoder_rate": 3e-4,
+        "averaging": 0.998,
+        "decay": 0.7,
+    },
     start=load_imagenet_encoder,
     # The first stages see edges and blobs, in EM as in photographs, and are the
     # dearest to train.
