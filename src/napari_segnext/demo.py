@@ -22,14 +22,15 @@ if TYPE_CHECKING:
     from napari_segnext.predictor import Prediction
     from napari_segnext.training.generated import GeneratedSlice
 
-# The slice of the real MRI in which the lateral ventricles are widest; clicks on both
-# of them and on the tissue beside them.
+# The slice of the real MRI in which the lateral ventricles are widest; clicks on them, on
+# the tissue on both sides, and on what is missing then, the frontal horns.
 VENTRICLES = Plane(0, 18)
 VENTRICLE_CLICKS = (
     Click((46.0, 61.0)),
+    Click((46.0, 50.0), positive=False),
+    Click((46.0, 75.0), positive=False),
     Click((37.0, 56.0)),
     Click((37.0, 70.0)),
-    Click((46.0, 75.0), positive=False),
 )
 # How often the robot may click on an object whose truth is known.
 _ROBOT_CLICKS = 5
