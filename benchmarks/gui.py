@@ -16,6 +16,7 @@ import json as json_format
 import os
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -27,7 +28,9 @@ from rich.console import Console
 from rich.table import Table
 
 BEAT_MS = 2
-SLICES = 12
+# Turned to in turn; the last one is turned to before.
+SLICES = 16
+TURNS = range(1, 12, 2)
 TIMEOUT_S = 600
 
 
@@ -47,9 +50,11 @@ class Row:
         CPU time of the GUI thread in between.
     stall, stall_cpu, stall_usual
         While slices are turned and embedded; CPU time of the GUI thread in a gap; and
-        the median of the turns, as shaders are compiled in one of them.
+        the median of the turns.
+    stall_first
+        While a session's first other slice is turned to: shaders are compiled.
     napari, napari_cpu, napari_usual
-        The same while slices are turned without a session.
+        While slices are turned without a session, not for the first time either.
     """
 
     size: int
@@ -61,6 +66,7 @@ class Row:
     stall: float
     stall_cpu: float
     stall_usual: float
+    stall_first: float
     napari: float
     napari_cpu: float
     napari_usual: float
@@ -175,13 +181,13 @@ class Desk:
         wall, cpu = (1e3 * (d - b) for d, b in zip(self._drawn_at, begun, strict=True))
         return wall, cpu, self.prediction.decode_ms + self.prediction.embed_ms
 
-    def turn(self, beat: Heartbeat) -> tuple[float, float, float]:
-        """Turn to every other slice; return the longest gap, wall and GUI CPU time.
+    def turn(self, beat: Heartbeat, slices: Sequence[int]) -> tuple[float, ...]:
+        """Turn to slices; return the longest gap, wall and GUI CPU time.
 
         The third is the median of each turn's longest gap.
         """
         walls, cpus = [], []
-        for index in range(1, SLICES, 2):
+        for index in slices:
             beat.start()
             self.viewer.dims.set_current_step(0, index)
             self.settle()
@@ -218,8 +224,8 @@ class Desk:
 def measure(size: int, clicks: int, model: str, engine: str) -> Row:
     beat = Heartbeat()
     desk = Desk(size, model, engine)
-    desk.turn(beat)
-    napari = desk.turn(beat)
+    desk.turn(beat, [SLICES - 1])
+    napari = desk.turn(beat, TURNS)
     desk.viewer.dims.set_current_step(0, 0)
     desk.start()
     desk.settle()
@@ -232,7 +238,8 @@ def measure(size: int, clicks: int, model: str, engine: str) -> Row:
         desk.settle()
         desk.widget.annotator.objects.discard()
     wall, cpu, model_ms = np.array(taken[2:]).T
-    stall = desk.turn(beat)
+    first, *_ = desk.turn(beat, [SLICES - 1])
+    stall = desk.turn(beat, TURNS)
     desk.close()
     return Row(
         size,
@@ -242,6 +249,7 @@ def measure(size: int, clicks: int, model: str, engine: str) -> Row:
         float(np.median(wall - model_ms)),
         float(np.median(cpu)),
         *stall,
+        first,
         *napari,
     )
 
@@ -260,7 +268,7 @@ def main(
     os.environ["NAPARI_SEGNEXT_DATA"] = home
     console = Console()
     table = Table("Slice", "Mask", "Decode", "Beyond", "CPU", "Stall", "CPU", "usual")
-    for name in ("napari alone", "CPU", "usual"):
+    for name in ("first", "napari alone", "CPU", "usual"):
         table.add_column(name)
     rows = []
     for size in sizes.split(","):

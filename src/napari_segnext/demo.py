@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from napari_segnext.predictor import Prediction
     from napari_segnext.training.generated import GeneratedSlice
 
-# The slice of the real MRI in which the lateral ventricles are widest; clicks on them, on
-# the tissue on both sides, and on what is missing then, the frontal horns.
+# The slice of the real MRI in which the lateral ventricles are widest; clicks on them,
+# on the tissue on both sides, and on what is missing then, the frontal horns.
 VENTRICLES = Plane(0, 18)
 VENTRICLE_CLICKS = (
     Click((46.0, 61.0)),
