@@ -230,7 +230,7 @@ RECIPES = {
                 "head_channels": 64,
             },
         ),
-        {"size": 128, "objects": 3, "averaging": 0.995},
+        {"size": 128, "objects": 3, "rate": 1e-3, "averaging": 0.995},
     ),
     **{name: _vit_base(name) for name in ("vitb-sa1", "vitb-sa2")},
 }
