@@ -1,3 +1,4 @@
+import sys
 import threading
 
 import pytest
@@ -163,3 +164,24 @@ def test_close_stops_the_running_job_and_delivers_nothing(qtbot, gate, log):
     worker.submit(job(log, "late"))
     qtbot.wait(20)
     assert log == []
+
+
+def test_a_click_has_the_lock_more_often_and_nothing_else_does(qtbot, worker):
+    usual, found = sys.getswitchinterval(), []
+
+    def interval(turn):
+        return sys.getswitchinterval()
+
+    def fail(turn):
+        raise ValueError
+
+    for priority, run in [
+        (Priority.CLICK, interval),
+        (Priority.CLICK, fail),
+        (Priority.SHOWN, interval),
+    ]:
+        worker.submit(Job(priority, priority, run, found.append, found.append))
+        qtbot.waitUntil(lambda: worker.idle)
+    qtbot.waitUntil(lambda: len(found) == 3)
+    assert found[0] < usual / 10
+    assert found[2] == usual

@@ -8,8 +8,10 @@ needs. Results come back to the GUI thread by a Qt signal.
 
 from __future__ import annotations
 
+import sys
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Any
@@ -17,6 +19,12 @@ from typing import Any
 from qtpy.QtCore import QObject, Signal
 
 from napari_segnext.plugin.triton_guard import without_triton
+
+# Seconds for which a thread keeps Python's lock while another waits for it: usually,
+# and while somebody waits for a mask. A model is a hundred short operations, each of
+# which asks for the lock: beside a busy GUI thread that was most of a click's time.
+_USUAL_TURN = sys.getswitchinterval()
+_SHORT_TURN = 1e-4
 
 
 class Priority(IntEnum):
@@ -171,7 +179,7 @@ class Worker(QObject):
         if job is None:
             return False
         try:
-            with without_triton():
+            with without_triton(), _lock_for(job.priority):
                 outcome: Any = job.run(Turn(self, job))
         except Exception as error:
             if job.interrupted.is_set():
@@ -201,3 +209,16 @@ class Worker(QObject):
             job.failed(outcome)
         else:
             job.done(outcome)
+
+
+@contextmanager
+def _lock_for(priority: Priority) -> Iterator[None]:
+    """Let a click's answer have Python's lock more often."""
+    if priority != Priority.CLICK:
+        yield
+        return
+    sys.setswitchinterval(_SHORT_TURN)
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(_USUAL_TURN)
