@@ -23,7 +23,6 @@ sa2         full dense fusion, two blocks
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, cast
@@ -52,6 +51,7 @@ from napari_segnext.training.loop import Options
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.starts import load_alike
 from napari_segnext.training.train import options_of
+from ois import write
 
 VARIANTS = ("sparse", "pixels", "sa0", "sa1", "sa2")
 _CLICKS = (1, 2, 3, 5, 10)
@@ -142,7 +142,7 @@ def main(
             miou = measure(predictor, path, limit)
             row = {"variant": name, "parameters": parameters, "set": path.stem}
             rows.append({**row, "steps": steps, "miou": miou})
-            (out / "ablation.json").write_text(json.dumps(rows, indent=2) + "\n")
+            write(rows, out / "ablation.json")
     table = Table("variant", "set", *(f"click {k}" for k in _CLICKS), box=None)
     for row in rows:
         values = cast("dict[str, float]", row["miou"]).values()

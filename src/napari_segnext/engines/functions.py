@@ -91,5 +91,5 @@ def sample_of(model: SegmentationModel) -> Sample:
     second = first.clone()
     second[:, 0][..., *around(size // 2, size // 6)] = 0.9
     second[:, 2][..., *around(size // 4, radius)] = 1
-    images = (pixels.to(model.device) - model.mean) / model.std
+    images = model.normalised(pixels.to(model.device))
     return Sample(images, tuple(d.to(model.device) for d in (first, second)))

@@ -109,6 +109,10 @@ class SegmentationModel(nn.Module):
     mean: Tensor
     std: Tensor
 
+    def normalised(self, images: Tensor) -> Tensor:
+        """Bring (B, 3, S, S) values of 0..1 to the statistics of the training."""
+        return (images - self.mean) / self.std
+
     @property
     def device(self) -> torch.device:
         """Where the parameters are."""
@@ -190,7 +194,7 @@ class SegmentationModel(nn.Module):
                 raise Cancelled
 
         pixels = torch.from_numpy(np.stack(images)).to(self.device)
-        normalised = (pixels.permute(0, 3, 1, 2) - self.mean) / self.std
+        normalised = self.normalised(pixels.permute(0, 3, 1, 2))
         features = self.image_features(normalised, check)
         return [
             # Each owns its values, so that it can be forgotten alone.

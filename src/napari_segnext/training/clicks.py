@@ -45,10 +45,10 @@ class _Pass(nn.Module):
 
         `simulate` turns features into the prompts of the B x objects decodes.
         """
-        normalised = (images - self.model.mean) / self.model.std
+        embedded = self.model.image_features(self.model.normalised(images))
         features = {
             name: tensor.repeat_interleave(objects, 0)
-            for name, tensor in self.model.image_features(normalised).items()
+            for name, tensor in embedded.items()
         }
         prompts = simulate({name: t.detach() for name, t in features.items()})
         logits, auxiliary = self.model.learned_logits(features, prompts)

@@ -96,18 +96,19 @@ class Distiller(TrainingLoop[Pupil]):
         pupil = Pupil(model, channels)
         super().__init__(pupil, pupil, sources, folder, options, around_object)
         self._teacher = teacher.to(self.accelerator.device)
-        self._normalise = (model.mean.cpu(), model.std.cpu())
+        self._model = model.to(self.accelerator.device)
 
     def learn(self, samples: Sequence[Sample]) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of a batch of crops, and the share of variance explained."""
         images = torch.from_numpy(np.stack([s.image for s in samples]))
-        mean, std = self._normalise
-        images = (images.permute(0, 3, 1, 2) - mean) / std
-        images = images.to(self.accelerator.device)
+        images = images.permute(0, 3, 1, 2).to(self.accelerator.device)
+        teacher = self._teacher
         with torch.no_grad():
-            seen = on_grid(self._teacher.image_features(images), self._grid)
-            wanted = batch_norm(seen.float(), None, None, training=True)
-        loss = (self.network(images).float() - wanted).square().mean()
+            features = teacher.image_features(teacher.normalised(images))
+            seen = on_grid(features, self._grid).float()
+            wanted = batch_norm(seen, None, None, training=True)
+        guessed = self.network(self._model.normalised(images)).float()
+        loss = (guessed - wanted).square().mean()
         return loss, {"explained": 1 - loss.item() / wanted.square().mean().item()}
 
 

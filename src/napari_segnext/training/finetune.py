@@ -119,7 +119,7 @@ def finetune(
     before = _check(network, held_out)
     # What an encoder knows of images in general is more than a few can teach it.
     trained = deepcopy(network)
-    encoder = getattr(trained, "encoder", getattr(trained, "backbone", None))
+    encoder = getattr(trained, "encoder", None)
     assert isinstance(encoder, nn.Module)
     encoder.requires_grad_(False)
     options = options_of(trained, steps, seed, workers)

@@ -15,7 +15,13 @@ from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.data import Source
 from napari_segnext.training.loop import Options
 from napari_segnext.training.phrases import PHRASES
-from napari_segnext.training.recipes import RECIPES, TEXT, bundled_mixture, data_set
+from napari_segnext.training.recipes import (
+    RECIPES,
+    TEXT,
+    Recipe,
+    bundled_mixture,
+    data_set,
+)
 from napari_segnext.training.starts import load_weights
 from napari_segnext.weights import save_model
 
@@ -92,25 +98,24 @@ def train(
     recipe = RECIPES[model]
     config = replace(recipe.config, arch={**recipe.config.arch, **(arch or {})})
     torch.manual_seed(options.seed)
-    if (config.architecture == TEXT) != (layout == PHRASES):
-        raise ValueError(
-            f"models with phrases, and they alone, learn from --dataset {PHRASES}: "
-            "text-tiny, text-vitb-sa2"
-        )
-    network = _build(config, text)
+    network = _build(config, layout, text)
+    _start(network, recipe, start)
+    sources = _sources(layout, data, config)
+    _keep_config(network.config, out)
+    trained = Trainer(network, sources, out, options, recipe.crop).run(report)
+    path = out / "model.safetensors"
+    save_model(trained, path, {k: str(v) for k, v in asdict(options).items()})
+    return path
+
+
+def _start(network: SegmentationModel, recipe: Recipe, start: Path | None) -> None:
+    """Give a model its first weights, and hold fast what the recipe freezes."""
     if start is not None:
         load_weights(network, start)
     elif recipe.start is not None:
         recipe.start(network)
     for name, parameter in network.named_parameters():
         parameter.requires_grad &= not name.startswith(recipe.frozen)
-    sources = _sources(layout, data, config)
-    _keep_config(network.config, out)
-    trainer = Trainer(network, sources, out, options, recipe.crop)
-    trained = trainer.run(report)
-    path = out / "model.safetensors"
-    save_model(trained, path, {k: str(v) for k, v in asdict(options).items()})
-    return path
 
 
 def _keep_config(config: ModelConfig, out: Path) -> None:
@@ -129,8 +134,13 @@ def _keep_config(config: ModelConfig, out: Path) -> None:
         )
 
 
-def _build(config: ModelConfig, text: Path | None) -> SegmentationModel:
+def _build(config: ModelConfig, layout: str, text: Path | None) -> SegmentationModel:
     """Build a model; one with phrases for the CLIP that it will be trained with."""
+    if (config.architecture == TEXT) != (layout == PHRASES):
+        raise ValueError(
+            f"models with phrases, and they alone, learn from --dataset {PHRASES}: "
+            "text-tiny, text-vitb-sa2"
+        )
     if config.architecture != TEXT:
         return build_model(config)
     if text is None:
