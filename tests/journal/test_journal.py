@@ -119,6 +119,7 @@ def test_labels_of_another_shape_or_a_narrow_type_are_refused(path):
 
 def test_prompts_are_not_written_again_with_each_new_one(path):
     journal, session, _ = journalled(path)
+    assert journal.wait(timeout=20)
     ask(session, Z1, *[(at % 10, at % 12) for at in range(40)])
     journal.close()
     lines = path.read_bytes().splitlines()
@@ -192,6 +193,7 @@ def test_journal_is_written_anew_when_it_has_grown(path):
 
 def test_failing_to_write_anew_keeps_the_journal(path, monkeypatch):
     journal, session, labels = journalled(path, compact_at=1000)
+    assert journal.wait(timeout=20)
 
     def refuse(*_):
         raise OSError("no")
@@ -210,16 +212,18 @@ def test_failing_to_write_anew_keeps_the_journal(path, monkeypatch):
 
 
 def test_full_disk_is_reported_and_all_is_saved_once_there_is_room(path):
-    disk = Disk(room=3000)
+    disk = Disk()
     journal, session, labels = journalled(path, retry_s=0.01, opener=disk.open)
     annotate(session)
+    assert journal.wait(timeout=20)
+    disk.room = 500
     click(session, Z1, *[(3, column) for column in range(12)])
     until(lambda: journal.problem is not None)
     assert "No space left" in journal.problem
     assert "Free some space" in journal.problem
     assert journal.saved < journal.number
     whole = read_journal(path)
-    assert whole.number >= journal.saved
+    assert whole.number >= journal.saved > 0
     disk.room = float("inf")
     assert journal.wait(timeout=20)
     assert journal.problem is None
@@ -227,6 +231,19 @@ def test_full_disk_is_reported_and_all_is_saved_once_there_is_room(path):
     saved = read_journal(path)
     assert saved.lost == 0
     assert resumed(saved) == Picture.of(session, labels)
+
+
+def test_journal_appears_whole_or_not_at_all(path):
+    disk = Disk(room=100)
+    journal, session, labels = journalled(path, retry_s=0.01, opener=disk.open)
+    annotate(session)
+    until(lambda: journal.problem is not None)
+    assert not path.exists()
+    assert journal.saved == 0
+    disk.room = float("inf")
+    assert journal.wait(timeout=20)
+    journal.close()
+    assert resumed(read_journal(path)) == Picture.of(session, labels)
 
 
 def test_what_cannot_be_saved_at_the_end_is_told(path):

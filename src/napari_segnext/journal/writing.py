@@ -257,22 +257,19 @@ class Journal:
         if self._file is not None and os.fstat(self._file.fileno()).st_nlink == 0:
             # It was deleted; what is written to it now nobody would find.
             self._drop_file()
-        if self._file is None and self._size:
-            if not self.path.exists() or self.path.stat().st_size < self._size:
-                # It was lost with its drive. The ledger has all, these lines too.
+        if self._file is None:
+            there = self.path.stat().st_size if self.path.exists() else 0
+            if not self._size or there < self._size:
+                # It is new, or was lost with its drive: it appears with all there is,
+                # or not at all. The ledger has everything, these lines too.
                 self._write_anew()
                 return
             self._file = self._opener(self.path, "r+b")
-        elif self._file is None:
-            self._file = self._opener(self.path, "w+b")
-            lines = self._header(0) + lines
         # What follows the last whole line is left from an attempt that failed.
         self._file.seek(self._size)
         self._file.truncate()
         _write_all(self._file, lines)
         os.fsync(self._file.fileno())
-        if not self._size:
-            _sync_folder(self.path.parent)
         self._size += len(lines)
 
     def _header(self, number: int) -> bytes:
