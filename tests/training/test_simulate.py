@@ -13,6 +13,7 @@ from napari_segnext.training.simulate import (
     depth,
     first_prompts,
     identity_frame,
+    next_click,
     point_inside,
 )
 
@@ -91,3 +92,17 @@ def test_a_correction_goes_into_the_larger_error() -> None:
 
 def test_nothing_is_corrected_when_all_is_right() -> None:
     assert correction(blob(), blob(), np.random.default_rng(0)) is None
+
+
+def test_some_clicks_say_what_is_right_already() -> None:
+    mask, rng = blob(), np.random.default_rng(0)
+    prediction = mask.copy()
+    prediction[: len(mask) // 2] = False
+    clicks = [next_click(prediction, mask, rng) for _ in range(400)]
+    needless = []
+    for y, x, positive in filter(None, clicks):
+        if prediction[y, x] == mask[y, x]:
+            assert positive == mask[y, x]
+            needless.append(positive)
+    assert 0.1 < len(needless) / 400 < 0.2
+    assert {True, False} == set(needless)

@@ -25,7 +25,7 @@ from napari_segnext.training.losses import (
     normalised_focal_loss,
 )
 from napari_segnext.training.named import prompts_for
-from napari_segnext.training.simulate import correction, identity_frame
+from napari_segnext.training.simulate import identity_frame, next_click
 
 
 class _Pass(nn.Module):
@@ -125,7 +125,7 @@ class Trainer(TrainingLoop[SegmentationModel]):
             probability = logits.float().sigmoid().cpu().numpy()[:, 0]
             for n, (predicted, mask) in enumerate(zip(probability, masks, strict=True)):
                 answered = len(prompts[n])
-                click = correction(predicted > 0.5, mask, rng)
+                click = next_click(predicted > 0.5, mask, rng)
                 if click is not None:
                     prompts[n] = prompts[n].click(*click)
                 given[n] = prompts[n].to_model(frame, style, predicted, answered)

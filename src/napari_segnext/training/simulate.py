@@ -1,7 +1,7 @@
 """What a simulated user gives during training, in model pixels.
 
-The first prompts are clicks, a box, a scribble or a polygon; corrections are
-clicks into the largest error, as in the iterative training of RITM and SegNext.
+The first prompts are clicks, a box, a scribble or a polygon; then come clicks, nearly
+all into the largest error, as in the iterative training of RITM and SegNext.
 """
 
 from __future__ import annotations
@@ -27,6 +27,9 @@ MAX_FIRST_CLICKS = 24
 _MORE_CLICKS = 0.8
 # Chance that a click is where the evaluation's robot would put it; people do not.
 _EXACT_CLICK = 0.4
+# Chance that a click corrects nothing, and that such a click is positive. People click
+# again into what is found already, to be sure; the mask must not change for that.
+_NEEDLESS, _NEEDLESS_POSITIVE = 0.15, 0.7
 
 
 def depth(mask: BoolArray) -> FloatArray:
@@ -73,6 +76,21 @@ def first_prompts(mask: BoolArray, rng: np.random.Generator) -> Prompts:
             for _ in range(more if region.any() else 0):
                 prompts = prompts.click(*point_inside(region, rng, distance), positive)
     return prompts
+
+
+def next_click(
+    prediction: BoolArray, mask: BoolArray, rng: np.random.Generator
+) -> tuple[int, int, bool] | None:
+    """Simulate the next click: (y, x, positive), or None if all is right.
+
+    It corrects the largest error, or now and then says what is right already.
+    """
+    if rng.random() < _NEEDLESS:
+        positive = bool(rng.random() < _NEEDLESS_POSITIVE)
+        right = prediction & mask if positive else ~(prediction | mask)
+        if right.any():
+            return (*point_inside(right, rng), positive)
+    return correction(prediction, mask, rng)
 
 
 def correction(
