@@ -41,6 +41,34 @@ def test_start_makes_layers_that_lie_where_the_image_lies(desk):
         assert layer.ndim == desk.image.ndim
 
 
+def test_prompt_layers_show_while_they_are_selected_or_hold_something(desk):
+    prompts = desk.annotator.prompts
+    scribbles, shapes, points = prompts.layers
+
+    def shown():
+        return [layer for layer in prompts.layers if layer.visible]
+
+    assert shown() == [points]
+    desk.annotator.use(BOX)
+    assert shown() == [shapes]
+    assert shapes.mode == BOX.mode
+    desk.viewer.layers.selection.active = scribbles
+    assert shown() == [scribbles]
+    desk.annotator.use(CLICK)
+    desk.user.click((4, 30, 40), desk.image)
+    settled(desk, 1)
+    desk.viewer.layers.selection.active = desk.image
+    assert shown() == [points]
+    points.visible = False
+    desk.annotator.use(BOX)
+    assert shown() == [shapes], "what the user hid stays hidden"
+    desk.viewer.dims.ndisplay = 3
+    desk.annotator.use(BRUSH)
+    assert scribbles not in shown(), "all of them would be read for the 3-D view"
+    desk.viewer.dims.ndisplay = 2
+    assert scribbles in shown()
+
+
 def test_click_lands_where_it_was_made_and_shows_a_mask(desk):
     desk.user.click((4, 30, 40), desk.image)
     settled(desk, 1)

@@ -72,7 +72,7 @@ class Annotator(QObject):
         super().__init__(parent)
         self._viewer, self._image = viewer, image
         self._axes = image_axes(image)
-        self._closed = self._scribbles_hidden = False
+        self._closed = False
         self._shown = ShownPlane(viewer, image, self._axes, self)
         self._labels = make_labels(
             viewer, image, self._axes, self._shown, self._stroke, self.said.emit
@@ -280,17 +280,12 @@ class Annotator(QObject):
     # What the viewer shows
 
     def _plane_moved(self, plane: Plane) -> None:
-        if self._scribbles_hidden:
-            self._scribbles_hidden = False
-            self.prompts.scribbles.visible = True
+        self.prompts.planar(True)
         shown = self._shown
         self._inference.show_plane(plane, shown.neighbours(), shown.middle)
 
     def _plane_lost(self, why: str) -> None:
-        if self.prompts.scribbles.visible:
-            # The whole of it would be read for the 3-D view.
-            self._scribbles_hidden = True
-            self.prompts.scribbles.visible = False
+        self.prompts.planar(False)
         self.said.emit(why)
 
     def _draw_prompts(self) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from napari_segnext.plugin.engine import Engine
     from napari_segnext.session import Request
 
+# The plane's picture is drawn first; planes that are only passed are not begun.
+SHOWN_AFTER_MS = 20
 AHEAD_AFTER_MS = 200
 
 
@@ -47,10 +49,15 @@ class Inference(QObject):
         self._embedded: set[Plane] = set()
         self._told = False
         self._closed = False
-        self._ahead = QTimer(self)
-        self._ahead.setSingleShot(True)
-        self._ahead.setInterval(AHEAD_AFTER_MS)
-        self._ahead.timeout.connect(self._embed_ahead)
+        self._soon = self._timer(SHOWN_AFTER_MS, self._embed_shown)
+        self._ahead = self._timer(AHEAD_AFTER_MS, self._embed_ahead)
+
+    def _timer(self, milliseconds: int, run: Callable[[], None]) -> QTimer:
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.setInterval(milliseconds)
+        timer.timeout.connect(run)
+        return timer
 
     @property
     def engine(self) -> Engine | None:
@@ -60,6 +67,7 @@ class Inference(QObject):
     def close(self) -> None:
         """Want nothing any more."""
         self._closed = True
+        self._soon.stop()
         self._ahead.stop()
         self._worker.discard(lambda job: self._owns(job))
 
@@ -83,7 +91,7 @@ class Inference(QObject):
     def show_plane(
         self, plane: Plane, neighbours: Sequence[Plane], near: Point | None = None
     ) -> None:
-        """Embed the displayed plane now, and its neighbours a little later.
+        """Embed the displayed plane once it is drawn, and its neighbours later.
 
         Parameters
         ----------
@@ -92,6 +100,7 @@ class Inference(QObject):
         """
         self._plane, self._neighbours, self._near = plane, neighbours, near
         self._told = False
+        self._soon.start()
         self._ahead.start()
         # What is under way for this very plane goes on; for others it is in the way.
         self._worker.discard(
@@ -103,7 +112,6 @@ class Inference(QObject):
         )
         if self._engine is not None:
             self._say_embedding(plane)
-            self._embed(plane, Priority.SHOWN)
 
     def decode(self, request: Request) -> None:
         """Compute the mask for the prompts of a request."""
@@ -210,6 +218,10 @@ class Inference(QObject):
         self._takes_s = prediction.embed_ms / 1000 or self._takes_s
         self._told = self._told or request.plane == self._plane
         self.decoded.emit(request, prediction)
+
+    def _embed_shown(self) -> None:
+        if self._engine is not None and self._plane is not None:
+            self._embed(self._plane, Priority.SHOWN)
 
     def _embed_ahead(self) -> None:
         if self._engine is not None:

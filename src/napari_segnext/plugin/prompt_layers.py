@@ -39,10 +39,11 @@ from napari_segnext.plugin.reading import (
     scribbled_part,
 )
 from napari_segnext.plugin.sparse import SparsePlanes
+from napari_segnext.plugin.used_layers import UsedLayers
 from napari_segnext.prompts import Box, Click, Plane, Polygon, Prompt, Prompts, Scribble
 
 if TYPE_CHECKING:
-    from napari.layers import Image
+    from napari.layers import Image, Layer
     from napari.viewer import ViewerModel
 
 Changed = Callable[[Plane, Prompts], None]
@@ -86,6 +87,7 @@ class PromptLayers:
         for layer in self.layers:
             layer.mouse_drag_callbacks.append(self._on_press)
             viewer.add_layer(layer)
+        self._used = UsedLayers(self.layers, viewer.layers.selection, self._holds)
 
     @property
     def layers(self) -> tuple[Labels, Shapes, Points]:
@@ -106,6 +108,7 @@ class PromptLayers:
     def close(self) -> None:
         """Stop listening, and take the layers away."""
         self.closed = True
+        self._used.close()
         self.points.events.data.disconnect(self._on_points)
         self.shapes.events.data.disconnect(self._on_shapes)
         self.scribbles.events.paint.disconnect(self._on_paint)
@@ -129,6 +132,11 @@ class PromptLayers:
             self._draw_shapes()
             self._draw_scribbles()
         self.positive = self._positive
+        self._used.update()
+
+    def planar(self, planar: bool) -> None:
+        """Say whether a plane is shown: all of the scribbles is never read for 3-D."""
+        self._used.bar(self.scribbles, not planar)
 
     def redraw(self) -> None:
         """Show again what was known, undoing what could not be taken."""
@@ -213,6 +221,7 @@ class PromptLayers:
     def _tell(self, plane: Plane, prompts: Prompts) -> None:
         if prompts != self._known.get(plane, Prompts()):
             self._known[plane] = prompts
+            self._used.update()
             self._changed(plane, prompts)
 
     def _shown_axis(self) -> int:
@@ -230,6 +239,11 @@ class PromptLayers:
             yield
         finally:
             self._drawing_anew = False
+
+    def _holds(self, layer: Layer) -> bool:
+        """Tell whether there are prompts on a layer, or one that is being drawn."""
+        name = {self.points: "clicks", self.shapes: "shapes"}.get(layer, "scribbles")
+        return bool(self._placed(name)) or (layer is self.shapes and self.unfinished)
 
     def _placed(self, layer: str) -> list[tuple[Plane, Any]]:
         return [
