@@ -34,8 +34,8 @@ Model = Annotated[
 Engine = Annotated[
     str,
     typer.Option(
-        help="What runs the model: auto, torch, compiled, openvino, openvino-int8, "
-        "approximate."
+        help="What runs the model: auto, torch, compiled, traced, openvino, "
+        "openvino-int8, approximate."
     ),
 ]
 Out = Annotated[

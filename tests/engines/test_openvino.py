@@ -91,7 +91,7 @@ def test_function_is_used_if_it_is_faster_and_as_exact_as_promised(
 
 def test_engine_that_is_not_installed_leaves_the_work_to_pytorch(model, monkeypatch):
     monkeypatch.setattr(openvino, "is_installed", lambda: False)
-    assert choose_engine("cpu") == "torch"
+    assert choose_engine("cpu") == "traced"
     engine = accelerate(model, "openvino")
     (message,) = told(engine)
     assert "pip install 'napari-segnext[openvino]'" in message

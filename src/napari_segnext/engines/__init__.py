@@ -1,10 +1,10 @@
 """Engines: what runs a model's computations. PyTorch by default, and always at hand.
 
 ``torch`` is exact and runs everywhere. ``compiled`` is for CUDA: `torch.compile`, CUDA
-graphs, bfloat16. ``openvino`` is for CPUs, exact; ``openvino-int8`` is faster and
-approximate, as is ``approximate``, which runs SegNext's decode with a tolerance: they
-are never chosen by themselves. An engine is made in the background while
-PyTorch answers, and PyTorch takes over from one that fails.
+graphs, bfloat16. ``traced`` and ``openvino`` are for CPUs, exact; ``openvino-int8`` is
+faster and approximate, as is ``approximate``, which runs SegNext's decode with a
+tolerance: they are never chosen by themselves. An engine is made in the background
+while PyTorch answers, and PyTorch takes over from one that fails.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from napari_segnext.engines import approximate, compiled, openvino
+from napari_segnext.engines import approximate, compiled, openvino, traced
 from napari_segnext.engines.running import EngineModel, EngineState, Functions
 from napari_segnext.models import SegmentationModel
 from napari_segnext.weights import load_model
@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 Engine: TypeAlias = Literal[
-    "auto", "torch", "compiled", "openvino", "openvino-int8", "approximate"
+    "auto", "torch", "compiled", "traced", "openvino", "openvino-int8", "approximate"
 ]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 
@@ -41,11 +41,14 @@ def choose_engine(device: str) -> Engine:
 
     CUDA is compiled for. A CPU takes OpenVINO where it is installed; that engine
     then keeps to the functions that it was seen to run faster than PyTorch, and
-    exactly, on this machine. Anything else, as Apple's GPUs, runs PyTorch.
+    exactly, on this machine. Other CPUs run what PyTorch has traced. Anything else,
+    as Apple's GPUs, runs PyTorch.
     """
     if device == "cuda":
         return "compiled"
-    return "openvino" if device == "cpu" and openvino.is_installed() else "torch"
+    if device != "cpu":
+        return "torch"
+    return "openvino" if openvino.is_installed() else "traced"
 
 
 def accelerate(model: SegmentationModel, engine: str = "auto") -> EngineModel:
@@ -77,6 +80,8 @@ def accelerate(model: SegmentationModel, engine: str = "auto") -> EngineModel:
         return EngineModel(model, compiled.prepare, numerics)
     if device != "cpu":
         raise ValueError(f"{engine} runs on CPUs; choose the device cpu, not {device}")
+    if engine == "traced":
+        return EngineModel(model, traced.prepare)
     if engine == approximate.APPROXIMATE:
         approximate.prepare(model)  # raises here, not in the background
         return EngineModel(model, approximate.prepare)
@@ -101,7 +106,8 @@ def load_on_engine(
     wait
         Return when the engine is ready; what goes wrong then or later is a warning.
     """
-    if device == "auto" and engine in (*openvino.LABELS, approximate.APPROXIMATE):
+    for_cpus = ("traced", *openvino.LABELS, approximate.APPROXIMATE)
+    if device == "auto" and engine in for_cpus:
         device = "cpu"
     model = accelerate(load_model(name_or_path, device, text), engine)
     if wait:

@@ -14,12 +14,17 @@ _ENGINES = {
     "auto": (
         "Automatic",
         "CUDA graphs on an NVIDIA GPU; on a CPU OpenVINO, if it is installed, for what "
-        "it is measured to do faster; else PyTorch",
+        "it is measured to do faster, or else what PyTorch has traced; else PyTorch",
     ),
     "torch": ("PyTorch", "Exact, everywhere; what all others are compared with"),
     "compiled": (
         "Compiled",
         "torch.compile; on an NVIDIA GPU with CUDA graphs, in bfloat16",
+    ),
+    "traced": (
+        "PyTorch, traced",
+        "Exact, for CPUs: a light model's mask in one call, which a busy window does "
+        "not hold up",
     ),
     "openvino": (
         "OpenVINO",
