@@ -115,6 +115,15 @@ def test_a_negative_click_takes_away(tiled: Predictor) -> None:
     assert not after.mask[130, 90]
 
 
+def test_a_negative_click_far_off_changes_nothing(tiled: Predictor) -> None:
+    prompts = Prompts().click(120, 80)
+    first = tiled.predict(prompts)
+    second = tiled.predict(prompts.click(122, 82), first)
+    far = tiled.predict(prompts.click(290, 290, positive=False), first)
+    assert far.tile == second.tile
+    np.testing.assert_array_equal(far.mask, first.mask)
+
+
 def test_embed_prepares_the_first_click(tiled: Predictor) -> None:
     assert not tiled.is_embedded((120, 80))
     tiled.embed(at=(120, 80))

@@ -273,17 +273,17 @@ class Predictor:
         return Prediction(patch, prompts, decoded.state, tile)
 
     def tile_for(self, prompts: Prompts, result: Prediction | None) -> Tile:
-        """Choose the tile for all positive prompts, the newest one and the mask.
+        """Choose the tile for all positive prompts and the mask.
 
-        What a phrase says may be anywhere: as long as there is no more than that, the
-        whole image is looked at.
+        A negative prompt beyond them has nothing to take away, and a tile that held it
+        too would show the object smaller. What a phrase says may be anywhere: as long
+        as there is no more than that, the whole image is looked at.
         """
         said = [p for p in prompts if p.positive]
         if said and all(isinstance(p, Phrase) for p in said):
             if result is None or result.patch.above(0.5).empty:
                 return Tile(0, 0, 0)
-        items = said or list(prompts)
-        points = [point for p in [*items, prompts.items[-1]] for point in extent(p)]
+        points = [point for p in said or prompts for point in extent(p)]
         bounds = _bounds(points, self.shape)
         if result is None:
             only_clicks = bounds[2] - bounds[0] <= 1 and bounds[3] - bounds[1] <= 1
