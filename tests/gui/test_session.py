@@ -280,3 +280,12 @@ def test_cleared_manual_edits_let_the_prompts_decide_again(desk):
     desk.user.waits_until(lambda: not np.array_equal(desk.labels, masked))
     desk.annotator.clear_edits()
     desk.user.waits_until(lambda: np.array_equal(desk.labels, masked))
+
+
+def test_what_answers_can_be_read_in_the_panel(desk):
+    device = desk.widget._device
+    device.setText("CPU, 2 threads: PyTorch")
+    desk.viewer.window.show()
+    desk.widget._choices.expand()
+    text = device.fontMetrics().horizontalAdvance(device.text())
+    desk.user.waits_until(lambda: device.isVisible() and device.width() >= text)

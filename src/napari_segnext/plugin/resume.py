@@ -146,7 +146,8 @@ class SavingLine(QElidingLabel):
         path, safe = saving.path, not (saving.problem or saving.mark)
         where = f" in {path.name}" if path else ""
         self.setText(f"Saved{where}" if path and safe else f"Not saved{where}")
-        self.setStyleSheet("" if safe else "color: #e0a030")
+        # It is shortened to its width, without a thought for the padding of the theme.
+        self.setStyleSheet("padding: 0;" + ("" if safe else "color: #e0a030"))
         self.setVisible(path is not None or not safe)
         self.setToolTip(
             (saving.problem + "\n" if saving.problem else "")

@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QScrollArea,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -225,6 +226,10 @@ class SegNextWidget(QWidget):
         self.engine_choice = make_engine_choice()
         self.engine_choice.activated.connect(lambda _: self._load_model())
         self._device = QElidingLabel("—")
+        # A form gives only such a field more than it needed at first.
+        self._device.setSizePolicy(
+            QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred
+        )
         self.inputs = InputChoice(self._viewer)
         self.inputs.split.connect(lambda layers: self._choose_image(layers[0]))
         self.image_choice.currentIndexChanged.connect(self._image_chosen)
