@@ -46,6 +46,15 @@ def train(
     steps: Annotated[int | None, STEPS] = None,
     images: Annotated[int | None, IMAGES] = None,
     rate: Annotated[float | None, RATE] = None,
+    encoder_rate: Annotated[
+        float | None, typer.Option(help="Learning rate of a pretrained encoder.")
+    ] = None,
+    decay: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Last share of the steps, with a falling rate."
+        ),
+    ] = None,
     text: Annotated[
         Path | None, typer.Option(help="Folder of a CLIP, for models with phrases.")
     ] = None,
@@ -57,7 +66,14 @@ def train(
     from napari_segnext.training.train import train as run
 
     options = options_of(
-        model, steps=steps, images=images, rate=rate, seed=seed, workers=workers
+        model,
+        steps=steps,
+        images=images,
+        rate=rate,
+        encoder_rate=encoder_rate,
+        decay=decay,
+        seed=seed,
+        workers=workers,
     )
     if order is not None and not model.startswith("ois-"):
         raise ValueError(f"--order is for ois-tiny, ois-small, ois-base; not {model}")
