@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from napari_segnext.embeddings import EmbeddingStore
-from napari_segnext.engines import accelerate
+from napari_segnext.engines import accelerate, choose_engine
 from napari_segnext.io import read_image
 from napari_segnext.layout import file_identity
 from napari_segnext.models import SegmentationModel
@@ -203,7 +203,8 @@ def embed_plane(job: Job, plane: Plane) -> Plane:
 def _predictor(job: Job) -> VolumePredictor:
     store = EmbeddingStore(_MEMORY_GB, job.store)
     # On the engine that the plugin chooses too, for that is part of what is kept.
-    model = accelerate(load_model(job.model, job.device))
+    model = load_model(job.model, job.device)
+    model = accelerate(model, choose_engine(model.device.type, masks=False))
     return VolumePredictor(model, job.volume(), store)
 
 

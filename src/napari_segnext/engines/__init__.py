@@ -36,19 +36,21 @@ Engine: TypeAlias = Literal[
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 
 
-def choose_engine(device: str) -> Engine:
+def choose_engine(device: str, masks: bool = True) -> Engine:
     """Return what ``auto`` means for a model on a device: its type, as "cuda".
 
     CUDA is compiled for. A CPU takes OpenVINO where it is installed; that engine
     then keeps to the functions that it was seen to run faster than PyTorch, and
-    exactly, on this machine. Other CPUs run what PyTorch has traced. Anything else,
-    as Apple's GPUs, runs PyTorch.
+    exactly, on this machine. Other CPUs run what PyTorch has traced, if there are to
+    be `masks` and not embeddings alone. Anything else, as Apple's GPUs, runs PyTorch.
     """
     if device == "cuda":
         return "compiled"
     if device != "cpu":
         return "torch"
-    return "openvino" if openvino.is_installed() else "traced"
+    if openvino.is_installed():
+        return "openvino"
+    return "traced" if masks else "torch"
 
 
 def accelerate(model: SegmentationModel, engine: str = "auto") -> EngineModel:

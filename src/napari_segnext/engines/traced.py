@@ -7,6 +7,8 @@ asks for it once.
 
 from __future__ import annotations
 
+import atexit
+import threading
 import warnings
 from typing import cast
 
@@ -23,9 +25,11 @@ from napari_segnext.models.segnext import SegNext
 _TOLERANCE = 1e-4
 # The first calls are watched and optimised by PyTorch.
 _WARMUPS = 3
+# The program would be aborted if it ended while a thread is inside PyTorch.
+_at_work = threading.Lock()
+atexit.register(_at_work.acquire)
 
 
-@torch.inference_mode()
 def prepare(model: SegmentationModel) -> Functions:
     """Trace a model's decode, and try it.
 
@@ -39,6 +43,11 @@ def prepare(model: SegmentationModel) -> Functions:
     """
     if not decodes_dense(model) or isinstance(model, SegNext):
         return Functions("PyTorch")
+    with _at_work, torch.inference_mode():
+        return _prepare(model)
+
+
+def _prepare(model: SegmentationModel) -> Functions:
     sample = sample_of(model)
     features = model.image_features(sample.images)
     first, second = ((*features.values(), dense) for dense in sample.dense)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from qtpy.QtCore import QObject, Qt, Signal
 from qtpy.QtWidgets import QComboBox
@@ -74,7 +75,9 @@ class EngineNews(QObject):
     def __call__(self, description: str, message: str = "") -> None:
         """Tell; from any thread."""
         if not self._closed:
-            self._told.emit(description, message)
+            # When the program ends Qt may be gone before the engine's thread.
+            with suppress(RuntimeError):
+                self._told.emit(description, message)
 
     def close(self) -> None:
         """Say nothing more: another model is loaded, or none."""
