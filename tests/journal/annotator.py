@@ -143,7 +143,7 @@ class Annotator(Player):
 
 def annotate(path: Path, seed: int, where: str, said: Path) -> None:
     """Annotate and never return."""
-    fuse = Fuse(where, 5 + seed if where.startswith("re") else 30 + seed)
+    fuse = Fuse(where, 15 + seed if where.startswith("re") else 30 + seed)
     # It is written anew all the time.
     writing._GROWTH = 1.1
     os.fsync, os.replace = fuse.sync, fuse.replace
