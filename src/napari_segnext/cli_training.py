@@ -11,6 +11,15 @@ from rich.console import Console
 STEPS = typer.Option(min=1, help="Optimiser steps in all.")
 IMAGES = typer.Option(min=1, help="Images per step and process.")
 RATE = typer.Option(help="Learning rate.")
+ENCODER_RATE = typer.Option(help="Learning rate of a pretrained encoder.")
+DECAY = typer.Option(min=0, max=1, help="Last share of the steps, with a falling rate.")
+LAYOUT = typer.Option(
+    help="bundled (.npz files), COCOLVIS, HQSeg44K, pairs or phrases."
+)
+START = typer.Option(
+    help="Weights to start from: a model's, MAE's or Depth Anything's."
+)
+ORDER = typer.Option(help="Of an ois model: what tells how far it is from a click.")
 
 Out = Annotated[Path, typer.Option(help="Folder; a training in it is resumed.")]
 Data = Annotated[Path | None, typer.Option(help="Folder; else generated images alone.")]
@@ -27,34 +36,14 @@ def train(
         ),
     ] = "tiny",
     data: Data = None,
-    dataset: Annotated[
-        str,
-        typer.Option(
-            help="bundled (.npz files), COCOLVIS, HQSeg44K, pairs or phrases."
-        ),
-    ] = "bundled",
-    start: Annotated[
-        Path | None,
-        typer.Option(
-            help="Weights to start from: a model's, MAE's or Depth Anything's."
-        ),
-    ] = None,
-    order: Annotated[
-        Literal["depth", "intensity", "geodesic"] | None,
-        typer.Option(help="Of an ois model: what tells how far it is from a click."),
-    ] = None,
+    dataset: Annotated[str, LAYOUT] = "bundled",
+    start: Annotated[Path | None, START] = None,
+    order: Annotated[Literal["depth", "intensity", "geodesic"] | None, ORDER] = None,
     steps: Annotated[int | None, STEPS] = None,
     images: Annotated[int | None, IMAGES] = None,
     rate: Annotated[float | None, RATE] = None,
-    encoder_rate: Annotated[
-        float | None, typer.Option(help="Learning rate of a pretrained encoder.")
-    ] = None,
-    decay: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=1, help="Last share of the steps, with a falling rate."
-        ),
-    ] = None,
+    encoder_rate: Annotated[float | None, ENCODER_RATE] = None,
+    decay: Annotated[float | None, DECAY] = None,
     text: Annotated[
         Path | None, typer.Option(help="Folder of a CLIP, for models with phrases.")
     ] = None,

@@ -202,7 +202,7 @@ def embed_plane(job: Job, plane: Plane) -> Plane:
 @lru_cache(maxsize=1)
 def _predictor(job: Job) -> VolumePredictor:
     store = EmbeddingStore(_MEMORY_GB, job.store)
-    # On the engine that the plugin chooses too, for that is part of what is kept.
+    # What embeds in the plugin embeds here too, for that is part of what is kept.
     model = load_model(job.model, job.device)
     model = accelerate(model, choose_engine(model.device.type, masks=False))
     return VolumePredictor(model, job.volume(), store)

@@ -272,9 +272,6 @@ class Journal:
         os.fsync(self._file.fileno())
         self._size += len(lines)
 
-    def _header(self, number: int) -> bytes:
-        return to_line({"journal": VERSION, "shape": self._shape, "number": number})
-
     def _compact(self) -> None:
         with contextlib.suppress(OSError):
             self._write_anew()
@@ -296,10 +293,10 @@ class Journal:
     def _write_sum(self, path: Path) -> int:
         """Write the sum of all changes to a file, in one go; return its size."""
         part = path.with_name(path.name + ".new")
-        size = 0
+        header = {"journal": VERSION, "shape": self._shape, "number": self._told}
         try:
             with self._opener(part, "w+b") as file:
-                size += _write_all(file, self._header(self._told))
+                size = _write_all(file, to_line(header))
                 for record in self._ledger.records():
                     line = to_line({"number": self._told, **encode(record, {})})
                     size += _write_all(file, line)
