@@ -1,12 +1,18 @@
 """Take SegNext apart: what dense fusion, disks and self-attention are worth.
 
-Trains variants of `small` on the same data from the same encoder with the same seed
-and number of steps, evaluates each with simulated clicks, prints a table and writes
-JSON. An interrupted run goes on where it was. Needs the extra ``train``.
+Trains variants of `small` on the same data with the same seed and number of steps,
+evaluates each with simulated clicks, prints a table and writes JSON. All start with the
+same encoder, neck and head; what mixes prompts and image starts anew in each. An
+interrupted run goes on where it was. Needs the extra ``train``.
 
     napari-segnext distil --model small --data DATA --out START
     python benchmarks/ablation.py --start START/start.safetensors --data DATA \
         --validation SET --out DIR --steps 3000
+
+With ``--frozen`` the encoder stays as it is, which is the faster way to compare the
+variants once `small` is trained:
+
+    python benchmarks/ablation.py --start SMALL/model.safetensors --frozen ...
 
 The variants:
 
@@ -34,7 +40,7 @@ from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from napari_segnext import Predictor
+from napari_segnext import Predictor, load_model
 from napari_segnext.evaluation import (
     Result,
     Settings,
@@ -43,18 +49,18 @@ from napari_segnext.evaluation import (
     select_objects,
 )
 from napari_segnext.models import ModelConfig, PromptBatch, SegmentationModel
-from napari_segnext.models import build_model as build_segnext
 from napari_segnext.models.base import Features
 from napari_segnext.models.segnext import SegNext
 from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.loop import Options
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
-from napari_segnext.training.starts import load_alike
 from napari_segnext.training.train import options_of
 from ois import write
 
 VARIANTS = ("sparse", "pixels", "sa0", "sa1", "sa2")
 _CLICKS = (1, 2, 3, 5, 10)
+# What differs between the variants, by the beginnings of its tensors' names.
+_MIXING = ("visual_prompts_encoder.", "fusion_blocks.")
 
 
 class SparseSegNext(SegNext):
@@ -83,30 +89,39 @@ class SparseSegNext(SegNext):
         return interpolate(low, size, mode="bilinear", align_corners=True)
 
 
-def build(variant: str) -> SegmentationModel:
+def build(variant: str) -> SegNext:
     """Return a variant with untrained weights."""
     config = RECIPES["small"].config
     if variant == "sparse":
         return SparseSegNext(config)
     depth = {"sa0": 0, "sa1": 1}.get(variant, 2)
     radius = 0 if variant == "pixels" else config.style.radius
-    return build_segnext(
-        replace(
-            config,
-            style=replace(config.style, radius=radius),
-            arch={**config.arch, "fusion_depth": depth},
-        )
-    )
+    arch = {**config.arch, "fusion_depth": depth}
+    style = replace(config.style, radius=radius)
+    return SegNext(replace(config, style=style, arch=arch), **arch)
+
+
+def begin(model: SegmentationModel, start: Path) -> None:
+    """Start with all of a trained or distilled `small` but what mixes in prompts."""
+    trained = load_model(start, device="cpu").state_dict()
+    common = {k: v for k, v in trained.items() if not k.startswith(_MIXING)}
+    model.load_state_dict(common, strict=False)
 
 
 def train(
-    variant: str, start: Path | None, data: Path | None, out: Path, options: Options
+    variant: str,
+    start: Path | None,
+    data: Path | None,
+    out: Path,
+    options: Options,
+    frozen: bool,
 ) -> Predictor:
     """Train a variant, or read it back."""
     torch.manual_seed(options.seed)
     model = build(variant)
     if start is not None:
-        load_alike(str(start))(model)
+        begin(model, start)
+    model.backbone.requires_grad_(not frozen)
     trainer = Trainer(model, bundled_mixture(data), out / variant, options)
     return Predictor(trainer.run(Console().print).eval())
 
@@ -125,8 +140,9 @@ def main(
     validation: Annotated[list[Path], typer.Option(help="Sets of pairs; repeat.")],
     data: Annotated[Path | None, typer.Option(help="Folder of .npz files.")] = None,
     start: Annotated[
-        Path | None, typer.Option(help="A `small` whose encoder all start with.")
+        Path | None, typer.Option(help="A `small` that all start with.")
     ] = None,
+    frozen: Annotated[bool, typer.Option(help="Keep the encoder as it is.")] = False,
     variant: Annotated[list[str] | None, typer.Option(help="Default: all.")] = None,
     steps: Annotated[int, typer.Option(help="Per variant.")] = 3000,
     limit: Annotated[int, typer.Option(help="Objects per set.")] = 100,
@@ -136,7 +152,7 @@ def main(
     options = options_of("small", steps=steps, seed=seed, workers=workers)
     rows = []
     for name in variant or VARIANTS:
-        predictor = train(name, start, data, out, options)
+        predictor = train(name, start, data, out, options, frozen)
         parameters = sum(p.numel() for p in predictor.model.parameters())
         for path in validation:
             miou = measure(predictor, path, limit)

@@ -3,10 +3,11 @@
 Every engine is timed next to a plain textbook version of the same weights (explicit
 softmax, levels concatenated after upsampling), turn by turn in one process, because
 machines are shared: what counts are the ratios. On a CPU times are CPU seconds with
-one thread, on a GPU wall seconds. A model without a textbook version is compared with
-its own plain PyTorch. The segment-anything task is extrapolated from some of its 256
-clicks, and says so. Each row is printed and written when it is known, so that nothing
-is lost when a run is stopped.
+one thread, wall seconds with more of them (``--threads``); on a GPU wall seconds. A
+model without a textbook version is compared with its own plain PyTorch. The
+segment-anything task is extrapolated from some of its 256 clicks, and says so. Each
+row is printed and written when it is known, so that nothing is lost when a run is
+stopped.
 
     python -m benchmarks.latency random:vitb-sa2 tiny --json RESULT.json
 
@@ -142,11 +143,13 @@ def textbook_of(model: SegNext, image: np.ndarray) -> Steps:
 
 
 def seconds(step: Callable[[], Any], device: str) -> float:
-    """CPU seconds, or on a GPU wall seconds until it has finished."""
+    """CPU seconds of one thread; else wall seconds until it has finished."""
     if device == "cpu":
-        started = time.process_time()
+        alone = torch.get_num_threads() == 1
+        clock = time.process_time if alone else time.perf_counter
+        started = clock()
         step()
-        return time.process_time() - started
+        return clock() - started
     torch.cuda.synchronize()
     started = time.perf_counter()
     step()
@@ -229,7 +232,8 @@ class Comparison:
         else:
             self._plain = steps_of(model, image)
         self._fast = steps_of(_on(model, engine), image)
-        place = torch.cuda.get_device_name() if device == "cuda" else "cpu, 1 thread"
+        threads = f"cpu, threads: {torch.get_num_threads()}"
+        place = torch.cuda.get_device_name() if device == "cuda" else threads
         self._against = "textbook" if textbook else "its own PyTorch"
         self._head = name, engine, place, self._against
         self._asked = name, engine, device
@@ -335,9 +339,10 @@ def main(
     models: Annotated[list[str], typer.Argument(help="Names, files or random:NAME.")],
     engine: Annotated[list[str] | None, typer.Option(help="May be repeated.")] = None,
     repeats: Annotated[int, typer.Option(min=1, help="Turns, at least.")] = 3,
+    threads: Annotated[int, typer.Option(min=1, help="Of the CPU.")] = 1,
     json: Annotated[Path | None, typer.Option(help="Where the numbers go.")] = None,
 ) -> None:
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     report = Report(json)
     for name in models:
         for each in engine or ["torch"]:
