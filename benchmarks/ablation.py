@@ -31,23 +31,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated, Any
 
 import torch
 import typer
 from rich.console import Console
-from rich.table import Table
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from napari_segnext import Predictor, load_model
-from napari_segnext.evaluation import (
-    Result,
-    Settings,
-    evaluate,
-    load_dataset,
-    select_objects,
-)
+from napari_segnext import load_model
 from napari_segnext.models import ModelConfig, PromptBatch, SegmentationModel
 from napari_segnext.models.base import Features
 from napari_segnext.models.segnext import SegNext
@@ -55,10 +47,9 @@ from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.loop import Options
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.train import options_of
-from ois import write
+from ois import quality, show, write
 
 VARIANTS = ("sparse", "pixels", "sa0", "sa1", "sa2")
-_CLICKS = (1, 2, 3, 5, 10)
 # What differs between the variants, by the beginnings of its tensors' names.
 _MIXING = ("visual_prompts_encoder.", "fusion_blocks.")
 
@@ -115,7 +106,7 @@ def train(
     out: Path,
     options: Options,
     frozen: bool,
-) -> Predictor:
+) -> SegmentationModel:
     """Train a variant, or read it back."""
     torch.manual_seed(options.seed)
     model = build(variant)
@@ -123,16 +114,7 @@ def train(
         begin(model, start)
     model.backbone.requires_grad_(not frozen)
     trainer = Trainer(model, bundled_mixture(data), out / variant, options)
-    return Predictor(trainer.run(Console().print).eval())
-
-
-def measure(predictor: Predictor, path: Path, limit: int) -> dict[str, float]:
-    """Return mean IoU after some numbers of clicks on an evaluation set of pairs."""
-    objects = select_objects(load_dataset("pairs", path), limit)
-    settings = Settings(max_clicks=max(_CLICKS))
-    results = list(evaluate(predictor, objects, settings))
-    miou = Result("small", path.stem, results, settings).miou
-    return {str(k): miou[k - 1] for k in _CLICKS}
+    return trainer.run(Console().print).eval()
 
 
 def main(
@@ -150,22 +132,16 @@ def main(
     workers: int = 1,
 ) -> None:
     options = options_of("small", steps=steps, seed=seed, workers=workers)
-    rows = []
+    rows: list[dict[str, Any]] = []
     for name in variant or VARIANTS:
-        predictor = train(name, start, data, out, options, frozen)
-        parameters = sum(p.numel() for p in predictor.model.parameters())
+        model = train(name, start, data, out, options, frozen)
+        parameters = sum(p.numel() for p in model.parameters())
+        row: dict[str, Any] = {"variant": name, "parameters": parameters}
         for path in validation:
-            miou = measure(predictor, path, limit)
-            row = {"variant": name, "parameters": parameters, "set": path.stem}
-            rows.append({**row, "steps": steps, "miou": miou})
-            write(rows, out / "ablation.json")
-    table = Table("variant", "set", *(f"click {k}" for k in _CLICKS), box=None)
-    for row in rows:
-        values = cast("dict[str, float]", row["miou"]).values()
-        table.add_row(
-            str(row["variant"]), str(row["set"]), *(f"{v:.3f}" for v in values)
-        )
-    Console().print(table)
+            row |= quality(model, path, limit)
+        rows.append(row)
+        write(rows, out / "ablation.json")
+    show(rows)
 
 
 if __name__ == "__main__":
