@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -109,6 +110,17 @@ def test_the_rate_warms_up_and_falls(tmp_path: Path) -> None:
     assert rates[30] == rates[59] == 1
     assert rates[80] == pytest.approx(0.505, abs=0.01)
     assert rates[100] == pytest.approx(0.01)
+
+
+def test_the_average_of_a_short_training_is_not_its_beginning(tmp_path: Path) -> None:
+    trainer = Trainer(model(), SOURCES, tmp_path, replace(OPTIONS, averaging=0.999))
+    bias = trainer.model.get_parameter("head.bias")
+    for step in range(31):
+        bias.data.fill_(step)
+        trainer.average.update_parameters(trainer.model)
+    followed = trainer.average.module.get_parameter("head.bias")
+    # It looks back over a tenth of so few steps.
+    assert 25 < followed.item() < 30
 
 
 def test_a_frozen_encoder_part_stays_as_it_is(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -51,7 +52,8 @@ class Options:
         Decay of weights; steps of warm-up; last share of the steps with a falling
         rate.
     averaging
-        Decay of the exponential moving average of the weights that is saved.
+        Decay of the exponential moving average of the weights that is saved; less at
+        first, so that a short training is not mostly the weights that it began with.
     seed
         Of data, prompts and initial weights.
     workers
@@ -76,6 +78,15 @@ class Options:
     seed: int = 0
     workers: int = 1
     checkpoint_minutes: float = 4.0
+
+
+def _follow(
+    decay: float, average: list[Tensor], weights: list[Tensor], count: Tensor | int
+) -> None:
+    """Move an average that is `count` steps old towards the weights."""
+    young = (1 + int(count)) / (10 + int(count))
+    move = get_ema_multi_avg_fn(min(decay, young))  # type: ignore[no-untyped-call]
+    move(average, weights, count)
 
 
 class TrainingLoop(ABC, Generic[Learner]):
@@ -129,9 +140,7 @@ class TrainingLoop(ABC, Generic[Learner]):
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._factor)
         self.average = AveragedModel(
             model,
-            multi_avg_fn=get_ema_multi_avg_fn(  # type: ignore[no-untyped-call]
-                options.averaging
-            ),
+            multi_avg_fn=partial(_follow, options.averaging),
             use_buffers=True,
         )
         # Gradients of easy pixels become denormal, which a CPU computes slowly.
