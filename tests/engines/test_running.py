@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -181,3 +183,24 @@ def test_embeddings_of_exact_engines_are_shared_and_others_are_not():
     rounded, _ = ready(constant(0.0), "int8")
     assert model_fingerprint(exact) == model_fingerprint(plain)
     assert model_fingerprint(rounded) != model_fingerprint(plain)
+
+
+@pytest.mark.parametrize("engine", ["traced", "compiled"])
+def test_the_end_of_a_program_waits_for_an_engine_that_is_made(engine):
+    code = (
+        "import threading, time\n"
+        "from napari_segnext import load_model\n"
+        f"from napari_segnext.engines import EngineModel, Functions, {engine}\n"
+        "begun = threading.Event()\n"
+        "def make(model):\n"
+        "    begun.set()\n"
+        "    time.sleep(1)\n"
+        "    print('made', flush=True)\n"
+        "    return Functions('slow')\n"
+        f"{engine}._prepare = make\n"
+        f"EngineModel(load_model('tiny', 'cpu'), {engine}.prepare)\n"
+        "begun.wait()\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    assert run.stdout == "made\n"

@@ -24,7 +24,7 @@ from napari_segnext.engines.functions import (
     decodes_dense,
     sample_of,
 )
-from napari_segnext.engines.running import Check, Functions
+from napari_segnext.engines.running import Check, Functions, not_at_the_end
 from napari_segnext.models import SegmentationModel
 from napari_segnext.models.base import Features
 
@@ -70,7 +70,6 @@ class Recorded:
         return tuple(output.clone() for output in self._outputs)
 
 
-@torch.inference_mode()
 def prepare(model: SegmentationModel) -> Functions:
     """Compile a model's functions on its device, and try them.
 
@@ -79,6 +78,11 @@ def prepare(model: SegmentationModel) -> Functions:
     RuntimeError
         If they cannot be compiled or recorded, or answer wrongly.
     """
+    with not_at_the_end, torch.inference_mode():
+        return _prepare(model)
+
+
+def _prepare(model: SegmentationModel) -> Functions:
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(engines_folder() / "inductor"))
     sample = sample_of(model)
     features, dense = model.image_features(sample.images), sample.dense[0]

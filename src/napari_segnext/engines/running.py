@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from napari_segnext.resample import FloatArray
 Check: TypeAlias = Callable[[], None]
 Result = TypeVar("Result")
 
+# Held while PyTorch traces or compiles in a thread: a program that ended meanwhile
+# would be aborted, so its end waits, for some seconds at most.
+not_at_the_end = threading.Lock()
+atexit.register(not_at_the_end.acquire, timeout=60)
 # Characters of an error that are told.
 _LONGEST = 120
 

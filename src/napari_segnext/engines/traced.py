@@ -7,8 +7,6 @@ asks for it once.
 
 from __future__ import annotations
 
-import atexit
-import threading
 import warnings
 from typing import cast
 
@@ -16,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from napari_segnext.engines.functions import Decoding, decodes_dense, sample_of
-from napari_segnext.engines.running import Functions
+from napari_segnext.engines.running import Functions, not_at_the_end
 from napari_segnext.models import SegmentationModel
 from napari_segnext.models.base import Features
 from napari_segnext.models.segnext import SegNext
@@ -25,9 +23,6 @@ from napari_segnext.models.segnext import SegNext
 _TOLERANCE = 1e-4
 # The first calls are watched and optimised by PyTorch.
 _WARMUPS = 3
-# The program would be aborted if it ended while a thread is inside PyTorch.
-_at_work = threading.Lock()
-atexit.register(_at_work.acquire)
 
 
 def prepare(model: SegmentationModel) -> Functions:
@@ -43,7 +38,7 @@ def prepare(model: SegmentationModel) -> Functions:
     """
     if not decodes_dense(model) or isinstance(model, SegNext):
         return Functions("PyTorch")
-    with _at_work, torch.inference_mode():
+    with not_at_the_end, torch.inference_mode():
         return _prepare(model)
 
 
