@@ -61,18 +61,15 @@ def train(
     model
         Name of a recipe.
     out
-        Folder for the checkpoint, the configuration, the metrics and, in the end,
-        ``model.safetensors``.
+        Gets checkpoint, configuration, metrics and, in the end, ``model.safetensors``.
     data
         Folder of labelled images; None trains on generated images alone.
     options
-        From `options_of`. Those of the first call should be kept when resuming; only
-        `steps`, which sets when the learning rate falls, is meant to be changed.
+        From `options_of`. To resume, change none but `steps`, if any.
     layout
-        ``"bundled"``: the mixture of the bundled model. Else a data set's; see
-        `napari_segnext.training.recipes.data_set`.
+        ``"bundled"``, or a data set's; see `napari_segnext.training.recipes.data_set`.
     start
-        A file to start from instead of the recipe's own start; see
+        A file to start from in place of the recipe's own start; see
         `napari_segnext.training.starts.load_weights`.
     arch
         Numbers of the architecture that differ from the recipe's, for ablations.
@@ -90,8 +87,7 @@ def train(
     Raises
     ------
     ValueError
-        If the model, the layout or the file to start from does not fit, or the folder
-        holds the training of another model.
+        If model, layout or start does not fit, or `out` holds another model's training.
     OSError
         If data are missing.
     """
