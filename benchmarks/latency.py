@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import json as json_format
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -31,6 +30,7 @@ from typing import Annotated, Any
 import numpy as np
 import torch
 import typer
+from benchmarks.volumes import peak_gb
 from tests.models.plain_segnext import PlainSegNext
 from torch.nn import functional as F
 
@@ -145,8 +145,8 @@ def textbook_of(model: SegNext, image: np.ndarray) -> Steps:
 def seconds(step: Callable[[], Any], device: str) -> float:
     """CPU seconds of one thread; else wall seconds until it has finished."""
     if device == "cpu":
-        alone = torch.get_num_threads() == 1
-        clock = time.process_time if alone else time.perf_counter
+        single = torch.get_num_threads() == 1
+        clock = time.process_time if single else time.perf_counter
         started = clock()
         step()
         return clock() - started
@@ -296,9 +296,8 @@ def _timed(step: Callable[[], Any], device: str) -> tuple[float, Any]:
 
 def peak_mb(name: str, engine: str, device: str) -> float:
     """Peak memory of a process that embeds and clicks twice, in MB."""
-    code = (
-        f"from benchmarks.latency import alone; alone({name!r}, {engine!r}, {device!r})"
-    )
+    asked = name, engine, device, torch.get_num_threads()
+    code = f"from benchmarks.latency import alone; alone(*{asked!r})"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True
     )
@@ -306,9 +305,9 @@ def peak_mb(name: str, engine: str, device: str) -> float:
 
 
 @torch.inference_mode()
-def alone(name: str, engine: str, device: str) -> None:
+def alone(name: str, engine: str, device: str, threads: int) -> None:
     """Run once and print the peak memory in MB: of the process, or of the GPU."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(threads)
     model = model_named(name, device)
     image = image_of(model.config.size)
     if engine == "textbook":
@@ -318,7 +317,8 @@ def alone(name: str, engine: str, device: str) -> None:
     for verb in ("embed", "first_click", "next_click"):
         steps[verb]()
     if device == "cpu":
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
+        # `getrusage` would count what the process had before it became this program.
+        peak = 1e3 * peak_gb()
     else:
         peak = torch.cuda.max_memory_allocated() / 1e6
     print(peak)

@@ -21,7 +21,7 @@ Check: TypeAlias = Callable[[], None]
 Result = TypeVar("Result")
 
 # Held while PyTorch traces or compiles in a thread: a program that ended meanwhile
-# would be aborted, so its end waits, for some seconds at most.
+# would be aborted, so its end waits, for a minute at most.
 not_at_the_end = threading.Lock()
 atexit.register(not_at_the_end.acquire, timeout=60)
 # Characters of an error that are told.
