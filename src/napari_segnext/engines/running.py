@@ -23,9 +23,18 @@ Result = TypeVar("Result")
 # Held while PyTorch traces or compiles in a thread: a program that ended meanwhile
 # would be aborted, so its end waits, for a minute at most.
 not_at_the_end = threading.Lock()
-atexit.register(not_at_the_end.acquire, timeout=60)
+_THREAD = "engine"
 # Characters of an error that are told.
 _LONGEST = 120
+
+
+@atexit.register
+def _wait_for_engines() -> None:
+    not_at_the_end.acquire(timeout=60)
+    # What is made is still handed over.
+    for thread in threading.enumerate():
+        if thread.name == _THREAD:
+            thread.join(timeout=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +108,7 @@ class EngineModel(SegmentationModel):
             self._ready.set()
             return
         threading.Thread(
-            target=self._prepare, args=(prepare,), name="engine", daemon=True
+            target=self._prepare, args=(prepare,), name=_THREAD, daemon=True
         ).start()
 
     @property
