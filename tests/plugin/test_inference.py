@@ -154,6 +154,36 @@ def test_how_long_an_embedding_takes_is_said_once_it_is_known(desk):
     assert seconds >= round(BLOCKS * BLOCK_S)
 
 
+def test_a_slice_is_waited_for_until_it_is_embedded(desk):
+    waits = []
+    desk.inference.waiting.connect(waits.append)
+    desk.slow = True
+    desk.inference.show_plane(HERE, [NEXT])
+    assert waits == [None, 0]
+    desk.waits_until(lambda: desk.shown == [HERE])
+    assert waits == [None, 0, None]
+    # The neighbour is embedded ahead, which nobody waits for, until it is shown.
+    desk.waits_until(lambda: desk.predictor.is_embedded(HERE) and desk.blocks > BLOCKS)
+    assert waits == [None, 0, None]
+    desk.inference.show_plane(NEXT, [])
+    assert waits[3] is None
+    assert waits[4] >= BLOCKS * BLOCK_S
+    desk.click(NEXT)
+    desk.waits_until(lambda: desk.masks)
+    assert waits[-1] is None
+
+
+def test_a_failure_ends_the_wait(desk):
+    waits = []
+    desk.inference.waiting.connect(waits.append)
+    desk.slow = True
+    desk.inference.show_plane(HERE, [])
+    assert waits[-1] == 0
+    desk.inference.failed.disconnect(pytest.fail)
+    desk.inference.failed.emit("no memory")
+    assert waits[-1] is None
+
+
 def test_a_model_that_cannot_be_loaded_is_not_waited_for(qtbot):
     def fail():
         raise OSError("no such file")

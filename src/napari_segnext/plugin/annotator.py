@@ -48,7 +48,7 @@ class Annotator(QObject):
     """A session in a viewer.
 
     Signals: `said` (status line), `changed` (objects, prompts, tool or sign),
-    `engine` (where the model runs), `ended` (why).
+    `engine` (where the model runs), `waiting` (see `Inference`), `ended` (why).
 
     Raises
     ------
@@ -59,6 +59,7 @@ class Annotator(QObject):
     said = Signal(str)
     changed = Signal()
     engine = Signal(str)
+    waiting = Signal(object)
     ended = Signal(str)
     _ending = Signal(str)
 
@@ -163,6 +164,7 @@ class Annotator(QObject):
         self.importing.changed.connect(self.changed)
         self.importing.taken.connect(self._object_changed)
         self.propagation.changed.connect(self._objects_changed)
+        self._inference.waiting.connect(self.waiting)
         self._inference.loaded.connect(self._loaded)
         self._inference.unloaded.connect(lambda: self.engine.emit("—"))
         self._inference.shown.connect(self._embedded)

@@ -25,8 +25,9 @@ class Inference(QObject):
 
     Signals are emitted on the GUI thread: `loaded` (the model is there), `shown`
     (the displayed plane is embedded: plane, milliseconds), `decoded` (request,
-    prediction), `failed` (message), `unloaded` (the model could not be loaded) and
-    `busy` (what is being done).
+    prediction), `failed` (message), `unloaded` (the model could not be loaded),
+    `busy` (what is being done) and `waiting` (an embedding has to be waited for: the
+    seconds that one took before, or 0; None when that is over).
     """
 
     loaded = Signal(str)
@@ -35,6 +36,7 @@ class Inference(QObject):
     decoded = Signal(object, object)
     failed = Signal(str)
     busy = Signal(str)
+    waiting = Signal(object)
 
     def __init__(self, worker: Worker, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -47,6 +49,8 @@ class Inference(QObject):
         self._takes_s = 0.0
         self._unanswered: dict[Hashable, Request] = {}
         self._embedded: set[Plane] = set()
+        self._awaited: Plane | None = None
+        self.failed.connect(self._no_longer_wait)
         self._told = False
         self._closed = False
         self._soon = self._timer(SHOWN_AFTER_MS, self._embed_shown)
@@ -77,6 +81,7 @@ class Inference(QObject):
         self.loading = True
         self._takes_s = 0.0
         self._embedded.clear()
+        self._no_longer_wait()
         self._worker.discard(lambda job: self._owns(job))
         self.busy.emit(f"Loading {name} …")
         self.submit(
@@ -184,18 +189,32 @@ class Inference(QObject):
 
     def _say_embedding(self, plane: Plane) -> None:
         """Say that a plane has to be embedded first, and how long one took before."""
-        if plane not in self._embedded:
-            about = f", about {self._takes_s:.0f} s" if self._takes_s >= 1 else ""
-            self.busy.emit(f"Embedding{about} …")
+        if plane != self._awaited:
+            self._no_longer_wait()
+        if plane in self._embedded:
+            return
+        about = f", about {self._takes_s:.0f} s" if self._takes_s >= 1 else ""
+        self.busy.emit(f"Embedding{about} …")
+        self._awaited = plane
+        self.waiting.emit(self._takes_s)
+
+    def _no_longer_wait(self, _: str = "") -> None:
+        self._awaited = None
+        self.waiting.emit(None)
 
     def _done_embedding(self, plane: Plane, milliseconds: float) -> None:
-        self._embedded.add(plane)
+        self._now_embedded(plane)
         if milliseconds:
             self._takes_s = milliseconds / 1000
         # A mask has said it too, and more.
         if plane == self._plane and not self._told:
             self._told = True
             self.shown.emit(plane, milliseconds)
+
+    def _now_embedded(self, plane: Plane) -> None:
+        self._embedded.add(plane)
+        if plane == self._awaited:
+            self._no_longer_wait()
 
     def _not_loaded(self, why: str) -> None:
         self.loading = False
@@ -214,7 +233,7 @@ class Inference(QObject):
     def _decoded(self, key: Hashable, request: Request, prediction: Any) -> None:
         if self._unanswered.get(key) is request:
             del self._unanswered[key]
-        self._embedded.add(request.plane)
+        self._now_embedded(request.plane)
         self._takes_s = prediction.embed_ms / 1000 or self._takes_s
         self._told = self._told or request.plane == self._plane
         self.decoded.emit(request, prediction)

@@ -41,6 +41,7 @@ from napari_segnext.plugin.resume import ResumeOffer, SavingLine, StatusLine
 from napari_segnext.plugin.section import Section
 from napari_segnext.plugin.text_part import TextPart
 from napari_segnext.plugin.tools import TOOLS
+from napari_segnext.plugin.waiting_bar import WaitingBar
 from napari_segnext.plugin.worker import Worker
 from napari_segnext.weights.catalogue import CATALOGUE
 
@@ -106,6 +107,7 @@ class SegNextWidget(QWidget):
         self.annotator.changed.connect(self._show_state)
         self.annotator.engine.connect(self._device.setText)
         self.annotator.engine.connect(self._device.setToolTip)
+        self.annotator.waiting.connect(self._waiting.wait)
         self.annotator.ended.connect(self._ended)
         self.embeddings.follow(self.annotator.embedding)
         self.text.follow(self.annotator.phrases)
@@ -162,10 +164,12 @@ class SegNextWidget(QWidget):
         self.start_button.clicked.connect(self._start_or_stop)
         self.offer = ResumeOffer()
         self._status, self._saving = StatusLine(), SavingLine()
+        self._waiting = WaitingBar()
         layout.addWidget(self._choices)
         layout.addWidget(self.start_button)
         layout.addWidget(self.offer)
         layout.addWidget(self._build_running(), 1)
+        layout.addWidget(self._waiting)
         layout.addWidget(self._status)
         layout.addWidget(self._saving)
         layout.addStretch(0)
@@ -366,6 +370,7 @@ class SegNextWidget(QWidget):
     def _ended(self, why: str) -> None:
         self.annotator = None
         self._device.setText("—")
+        self._waiting.wait(None)
         self._choices.expand()
         self.say(why)
         self._show_state()
