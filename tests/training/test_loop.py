@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from accelerate import Accelerator
 
 pytest.importorskip("cv2", reason="training needs the extra `train`")
 
@@ -80,6 +81,15 @@ def test_an_interrupted_training_goes_on_as_if_nothing_had_happened(
     parts = resumed.run(ignore)
     for name, value in whole.state_dict().items():
         torch.testing.assert_close(parts.state_dict()[name], value, msg=name)
+
+
+def test_a_checkpoint_is_read_wherever_a_process_computes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Trainer(model(), SOURCES, tmp_path, OPTIONS).save()
+    # What each of several processes on a CPU is told; no tensor can be put there.
+    monkeypatch.setattr(Accelerator, "device", torch.device("cpu", 0))
+    assert Trainer(model(), SOURCES, tmp_path, OPTIONS).step == 0
 
 
 def test_training_learns_and_logs(tmp_path: Path) -> None:

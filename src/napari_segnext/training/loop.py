@@ -44,6 +44,9 @@ class Options:
         Most corrective clicks before the one that is learned from.
     rate, encoder_rate
         Learning rates (AdamW) of the whole and of a pretrained encoder.
+    every_answer
+        Whether every answer of a conversation is learned from, and not the last alone;
+        it takes as much memory as there are answers.
     dice
         Weight of the Dice loss beside the focal loss.
     auxiliary
@@ -54,6 +57,9 @@ class Options:
     averaging
         Decay of the exponential moving average of the weights that is saved; less at
         first, so that a short training is not mostly the weights that it began with.
+    compiled
+        Whether PyTorch compiles the network first, which takes minutes and makes the
+        steps of a long training faster.
     seed
         Of data, prompts and initial weights.
     workers
@@ -67,6 +73,7 @@ class Options:
     images: int = 4
     objects: int = 4
     corrections: int = 4
+    every_answer: bool = False
     rate: float = 2e-3
     encoder_rate: float = 4e-4
     dice: float = 1.0
@@ -75,6 +82,7 @@ class Options:
     warmup: int = 100
     decay: float = 0.4
     averaging: float = 0.99
+    compiled: bool = False
     seed: int = 0
     workers: int = 1
     checkpoint_minutes: float = 4.0
@@ -203,9 +211,7 @@ class TrainingLoop(ABC, Generic[Learner]):
         os.replace(partial, self.checkpoint)
 
     def _resume(self) -> None:
-        state = torch.load(
-            self.checkpoint, map_location=self.accelerator.device, weights_only=True
-        )
+        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
