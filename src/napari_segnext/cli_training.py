@@ -21,6 +21,10 @@ START = typer.Option(
 )
 ORDER = typer.Option(help="Of an ois model: what tells how far it is from a click.")
 
+COMPILED = typer.Option(
+    help="Compile the network first: minutes, and then each step is faster."
+)
+
 Out = Annotated[Path, typer.Option(help="Folder; a training in it is resumed.")]
 Data = Annotated[Path | None, typer.Option(help="Folder; else generated images alone.")]
 Workers = Annotated[int, typer.Option(min=0, help="Loader processes.")]
@@ -47,6 +51,7 @@ def train(
     text: Annotated[
         Path | None, typer.Option(help="Folder of a CLIP, for models with phrases.")
     ] = None,
+    compiled: Annotated[bool, COMPILED] = False,
     seed: int = 0,
     workers: Workers = 1,
 ) -> None:
@@ -61,6 +66,7 @@ def train(
         rate=rate,
         encoder_rate=encoder_rate,
         decay=decay,
+        compiled=compiled,
         seed=seed,
         workers=workers,
     )

@@ -1,12 +1,12 @@
 """Learning to segment from simulated users: iterative click simulation.
 
-A first prompt, then corrective clicks into the largest error without gradient, and one
-answer that is learned from, as in RITM (Sofiiuk et al., 2022) and SegNext.
+A first prompt, then corrective clicks into the largest error. What is learned from is
+the last answer, as in RITM (Sofiiuk et al., 2022) and SegNext, or every one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from napari_segnext.models import PromptBatch, SegmentationModel
 from napari_segnext.models.base import Auxiliary
-from napari_segnext.prompts import BoolArray, Prompts
+from napari_segnext.prompts import BoolArray, Prompts, PromptStyle
 from napari_segnext.training.crops import around_object
 from napari_segnext.training.data import Crop, Sample, Source
 from napari_segnext.training.loop import Options, TrainingLoop
@@ -28,31 +28,89 @@ from napari_segnext.training.named import prompts_for
 from napari_segnext.training.simulate import identity_frame, next_click
 
 
-class _Pass(nn.Module):
-    """One forward pass, as a module, so that gradients meet across processes."""
+class Conversation:
+    """Simulated users and a model in turns: prompts, an answer, a click, an answer.
 
-    def __init__(self, model: SegmentationModel) -> None:
+    Parameters
+    ----------
+    first
+        First prompts of each of N objects.
+    masks
+        (N, S, S) what the users want.
+    turns
+        Answers in all.
+    style
+        How the model wants prompts drawn.
+    rng
+        Of the users.
+    device
+        Where prompts are put.
+    """
+
+    def __init__(
+        self,
+        first: Sequence[Prompts],
+        masks: BoolArray,
+        turns: int,
+        style: PromptStyle,
+        rng: np.random.Generator,
+        device: torch.device,
+    ) -> None:
+        self.turns = turns
+        self._given, self._masks, self._rng = list(first), masks, rng
+        self._frame, self._style = identity_frame(masks.shape[-1]), style
+        self._drawn = [p.to_model(self._frame, style) for p in first]
+        self._device = device
+
+    @property
+    def prompts(self) -> PromptBatch:
+        """All that was given so far."""
+        return PromptBatch.of(self._drawn, self._device)
+
+    def reply(self, logits: Tensor) -> None:
+        """Look at (N, 1, S, S) logits; each user clicks once more."""
+        probability = logits.detach().float().sigmoid().cpu().numpy()[:, 0]
+        for n, (predicted, mask) in enumerate(
+            zip(probability, self._masks, strict=True)
+        ):
+            answered = len(self._given[n])
+            click = next_click(predicted > 0.5, mask, self._rng)
+            if click is not None:
+                self._given[n] = self._given[n].click(*click)
+            self._drawn[n] = self._given[n].to_model(
+                self._frame, self._style, predicted, answered
+            )
+
+
+class _Pass(nn.Module):
+    """A conversation, as a module, so that gradients meet across processes."""
+
+    def __init__(self, model: SegmentationModel, every: bool) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.every = model, every
 
     def forward(
-        self,
-        images: Tensor,
-        objects: int,
-        simulate: Callable[[Mapping[str, Tensor]], PromptBatch],
-    ) -> tuple[Tensor, list[Auxiliary]]:
-        """Embed (B, 3, S, S) images once and decode `objects` of each.
+        self, images: Tensor, objects: int, talk: Conversation
+    ) -> list[tuple[Tensor, list[Auxiliary]]]:
+        """Embed (B, 3, S, S) images once and decode `objects` of each, turn by turn.
 
-        `simulate` turns features into the prompts of the B x objects decodes.
+        Returns the answers to learn from: every one, or the last.
         """
         embedded = self.model.image_features(self.model.normalised(images))
         features = {
             name: tensor.repeat_interleave(objects, 0)
             for name, tensor in embedded.items()
         }
-        prompts = simulate({name: t.detach() for name, t in features.items()})
-        logits, auxiliary = self.model.learned_logits(features, prompts)
-        return logits.float(), auxiliary
+        answers = []
+        for left in reversed(range(talk.turns)):
+            learned = self.every or not left
+            with torch.set_grad_enabled(learned and torch.is_grad_enabled()):
+                logits, auxiliary = self.model.learned_logits(features, talk.prompts)
+            if learned:
+                answers.append((logits.float(), auxiliary))
+            if left:
+                talk.reply(logits)
+        return answers
 
 
 class Trainer(TrainingLoop[SegmentationModel]):
@@ -74,10 +132,20 @@ class Trainer(TrainingLoop[SegmentationModel]):
         options: Options,
         crop: Crop = around_object,
     ) -> None:
-        super().__init__(model, _Pass(model), sources, folder, options, crop)
+        network = _Pass(model, options.every_answer)
+        super().__init__(model, network, sources, folder, options, crop)
+        if options.compiled:
+            # Functions and not modules, whose tensors would get other names.
+            model.image_features = torch.compile(model.image_features)  # type: ignore[method-assign]
+            model.mask_logits = torch.compile(model.mask_logits)  # type: ignore[method-assign]
 
     def learn(self, samples: Sequence[Sample]) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of a batch of crops, and what is reported of it."""
+        """Return the loss of a batch of crops, and what is reported of it.
+
+        Losses of answers are divided by the usual number of them, so that a late answer
+        weighs as much as an early one. Reported are the first that is learned from and
+        the last.
+        """
         options, device = self.options, self.accelerator.device
         place = [options.seed, 1, self.step, self.accelerator.process_index]
         rng = np.random.default_rng(place)
@@ -85,11 +153,29 @@ class Trainer(TrainingLoop[SegmentationModel]):
         masks = np.concatenate([s.masks for s in samples])
         first = [p for s in samples for p in prompts_for(s, rng)]
         target = torch.from_numpy(masks[:, None].astype(np.float32)).to(device)
-        logits, auxiliary = self.network(
+        # Processes wait for each other: they talk equally long.
+        length = np.random.default_rng([options.seed, 2, self.step])
+        turns = 1 + int(length.integers(options.corrections + 1))
+        answers = self.network(
             images.permute(0, 3, 1, 2).to(device),
             options.objects,
-            lambda features: self._simulate(features, first, masks, rng),
+            Conversation(first, masks, turns, self.model.config.style, rng, device),
         )
+        usual = 1 + options.corrections / 2 if options.every_answer else 1
+        compared = [
+            self._compare(logits, auxiliary, target) for logits, auxiliary in answers
+        ]
+        loss = torch.stack([learned for learned, _ in compared]).sum() / usual
+        row = compared[-1][1]
+        if options.every_answer:
+            row["first_iou"] = compared[0][1]["iou"]
+        return loss, row
+
+    def _compare(
+        self, logits: Tensor, auxiliary: list[Auxiliary], target: Tensor
+    ) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of one answer, and what is reported of it."""
+        options = self.options
         focal = normalised_focal_loss(logits, target)
         dice = dice_loss(logits, target)
         loss = focal + options.dice * dice
@@ -102,34 +188,6 @@ class Trainer(TrainingLoop[SegmentationModel]):
             "dice": dice.item(),
             "iou": _iou(logits.detach() > 0, target > 0.5),
         }
-
-    @torch.no_grad()
-    def _simulate(
-        self,
-        features: Mapping[str, Tensor],
-        first: Sequence[Prompts],
-        masks: BoolArray,
-        rng: np.random.Generator,
-    ) -> PromptBatch:
-        """Return the prompts after the first ones and some corrections."""
-        device = self.accelerator.device
-        style = self.model.config.style
-        frame = identity_frame(self.options.size)
-        prompts = list(first)
-        given = [p.to_model(frame, style) for p in prompts]
-        rounds = int(rng.integers(self.options.corrections + 1))
-        for _ in range(rounds):
-            logits = self.model.prompted_logits(
-                dict(features), PromptBatch.of(given, device)
-            )
-            probability = logits.float().sigmoid().cpu().numpy()[:, 0]
-            for n, (predicted, mask) in enumerate(zip(probability, masks, strict=True)):
-                answered = len(prompts[n])
-                click = next_click(predicted > 0.5, mask, rng)
-                if click is not None:
-                    prompts[n] = prompts[n].click(*click)
-                given[n] = prompts[n].to_model(frame, style, predicted, answered)
-        return PromptBatch.of(given, device)
 
 
 def _iou(predicted: Tensor, target: Tensor) -> float:
