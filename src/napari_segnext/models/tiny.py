@@ -33,6 +33,10 @@ def _convolution(width: int) -> nn.Sequential:
     )
 
 
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
+
+
 class Residual(nn.Module):
     """Two 3 x 3 convolutions around a shortcut."""
 
@@ -180,6 +184,8 @@ class Tiny(SegmentationModel):
         )
         self.head = nn.Conv2d(widths[0], 1, 1)
         self.detail = Detail(widths[0], detail)
+        # CPUs are a fifth faster so with so few channels.
+        self.to(memory_format=torch.channels_last)
 
     def image_features(
         self, images: Tensor, check: Callable[[], None] = lambda: None
@@ -189,6 +195,7 @@ class Tiny(SegmentationModel):
         The latter are (B, width, S / stride, S / stride).
         """
         check()
+        images = _channels_last(images)
         maps = self.encoder(images)
         check()
         features = {"stride1": images}
@@ -198,6 +205,9 @@ class Tiny(SegmentationModel):
 
     def mask_logits(self, features: Features, dense: Tensor) -> Tensor:
         """Fuse at every stride, coarse to fine: (B, 1, S, S) logits."""
+        dense = _channels_last(dense)
+        # Those from a store are not in this order any more.
+        features = {name: _channels_last(each) for name, each in features.items()}
         fused = [
             features[f"stride{2 ** (i + 1)}"] + embedding
             for i, embedding in enumerate(self.prompts(dense))
