@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from napari_segnext import __version__
 from napari_segnext.cli_models import Device, models
-from napari_segnext.cli_training import distil, finetune, train
+from napari_segnext.cli_training import average, distil, finetune, train
 
 if TYPE_CHECKING:
     from napari_segnext.session import Session
@@ -295,3 +295,4 @@ def evaluate(
 app.command()(train)
 app.command()(distil)
 app.command()(finetune)
+app.command()(average)

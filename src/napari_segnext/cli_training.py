@@ -17,7 +17,7 @@ LAYOUT = typer.Option(
     help="bundled (.npz files), COCOLVIS, HQSeg44K, pairs or phrases."
 )
 START = typer.Option(
-    help="Weights to start from: a model's, MAE's or Depth Anything's."
+    help="Start from a model (name or file), or from MAE's or Depth Anything's file."
 )
 ORDER = typer.Option(help="Of an ois model: what tells how far it is from a click.")
 
@@ -140,3 +140,14 @@ def finetune(
             "The new model is not better there: keep the old one, or label more planes."
         )
     console.print(f"wrote {result.path}")
+
+
+def average(
+    models: Annotated[list[str], typer.Argument(help="Names or files, two or more.")],
+    out: Annotated[Path, typer.Option(help="The .safetensors file.")],
+) -> None:
+    """Write the mean of the weights of models trained on from each other."""
+    from napari_segnext.training.average import average as run
+
+    run(models, out)
+    Console().print(f"wrote {out}")

@@ -55,6 +55,13 @@ def test_a_model_of_the_same_kind_is_taken_whole(tmp_path: Path) -> None:
         torch.testing.assert_close(model.state_dict()[name], value)
 
 
+def test_a_model_of_the_catalogue_is_taken_by_its_name() -> None:
+    model = network(ModelConfig("tiny", 256))
+    load_weights(model, Path("tiny"))
+    bundled = load_model("tiny", device="cpu").state_dict()
+    torch.testing.assert_close(model.state_dict(), bundled)
+
+
 def test_a_model_of_another_kind_is_refused(tmp_path: Path) -> None:
     other = replace(VIT, arch={**VIT.arch, "fusion_depth": 2})
     save_model(network(other), tmp_path / "m.safetensors")

@@ -102,15 +102,15 @@ def load_alike(name: str) -> Callable[[SegmentationModel], None]:
 
 
 def load_weights(model: SegmentationModel, path: Path) -> None:
-    """Start from a file: a model of the same architecture, or a pre-training.
+    """Start from a model of the same architecture, or from a pre-training.
 
     Parameters
     ----------
     path
-        ``.safetensors`` or ``.pth`` of a model; or the ``mae_pretrain_vit_base.pth``
-        of He et al., from which the encoder starts (the rest at random); or, for
-        OIS, a file of Depth Anything V2; or, for a refiner or a model with phrases, its
-        base model.
+        Name, ``.safetensors`` or ``.pth`` of a model; or the
+        ``mae_pretrain_vit_base.pth`` of He et al., from which the encoder starts (the
+        rest at random); or, for OIS, a file of Depth Anything V2; or, for a refiner or
+        a model with phrases, its base model.
 
     Raises
     ------
@@ -127,7 +127,8 @@ def load_weights(model: SegmentationModel, path: Path) -> None:
         if "model" in published:
             _load_mae(model, published["model"], path)
             return
-    source = load_model(path, device="cpu")
+    # As text it may also be the name of a model.
+    source = load_model(str(path), device="cpu")
     part = model
     if isinstance(model, SamRef | TextPrompted) and type(source) is not type(model):
         part = model.base

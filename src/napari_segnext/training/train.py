@@ -98,9 +98,11 @@ def train(
     _start(network, recipe, start)
     sources = _sources(layout, data, config)
     _keep_config(network.config, out)
-    trained = Trainer(network, sources, out, options, recipe.crop).run(report)
+    trainer = Trainer(network, sources, out, options, recipe.crop)
+    trained = trainer.run(report)
     path = out / "model.safetensors"
-    save_model(trained, path, {k: str(v) for k, v in asdict(options).items()})
+    if trainer.accelerator.is_main_process:
+        save_model(trained, path, {k: str(v) for k, v in asdict(options).items()})
     return path
 
 
