@@ -15,8 +15,8 @@ from napari_segnext.training.data import LabelledImage, Labels, Sample
 
 # An object's long side over the crop's: small objects to crop-filling ones.
 RELATIVE_SIZE = (0.1, 0.9)
-# Model pixels per image pixel, at most.
-MAX_ZOOM = 3.0
+# Model pixels per image pixel, at most: little more than tiles have.
+MAX_ZOOM = 1.5
 # A training object's pixels: at least so many, and its least and largest share of a
 # crop. The papers' least area is the same share of their input.
 MIN_PIXELS = 24

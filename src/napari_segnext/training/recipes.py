@@ -172,7 +172,10 @@ _TINY_RECIPE = Recipe(
 )
 
 RECIPES = {
-    "tiny": _TINY_RECIPE,
+    # It has learned enough before to gain by all of its encoder and all answers.
+    "tiny": replace(
+        _TINY_RECIPE, options={**_TINY_RECIPE.options, "every_answer": True}, frozen=()
+    ),
     # What it shares with `tiny`, encoder and decoder, is trained already.
     "ois-tiny": replace(
         _TINY_RECIPE,

@@ -90,7 +90,7 @@ _ENTRIES = (
         "tiny",
         "Small convolutional encoder, for a laptop without a GPU",
         "tiny.safetensors",
-        size=5_590_872,
+        size=5_590_640,
         licence="BSD-3-Clause",
         caveat="trained on data sets that ask for attribution (CC BY): see its card",
     ),
