@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from accelerate import Accelerator
 
 pytest.importorskip("cv2", reason="training needs the extra `train`")
+
+from accelerate import Accelerator
 
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
 from napari_segnext.prompts import PromptStyle

@@ -69,7 +69,7 @@ def train(
     layout
         ``"bundled"``, or a data set's; see `napari_segnext.training.recipes.data_set`.
     start
-        A file to start from in place of the recipe's own start; see
+        Name or file to start from in place of the recipe's own start; see
         `napari_segnext.training.starts.load_weights`.
     arch
         Numbers of the architecture that differ from the recipe's, for ablations.
