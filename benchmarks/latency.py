@@ -11,8 +11,9 @@ stopped.
 
     python -m benchmarks.latency random:vitb-sa2 tiny --json RESULT.json
 
-``random:NAME`` is a published model with random weights, for its times alone: what the
-engine ``approximate`` saves depends on trained weights.
+``random:NAME`` is a published model with random weights, for its times alone. What the
+engine ``approximate`` saves depends on the mask, and random weights draw none: see
+`benchmarks.approximate`.
 """
 
 from __future__ import annotations

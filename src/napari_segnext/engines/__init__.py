@@ -2,9 +2,9 @@
 
 ``torch`` is exact and runs everywhere. ``compiled`` is for CUDA: `torch.compile`, CUDA
 graphs, bfloat16. ``traced`` and ``openvino`` are for CPUs, exact; ``openvino-int8`` is
-faster and approximate, as is ``approximate``, which runs SegNext's decode with a
-tolerance: they are never chosen by themselves. An engine is made in the background
-while PyTorch answers, and PyTorch takes over from one that fails.
+faster and approximate, as is ``approximate``, which runs SegNext's decode with fewer
+tokens: they are never chosen by themselves. An engine is made in the background while
+PyTorch answers, and PyTorch takes over from one that fails.
 """
 
 from __future__ import annotations

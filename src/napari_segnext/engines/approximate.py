@@ -1,4 +1,4 @@
-"""SegNext's decode with a tolerance: only what changes noticeably is computed.
+"""SegNext's decode with fewer tokens away from prompts and mask.
 
 It is never chosen by itself. How often its masks are those of the exact decode is
 measured with `napari-segnext models verify MODEL --engine approximate --data DIR`.

@@ -38,7 +38,7 @@ _ENGINES = {
     ),
     "approximate": (
         "Approximate",
-        "SegNext models on a CPU, computing only what a prompt changes noticeably; "
+        "SegNext models on a CPU, with fewer tokens away from prompts and mask; "
         "measure it first with “napari-segnext models verify”",
     ),
 }

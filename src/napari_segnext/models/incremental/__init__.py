@@ -1,7 +1,8 @@
 """SegNext's decode with less work: the same numbers, or nearly so.
 
 Tokens are matrices in the order of 2 x 2 cells, linear steps that follow each other are
-one, and what a prompt does not change is remembered from an earlier decode.
+one, and what a prompt does not change is remembered from an earlier decode. The
+approximate decode merges tokens where little happens.
 """
 
 from napari_segnext.models.incremental.decoding import (

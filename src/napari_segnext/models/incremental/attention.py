@@ -9,6 +9,7 @@ else, are computed anew.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -23,6 +24,8 @@ _MOST_REMOVED, _MOST_ADDED = 0.9, 10.0
 @dataclass(slots=True)
 class Attended:
     """The first half of a transformer block, up to the projection, and its inputs.
+
+    See `finish` for the rest.
 
     Attributes
     ----------
@@ -43,17 +46,9 @@ class Attended:
     mass: Tensor
 
     @classmethod
-    def to(cls, block: Block, tokens: Tensor, take: Take = fresh) -> Attended:
-        """Compute it for all tokens."""
-        layer, rows = block.attn.qkv, block.norm1(tokens)
-        found = take(0, len(rows), layer.out_features)
-        return cls.of(block, tokens, linear(rows, layer.weight, layer.bias, found))
-
-    @classmethod
     def of(cls, block: Block, tokens: Tensor, qkv: Tensor) -> Attended:
         """Compute it from queries, keys and values."""
-        queries, keys, values = _heads(block, qkv)
-        seen, mass = _attend(block, queries, keys, values)
+        seen, mass = attend(block, *heads(block, qkv))
         return cls(block, tokens, qkv, seen, mass)
 
     def copy(self, take: Take = fresh) -> Attended:
@@ -82,54 +77,85 @@ class Attended:
         block, before = self.block, self.qkv[rows]
         now = block.attn.qkv(block.norm1(tokens))
         self.tokens[rows], self.qkv[rows] = tokens, now
-        queries, keys, values = _heads(block, self.qkv)
-        stale = self._correct(queries, before, now)
+        asking, keys, values = heads(block, self.qkv)
+        stale = self._correct(asking, before, now)
         stale[rows] = True
         rows = stale.nonzero()[:, 0]
-        self.seen[rows], self.mass[:, rows] = _attend(
-            block, queries[:, rows], keys, values
+        self.seen[rows], self.mass[:, rows] = attend(
+            block, asking[:, rows], keys, values
         )
 
-    def _correct(self, queries: Tensor, before: Tensor, now: Tensor) -> Tensor:
+    def _correct(self, asking: Tensor, before: Tensor, now: Tensor) -> Tensor:
         """Exchange keys in all rows; return which rows must be computed anew."""
-        heads, count, width = queries.shape
-        _, old_keys, old_values = _heads(self.block, before)
-        _, new_keys, new_values = _heads(self.block, now)
-        scaled, mass = queries * self.block.attn.scale, self.mass[..., None]
+        number, count, width = asking.shape
+        _, old_keys, old_values = heads(self.block, before)
+        _, new_keys, new_values = heads(self.block, now)
+        scaled, mass = asking * self.block.attn.scale, self.mass[..., None]
         old = torch.baddbmm(mass, scaled, old_keys.transpose(1, 2), beta=-1).exp_()
         new = torch.baddbmm(mass, scaled, new_keys.transpose(1, 2), beta=-1).exp_()
         removed, added = old.sum(2), new.sum(2)
         # `not (a <= b)` is true of NaN as well.
         stale = ~((removed <= _MOST_REMOVED) & (added <= _MOST_ADDED)).all(0)
         left = 1 - removed + added
-        seen = self.seen.view(count, heads, width).transpose(0, 1)
+        seen = self.seen.view(count, number, width).transpose(0, 1)
         total = torch.baddbmm(torch.bmm(new, new_values), old, old_values, alpha=-1)
         seen.add_(total).div_(left[..., None])
         self.mass.add_(left.log())
         return stale
 
-    def outputs(self, rows: Tensor | None = None, take: Take = fresh) -> Tensor:
-        """Compute the block's (n, C) outputs for some tokens, from what they saw."""
-        tokens = self.tokens if rows is None else self.tokens[rows]
-        seen = self.seen if rows is None else self.seen[rows]
-        found = add_linear(self.block.attn.proj, seen, tokens)
-        add_mlp(self.block, found, take)
-        return found
 
-
-def _heads(block: Block, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def heads(block: Block, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """(N, 3 C) -> queries, keys and values, each (heads, N, C / heads)."""
+    width = qkv.shape[1] // 3
+    keys, values = (
+        qkv[:, width:]
+        .view(len(qkv), 2, block.attn.num_heads, block.attn.head_dim)
+        .permute(1, 2, 0, 3)
+    )
+    return queries(block, qkv[:, :width]), block.attn.k_norm(keys), values
+
+
+def queries(block: Block, rows: Tensor) -> Tensor:
+    """(n, C) -> (heads, n, C / heads)."""
     attn = block.attn
-    cut = qkv.view(len(qkv), 3, attn.num_heads, attn.head_dim).permute(1, 2, 0, 3)
-    return attn.q_norm(cut[0]), attn.k_norm(cut[1]), cut[2]
+    cut = rows.view(len(rows), attn.num_heads, attn.head_dim).transpose(0, 1)
+    return cast("Tensor", attn.q_norm(cut))
 
 
-def _attend(
-    block: Block, queries: Tensor, keys: Tensor, values: Tensor
+def attend(
+    block: Block,
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    weights: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """Return what each query finds, (n, C), and its (heads, n) logarithm of the sum."""
+    """Return what each query finds, (n, C), and its (heads, n) logarithm of the sum.
+
+    `weights`, (1, 1, n, keys), are added to the products of queries and keys.
+    """
     # Fused attention as such does not tell the sums.
     seen, mass = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
-        queries[None], keys[None], values[None], scale=block.attn.scale
+        queries[None],
+        keys[None],
+        values[None],
+        attn_mask=weights,
+        scale=block.attn.scale,
     )
     return seen[0].transpose(0, 1).flatten(1), mass[0]
+
+
+def finish(block: Block, tokens: Tensor, seen: Tensor, take: Take = fresh) -> Tensor:
+    """Return a block's (n, C) outputs from its inputs and what they saw."""
+    found = add_linear(block.attn.proj, seen, tokens)
+    add_mlp(block, found, take)
+    return found
+
+
+def through(
+    block: Block, tokens: Tensor, weights: Tensor | None, take: Take = fresh
+) -> Tensor:
+    """Run a block on (n, C) tokens, of which some may weigh more as keys."""
+    layer, rows = block.attn.qkv, block.norm1(tokens)
+    qkv = linear(rows, layer.weight, layer.bias, take(0, len(rows), layer.out_features))
+    seen, _ = attend(block, *heads(block, qkv), weights)
+    return finish(block, tokens, seen, take)

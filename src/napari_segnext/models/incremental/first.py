@@ -15,8 +15,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from napari_segnext.models.incremental.attention import Attended
+from napari_segnext.models.incremental.attention import (
+    Attended,
+    attend,
+    finish,
+    heads,
+    queries,
+)
 from napari_segnext.models.incremental.cells import to_cells
+from napari_segnext.models.incremental.merging import Merging
 from napari_segnext.models.lean import Block, Take, fresh
 
 # Correcting the attention for more than this share of the tokens costs as much as
@@ -74,19 +81,26 @@ class FirstBlock:
         return Unprompted(self.block, self.projection.unprompted(image))
 
     def __call__(
-        self, kept: Unprompted, prompts: Tensor, take: Take = fresh
-    ) -> Attended:
-        """Let (N, 3 * patch * patch) patches of a dense map reach an image."""
+        self, kept: Unprompted, prompts: Tensor, merging: Merging, take: Take = fresh
+    ) -> Tensor:
+        """Let (N, 3 * patch * patch) patches of a dense map reach an image.
+
+        Every token is looked at, whether merged or not; what looks, and goes on, are
+        the rows of `merging`: (rows, C).
+        """
         rows = prompts.any(1).nonzero()[:, 0]
         if len(rows) > _FEW * len(prompts):
-            return self._masked(kept, prompts, take)
+            return self._masked(kept, prompts, merging, take)
         attended = kept.attended.copy(take)
         if len(rows):
             tokens = kept.tokens[rows] + self.projection(prompts[rows])
             attended.change(rows, tokens)
-        return attended
+        looking, seen = merging.rows(attended.tokens), merging.rows(attended.seen)
+        return finish(self.block, looking, seen, take)
 
-    def _masked(self, kept: Unprompted, prompts: Tensor, take: Take) -> Attended:
+    def _masked(
+        self, kept: Unprompted, prompts: Tensor, merging: Merging, take: Take
+    ) -> Tensor:
         mask, marks = prompts[:, : self._pixels], prompts[:, self._pixels :]
         tokens = torch.addmm(kept.tokens, mask, self._mask.T)
         mean, scale = _moments(self.block, tokens)
@@ -99,7 +113,10 @@ class FirstBlock:
         if len(rows):
             tokens[rows] += self.projection(marks[rows], start=1)
             qkv[rows] = _project(self.block, tokens[rows])
-        return Attended.of(self.block, tokens, qkv)
+        _, keys, values = heads(self.block, qkv)
+        asking = queries(self.block, merging.rows(qkv[:, : tokens.shape[1]]))
+        seen, _ = attend(self.block, asking, keys, values)
+        return finish(self.block, merging.rows(tokens), seen, take)
 
 
 class Unprompted:

@@ -17,7 +17,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from napari_segnext.models.decoder import MLPHead, SimpleFPN
-from napari_segnext.models.incremental.cells import COARSE, neighbourhoods, upsampling
+from napari_segnext.models.incremental.cells import (
+    COARSE,
+    FINE,
+    neighbourhoods,
+    upsampling,
+)
+from napari_segnext.models.incremental.merging import Merging
 from napari_segnext.models.lean import Take, fresh, linear
 
 # Cells whose pixels at stride 4 stay in a processor's cache through the head.
@@ -27,72 +33,42 @@ _ROWS_AT_ONCE = 1024
 _BLOCKS = 4
 
 
-class Moments:
-    """Sums and sums of squares of each cell, of which a normalisation needs the total.
+def _deviation(
+    sums: Tensor, mass: Tensor, count: int, eps: float
+) -> tuple[float, float]:
+    """Return the mean of all values and 1 / their deviation.
 
     Parameters
     ----------
-    cells
-        Of the whole image.
+    sums
+        (2, n) sums of each row's values and of their squares.
+    mass
+        (n,) how often each row counts.
+    count
+        Values of a row.
     """
-
-    def __init__(self, cells: int) -> None:
-        self._sums: dict[str, Tensor] = {}
-        self._cells = cells
-
-    def normaliser(
-        self, name: str, which: Tensor | None, sums: Tensor, count: int, eps: float
-    ) -> tuple[float, float]:
-        """Replace the sums of some cells (all: None); return mean and 1 / deviation.
-
-        Parameters
-        ----------
-        name
-            Of the normalisation.
-        sums
-            (2, cells) sums of the values and of their squares.
-        count
-            Values of one cell.
-        """
-        kept = self._sums.get(name)
-        if which is None or kept is None:
-            kept = self._sums[name] = sums.double()
-        else:
-            kept[:, which] = sums.double()
-        mean, square = (kept.sum(1) / (count * self._cells)).tolist()
-        return mean, (max(square - mean**2, 0.0) + eps) ** -0.5
-
-    def copy(self) -> Moments:
-        """Return moments that change apart from these."""
-        other = Moments(self._cells)
-        other._sums = {name: sums.clone() for name, sums in self._sums.items()}
-        return other
-
-
-def _sums(rows: Tensor, cells: int) -> Tensor:
-    values = rows.view(cells, -1)
-    return torch.stack([values.sum(1), torch.linalg.vector_norm(values, dim=1) ** 2])
+    mean, square = ((sums.double() @ mass) / (count * mass.sum())).tolist()
+    return mean, (max(square - mean**2, 0.0) + eps) ** -0.5
 
 
 @dataclass(frozen=True, slots=True)
 class _Norm:
     """Normalisation over all values, and GELU."""
 
-    name: str
     weight: Tensor
     bias: Tensor
     eps: float
 
     @classmethod
-    def of(cls, name: str, norm: nn.GroupNorm) -> _Norm:
-        return cls(name, norm.weight, norm.bias, norm.eps)
+    def of(cls, norm: nn.GroupNorm) -> _Norm:
+        return cls(norm.weight, norm.bias, norm.eps)
 
-    def affine(
-        self, rows: Tensor, moments: Moments, which: Tensor | None, cells: int
-    ) -> tuple[Tensor, Tensor]:
-        """Return factor and addend of each channel of (rows, C)."""
-        sums, count = _sums(rows, cells), rows.numel() // cells
-        mean, scale = moments.normaliser(self.name, which, sums, count, self.eps)
+    def affine(self, rows: Tensor, mass: Tensor) -> tuple[Tensor, Tensor]:
+        """Return factor and addend of each channel; as many rows for each of `mass`."""
+        values = rows.view(len(mass), -1)
+        squares = torch.linalg.vector_norm(values, dim=1) ** 2
+        sums = torch.stack([values.sum(1), squares])
+        mean, scale = _deviation(sums, mass, values.shape[1], self.eps)
         factor = self.weight * scale
         return factor, self.bias - mean * factor
 
@@ -111,9 +87,9 @@ class _Folded:
     """
 
     def __init__(
-        self, name: str, up: nn.ConvTranspose2d, norm: nn.GroupNorm, mix: nn.Conv2d
+        self, up: nn.ConvTranspose2d, norm: nn.GroupNorm, mix: nn.Conv2d
     ) -> None:
-        self._name, self._eps = name, norm.eps
+        self._eps = norm.eps
         weight, bias = _rows_of(up)
         self._values = weight.shape[0]
         self._linear = weight.sum(0)
@@ -132,14 +108,7 @@ class _Folded:
         self._shifted = mixing.sum(1)
         self._fixed = mix.weight[:, :, 0, 0] @ norm.bias + cast("Tensor", mix.bias)
 
-    def __call__(
-        self,
-        rows: Tensor,
-        moments: Moments,
-        which: Tensor | None,
-        cells: int,
-        found: Tensor,
-    ) -> Tensor:
+    def __call__(self, rows: Tensor, mass: Tensor, found: Tensor) -> Tensor:
         """Write (rows, 4 D); return (4 rows, D)."""
         first, second = self._constants
         squares = rows @ self._cross
@@ -149,9 +118,9 @@ class _Folded:
                 upper = part[:, : columns.stop] @ self._square[: columns.stop, columns]
                 into.add_(torch.linalg.vecdot(upper, part[:, columns]))
         each = torch.stack([rows @ self._linear + first, squares + second])
-        both = each.view(2, cells, -1).sum(2)
-        count = self._values * (len(rows) // cells)
-        mean, scale = moments.normaliser(self._name, which, both, count, self._eps)
+        both = each.view(2, len(mass), -1).sum(2)
+        count = self._values * (len(rows) // len(mass))
+        mean, scale = _deviation(both, mass, count, self._eps)
         bias = scale * (self._scaled - mean * self._shifted) + self._fixed
         linear(rows, self._product * scale, bias.repeat(4), found)
         return found.view(4 * len(rows), -1)
@@ -170,7 +139,7 @@ def _dense(convolution: nn.Conv2d) -> tuple[Tensor, Tensor]:
 
 
 class FoldedDecoder:
-    """What turns fused tokens into logits at stride 4, for all cells or for some.
+    """What turns fused tokens into logits at stride 4.
 
     Parameters
     ----------
@@ -187,21 +156,14 @@ class FoldedDecoder:
             for level in (neck.down_4, neck.down_8, neck.down_16, neck.down_32)
         )
         self._up = _rows_of(four[0])
-        self._mix_4 = _Folded("4b", four[3], four[4], four[5])
-        self._mix_8 = _Folded("8a", eight[0], eight[1], eight[2])
+        self._norm_up, self._norm_4 = _Norm.of(four[1]), _Norm.of(four[6])
+        self._mix_4 = _Folded(four[3], four[4], four[5])
+        self._mix_8 = _Folded(eight[0], eight[1], eight[2])
         self._same, self._half = _dense(same[0]), _dense(half[0])
-        self._mix_32 = _dense(half[2])
-        self._norms = {
-            name: _Norm.of(name, norm)
-            for name, norm in (
-                ("4a", four[1]),
-                ("4c", four[6]),
-                ("8b", eight[3]),
-                ("16", same[1]),
-                ("32a", half[1]),
-                ("32b", half[3]),
-            )
-        }
+        # Of a cell whose four tokens are one.
+        self._merged_half = self._half[0].view(len(self._half[0]), 4, -1).sum(1)
+        self._norm_half, self._mix_32 = _Norm.of(half[1]), _dense(half[2])
+        self._norms = [_Norm.of(norm) for norm in (eight[3], same[1], half[3])]
         self._levels = [_dense(cast("Any", level).conv) for level in head.convs]
         mixing = head.fusion_conv.conv
         self._parts = list(_dense(mixing)[0].chunk(4, 1))
@@ -209,101 +171,111 @@ class FoldedDecoder:
         self._last = _dense(head.seg_conv)
         self._upsampling, self._around = upsampling(), neighbourhoods(cells)
 
-    def coarse(
-        self,
-        tokens: Tensor,
-        moments: Moments,
-        which: Tensor | None = None,
-        take: Take = fresh,
-    ) -> Tensor:
-        """Return what the levels at strides 8, 16 and 32 add to the head's sum.
+    def __call__(self, tokens: Tensor, merging: Merging, take: Take = fresh) -> Tensor:
+        """Return (cells, 64) logits at stride 4, from the (rows, C) of `merging`."""
+        coarse = self._coarse(tokens, merging, take)
+        fine, affine = self._fine(tokens, merging.mass, take)
+        found = tokens.new_empty(self.cells, FINE**2)
+        pixels, width = FINE**2, fine.shape[1]
+        own = pixels * len(merging.fine)
+        four = fine[:own].view(-1, pixels, width)
+        once = fine[own:].view(-1, pixels // 4, width)
+        self._draw(merging.fine, four, affine, coarse, found)
+        self._draw(merging.merged, once, affine, coarse, found)
+        return found
 
-        Parameters
-        ----------
-        tokens
-            (4 cells, C) of some cells.
-        which
-            (cells,) their numbers; None for all.
+    def _coarse(self, tokens: Tensor, merging: Merging, take: Take) -> Tensor:
+        """Return what the levels at strides 8, 16 and 32 add to the head's sum.
 
         Returns
         -------
         (21 cells, width)
-            See `levels`.
+            See `_levels_of`.
         """
-        cells = len(tokens) // 4
-
-        def norm(name: str, rows: Tensor) -> tuple[Tensor, Tensor]:
-            return self._norms[name].affine(rows, moments, which, cells)
-
         eight = take(0, len(tokens), self._mix_8.width)
-        eight = self._mix_8(tokens, moments, which, cells, eight)
+        eight = self._mix_8(tokens, merging.mass, eight)
         same = F.linear(tokens, *self._same)
-        half = F.linear(tokens.view(cells, -1), *self._half)
-        half = F.linear(_normal(half, norm("32a", half)), *self._mix_32)
+        half = self._halved(tokens, merging)
         width = len(self._bias)
-        found = take(2, sum(side**2 for side in COARSE) * cells, width)
-        for name, rows, conv, part, into in zip(
-            ("8b", "16", "32b"),
+        found = take(2, sum(side**2 for side in COARSE) * self.cells, width)
+        once = merging.mass, merging.mass, torch.ones(len(half)).double()
+        for norm, mass, rows, (weight, bias), part, into in zip(
+            self._norms,
+            once,
             (eight, same, half),
             self._levels[1:],
             self._parts[1:],
-            levels(found),
+            _levels_of(found),
             strict=True,
         ):
-            _activate(rows, norm(name, rows))
-            hidden = linear(rows, *conv, take(1, len(rows), width)).relu_()
-            torch.mm(hidden, part.T, out=into.flatten(0, 1))
+            _activate(rows, norm.affine(rows, mass))
+            hidden = linear(rows, weight, bias, take(1, len(rows), width)).relu_()
+            if rows is half:
+                into[torch.cat([merging.fine, merging.merged]), 0] = hidden @ part.T
+            elif len(merging.merged):
+                merging.spread(hidden @ part.T, into)
+            else:
+                torch.mm(hidden, part.T, out=into.flatten(0, 1))
         return found
 
-    def fine(
-        self,
-        tokens: Tensor,
-        moments: Moments,
-        which: Tensor | None = None,
-        take: Take = fresh,
+    def _halved(self, tokens: Tensor, merging: Merging) -> Tensor:
+        """Return the level at stride 32: a row for each cell, merged ones last."""
+        weight, bias = self._half
+        four = tokens[: merging.own].view(len(merging.fine), -1)
+        once = tokens[merging.own :]
+        half = torch.empty(self.cells, len(bias))
+        linear(four, weight, bias, half[: len(four)])
+        linear(once, self._merged_half, bias, half[len(four) :])
+        affine = self._norm_half.affine(half, torch.ones(len(half)).double())
+        return F.linear(_normal(half, affine), *self._mix_32)
+
+    def _fine(
+        self, tokens: Tensor, mass: Tensor, take: Take
     ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Return the level at stride 4 before its last normalisation, and that."""
-        cells = len(tokens) // 4
         weight, bias = self._up
         rows = linear(tokens, weight, bias, take(0, len(tokens), len(bias)))
         rows = rows.view(4 * len(tokens), -1)
-        _activate(rows, self._norms["4a"].affine(rows, moments, which, cells))
+        _activate(rows, self._norm_up.affine(rows, mass))
         found = take(1, len(rows), self._mix_4.width)
-        found = self._mix_4(rows, moments, which, cells, found)
-        return found, self._norms["4c"].affine(found, moments, which, cells)
+        found = self._mix_4(rows, mass, found)
+        return found, self._norm_4.affine(found, mass)
 
-    def logits(
+    def _draw(
         self,
+        cells: Tensor,
         fine: Tensor,
         affine: tuple[Tensor, Tensor],
         coarse: Tensor,
-        which: Tensor | None = None,
-    ) -> Tensor:
-        """Return (cells, 64) logits at stride 4.
+        found: Tensor,
+    ) -> None:
+        """Write the logits of some cells.
 
         Parameters
         ----------
+        cells
+            Their numbers.
         fine, affine
-            From `fine`, for these cells.
+            (cells, 64 or 16, C) and what normalises it, from `_fine`; written over.
         coarse
-            From `coarse`, for all cells. `fine` is written over.
+            From `_coarse`.
+        found
+            (all cells, 64).
         """
-        around = self._around if which is None else self._around[which]
-        found = fine.new_empty(len(around), 64)
-        per_cell = fine.view(len(around), 64, -1)
-        weights = self._upsampling
-        for first in range(0, len(around), _AT_ONCE):
+        weights, (weight, bias) = self._upsampling, self._last
+        for first in range(0, len(cells), _AT_ONCE):
             some = slice(first, first + _AT_ONCE)
-            near = coarse.index_select(0, around[some].flatten())
+            near = coarse.index_select(0, self._around[cells[some]].flatten())
             near = near.view(-1, weights.shape[1], coarse.shape[1])
-            rows = _activate(per_cell[some].flatten(0, 1), affine)
+            rows = _activate(fine[some].flatten(0, 1), affine)
             rows = F.linear(rows, *self._levels[0]).relu_()
             total = torch.addmm(self._bias, rows, self._parts[0].T)
-            total = total.view(len(near), 64, -1)
+            total = total.view(len(near), fine.shape[1], -1)
+            if fine.shape[1] < FINE**2:
+                # One token's pixels for each of four.
+                total = total.repeat(1, 4, 1)
             total.baddbmm_(weights.expand(len(near), -1, -1), near)
-            weight, bias = self._last
-            torch.add(total.relu_() @ weight[0], bias, out=found[some])
-        return found
+            found[cells[some]] = total.relu_() @ weight[0] + bias
 
 
 def _normal(rows: Tensor, affine: tuple[Tensor, Tensor]) -> Tensor:
@@ -311,7 +283,7 @@ def _normal(rows: Tensor, affine: tuple[Tensor, Tensor]) -> Tensor:
     return torch.addcmul(affine[1], rows, affine[0], out=rows)
 
 
-def levels(coarse: Tensor) -> list[Tensor]:
+def _levels_of(coarse: Tensor) -> list[Tensor]:
     """Return views of the levels at strides 8, 16, 32, each (cells, pixels, width)."""
     pixels = [side**2 for side in COARSE]
     cells = len(coarse) // sum(pixels)
