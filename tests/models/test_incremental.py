@@ -281,6 +281,18 @@ def test_without_a_previous_mask_the_approximate_decoder_is_exact(model, image) 
         assert torch.equal(found, ExactDecoder(model)(image, dense))
 
 
+def test_all_tokens_may_be_merged(image) -> None:
+    """The prompts are on another tile, the mask is faint."""
+    model = small(SIZE)
+    alike = F.interpolate(F.avg_pool2d(image[None], 2), scale_factor=2)[0]
+    dense = dense_map(previous=0.05)
+    with torch.inference_mode():
+        model.head.seg_conv.bias.fill_(-1e3)
+        found = ApproximateDecoder(model)(alike, dense)
+        wanted = plain(model, alike, dense)
+    torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-4)
+
+
 def test_keys_of_merged_tokens_weigh_as_much_as_all_four(model, image) -> None:
     merging = Merging.but(torch.arange((GRID // 2) ** 2) < 5)
     weights = merging.weights

@@ -221,7 +221,7 @@ class FoldedDecoder:
     def _halved(self, tokens: Tensor, merging: Merging) -> Tensor:
         """Return the level at stride 32: a row for each cell, merged ones last."""
         weight, bias = self._half
-        four = tokens[: merging.own].view(len(merging.fine), -1)
+        four = tokens[: merging.own].view(-1, weight.shape[1])
         once = tokens[merging.own :]
         half = torch.empty(self.cells, len(bias))
         linear(four, weight, bias, half[: len(four)])
