@@ -12,7 +12,6 @@ are the exact ones, `napari-segnext models verify NAME --engine approximate` tel
 
 from __future__ import annotations
 
-import json as json_format
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -21,8 +20,7 @@ import numpy as np
 import torch
 import typer
 from benchmarks.latency import RANDOM, image_of, model_named, seconds
-from rich.console import Console
-from rich.table import Table
+from benchmarks.ois import show, write
 from tests.models.plain_segnext import PlainSegNext
 
 from napari_segnext.models.incremental import ApproximateDecoder, ExactDecoder
@@ -81,6 +79,7 @@ def rows_of(name: str, areas: list[float], repeats: int) -> list[dict[str, Any]]
         rows.append(
             {
                 "area": area,
+                "threads": torch.get_num_threads(),
                 "cells_in_full": float(approximate.near(dense).float().mean()),
                 "textbook_s": float(np.median(found[:, 0])),
                 "exact_s": float(np.median(found[:, 1])),
@@ -105,12 +104,9 @@ def main(
 ) -> None:
     torch.set_num_threads(threads)
     rows = rows_of(model, list(area or AREAS), repeats)
-    table = Table(*rows[0], title=f"{model}, next click, {threads} thread(s)")
-    for row in rows:
-        table.add_row(*(f"{value:.3g}" for value in row.values()))
-    Console().print(table)
+    show(rows)
     if json is not None:
-        json.write_text(json_format.dumps(rows, indent=2) + "\n")
+        write(rows, json)
 
 
 if __name__ == "__main__":

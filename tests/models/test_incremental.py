@@ -140,6 +140,7 @@ def test_a_first_click_only_corrects_what_is_remembered(image, monkeypatch) -> N
 def test_a_next_click_projects_only_the_clicks_tokens_anew(image, monkeypatch) -> None:
     model = small(SIZE, fusion_depth=1)
     attended = counted(monkeypatch, Attended, "of")
+    finished = counted(monkeypatch, first, "finish")
     projected = counted(monkeypatch, first, "_project")
     with torch.inference_mode():
         decoder = ExactDecoder(model)
@@ -149,7 +150,8 @@ def test_a_next_click_projects_only_the_clicks_tokens_anew(image, monkeypatch) -
             torch.testing.assert_close(found, wanted, atol=1e-4, rtol=1e-4)
     assert projected[0] == GRID**2
     assert all(1 <= count <= 16 for count in projected[1:])
-    # What tokens see of each other without prompts was not needed.
+    # All tokens looked once for each; what they see without prompts was not needed.
+    assert finished == [GRID**2] * 3
     assert not attended
 
 
@@ -259,13 +261,13 @@ def test_tokens_that_are_alike_may_be_merged_without_any_loss(
     alike = F.interpolate(cells, scale_factor=2, mode="nearest")[0]
     rows = through_the_blocks(monkeypatch)
     with torch.inference_mode():
+        # No mask reaches beyond the clicks, so that nothing is decoded twice.
+        model.head.seg_conv.bias.fill_(-1e3)
         # The mask is faint, and the same all over.
         for dense in (
             dense_map((1, 100, 200), previous=0.05),
             dense_map((1, 100, 200), (2, 300, 60), previous=0.02),
         ):
-            # No mask reaches beyond the clicks, so that nothing is decoded twice.
-            model.head.seg_conv.bias.fill_(-1e3)
             found = ApproximateDecoder(model)(alike, dense)
             wanted = plain(model, alike, dense)
             torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-4)
@@ -293,7 +295,7 @@ def test_all_tokens_may_be_merged(image) -> None:
     torch.testing.assert_close(found, wanted, atol=1e-3, rtol=1e-4)
 
 
-def test_keys_of_merged_tokens_weigh_as_much_as_all_four(model, image) -> None:
+def test_keys_of_merged_tokens_weigh_as_much_as_all_four() -> None:
     merging = Merging.but(torch.arange((GRID // 2) ** 2) < 5)
     weights = merging.weights
     assert weights is not None

@@ -171,10 +171,9 @@ class ApproximateDecoder(_Decoder):
 
         All of them, if there is no previous mask in the (3, S, S) map.
         """
-        patch = self._projection.patch
-        marked = _cells_near(dense[1:].amax(0) > 0, patch)
-        masked = _cells_near(dense[0] > self._faint, patch)
-        return marked | masked | (not dense[0].any())
+        pixels = dense[1:].any(0) | (dense[0] > self._faint)
+        near = _cells_near(pixels, self._projection.patch)
+        return near if dense[0].any() else torch.ones_like(near)
 
     def __call__(self, image: Tensor, dense: Tensor) -> Tensor:
         """Decode; parameters and result are those of `ExactDecoder`."""

@@ -6,8 +6,7 @@ little: merging tokens is what ToMe (Bolya et al., ICLR 2023) does for whole net
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -27,18 +26,10 @@ class Merging:
     ----------
     fine, merged
         (F,) and (M,) int64 numbers of cells, ascending.
-    mass
-        (4 F + M,) float64: how many tokens each row stands for.
     """
 
     fine: Tensor
     merged: Tensor
-    mass: Tensor = field(init=False)
-
-    def __post_init__(self) -> None:
-        mass = torch.ones(_FOUR * len(self.fine) + len(self.merged)).double()
-        mass[_FOUR * len(self.fine) :] = _FOUR
-        object.__setattr__(self, "mass", mass)
 
     @classmethod
     def but(cls, near: Tensor) -> Merging:
@@ -51,6 +42,12 @@ class Merging:
         return _FOUR * len(self.fine)
 
     @property
+    def mass(self) -> Tensor:
+        """How many tokens each row stands for: (4 F + M,) float64."""
+        own, merged = torch.ones(self.own), torch.full((len(self.merged),), _FOUR)
+        return torch.cat([own, merged]).double()
+
+    @property
     def weights(self) -> Tensor | None:
         """What keys weigh more for their mass, to be added to logits; None if equal.
 
@@ -58,8 +55,7 @@ class Merging:
         """
         if not len(self.merged):
             return None
-        log = torch.full((len(self.mass),), math.log(_FOUR))
-        log[: self.own] = 0
+        log = self.mass.log().float()
         return log.expand(1, 1, len(log), len(log))
 
     def rows(self, tokens: Tensor) -> Tensor:

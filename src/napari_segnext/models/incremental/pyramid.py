@@ -170,6 +170,8 @@ class FoldedDecoder:
         self._bias = cast("Tensor", mixing.bias)
         self._last = _dense(head.seg_conv)
         self._upsampling, self._around = upsampling(), neighbourhoods(cells)
+        # How often cells count where each has one row.
+        self._alike = torch.ones(self.cells).double()
 
     def __call__(self, tokens: Tensor, merging: Merging, take: Take = fresh) -> Tensor:
         """Return (cells, 64) logits at stride 4, from the (rows, C) of `merging`."""
@@ -198,35 +200,33 @@ class FoldedDecoder:
         half = self._halved(tokens, merging)
         width = len(self._bias)
         found = take(2, sum(side**2 for side in COARSE) * self.cells, width)
-        once = merging.mass, merging.mass, torch.ones(len(half)).double()
-        for norm, mass, rows, (weight, bias), part, into in zip(
+        mass = merging.mass
+        for norm, counted, rows, (weight, bias), part, into in zip(
             self._norms,
-            once,
+            (mass, mass, self._alike),
             (eight, same, half),
             self._levels[1:],
             self._parts[1:],
             _levels_of(found),
             strict=True,
         ):
-            _activate(rows, norm.affine(rows, mass))
+            _activate(rows, norm.affine(rows, counted))
             hidden = linear(rows, weight, bias, take(1, len(rows), width)).relu_()
-            if rows is half:
-                into[torch.cat([merging.fine, merging.merged]), 0] = hidden @ part.T
-            elif len(merging.merged):
-                merging.spread(hidden @ part.T, into)
+            every = into.flatten(0, 1)
+            if len(rows) == len(every):
+                torch.mm(hidden, part.T, out=every)
             else:
-                torch.mm(hidden, part.T, out=into.flatten(0, 1))
+                merging.spread(hidden @ part.T, into)
         return found
 
     def _halved(self, tokens: Tensor, merging: Merging) -> Tensor:
-        """Return the level at stride 32: a row for each cell, merged ones last."""
+        """Return the level at stride 32: a row for each cell."""
         weight, bias = self._half
         four = tokens[: merging.own].view(-1, weight.shape[1])
-        once = tokens[merging.own :]
         half = torch.empty(self.cells, len(bias))
-        linear(four, weight, bias, half[: len(four)])
-        linear(once, self._merged_half, bias, half[len(four) :])
-        affine = self._norm_half.affine(half, torch.ones(len(half)).double())
+        half[merging.fine] = F.linear(four, weight, bias)
+        half[merging.merged] = F.linear(tokens[merging.own :], self._merged_half, bias)
+        affine = self._norm_half.affine(half, self._alike)
         return F.linear(_normal(half, affine), *self._mix_32)
 
     def _fine(
