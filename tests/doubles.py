@@ -27,12 +27,12 @@ class IntensityModel(SegmentationModel):
     """Finds pixels as bright as those under the positive disks.
 
     Negative disks are cut out, and what channel 0 holds is kept. It counts how
-    often it encodes.
+    often it encodes and decodes.
     """
 
     def __init__(self, config: ModelConfig = WHOLE, **arch: Any) -> None:
         super().__init__(config)
-        self.encoded = 0
+        self.encoded = self.decoded = 0
 
     def image_features(
         self, images: Tensor, check: Callable[[], None] = lambda: None
@@ -42,6 +42,7 @@ class IntensityModel(SegmentationModel):
         return {"image": images.clone()}
 
     def mask_logits(self, features: Features, dense: Tensor) -> Tensor:
+        self.decoded += 1
         grey = features["image"].mean(1, keepdim=True)
         positive, negative = dense[:, 1:2], dense[:, 2:3]
         level = (grey * positive).sum() / positive.sum().clamp(min=1)

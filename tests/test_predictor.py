@@ -230,6 +230,22 @@ def test_a_first_click_does_not_zoom_in_but_the_next_prompt_does() -> None:
     assert second.tile.level == 2
 
 
+def test_a_model_may_look_twice_at_first_prompts_but_not_at_corrections() -> None:
+    once, twice = (
+        Predictor(IntensityModel(replace(TILED, looks=looks))) for looks in (1, 2)
+    )
+    once.set_image(picture())
+    twice.set_image(picture())
+    prompts = Prompts().click(120, 80)
+    by_hand = once.predict(prompts, once.predict(prompts))
+    found = twice.predict(prompts)
+    assert twice.model.decoded == once.model.decoded == 2  # type: ignore[attr-defined]
+    np.testing.assert_array_equal(found.probability, by_hand.probability)
+    assert found.decode_ms > 0
+    twice.predict(prompts.click(130, 90), found)
+    assert twice.model.decoded == 3  # type: ignore[attr-defined]
+
+
 class LazyPicture:
     """An image that remembers how many pixels were read of it at once."""
 

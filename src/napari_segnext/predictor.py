@@ -227,6 +227,22 @@ class Predictor:
                 f"the previous prediction is of shape {previous.patch.shape}, "
                 f"the image of shape {shape}"
             )
+        embed_ms = decode_ms = 0.0
+        found = previous
+        for _ in range(self.model.config.looks if previous is None else 1):
+            found = self._look(prompts, found, cancelled)
+            embed_ms += found.embed_ms
+            decode_ms += found.decode_ms
+        assert found is not None
+        return replace(found, embed_ms=embed_ms, decode_ms=decode_ms)
+
+    def _look(
+        self,
+        prompts: Prompts,
+        previous: Prediction | None,
+        cancelled: Callable[[], bool],
+    ) -> Prediction:
+        """Decode in the tile that fits, and in coarser ones as the mask asks for."""
         result, tile = previous, self.tile_for(prompts, previous)
         embed_ms = decode_ms = 0.0
         visited: set[Tile] = set()

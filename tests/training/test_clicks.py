@@ -12,7 +12,7 @@ pytest.importorskip("cv2", reason="training needs the extra `train`")
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
 from napari_segnext.prompts import Prompts, PromptStyle
 from napari_segnext.training import simulate
-from napari_segnext.training.clicks import Conversation, Trainer
+from napari_segnext.training.clicks import Conversation, Trainer, learned_turns
 from napari_segnext.training.data import Sample
 from napari_segnext.training.loop import Options
 
@@ -33,10 +33,10 @@ def model() -> SegmentationModel:
     return build_model(CONFIG)
 
 
-def conversation(turns: int) -> Conversation:
+def conversation(turns: int, config: ModelConfig = CONFIG) -> Conversation:
     first = [Prompts().click(20, 20), Prompts().click(50, 15)]
     rng = np.random.default_rng(0)
-    return Conversation(first, MASKS, turns, STYLE, rng, torch.device("cpu"))
+    return Conversation(first, MASKS, turns, config, rng, torch.device("cpu"))
 
 
 def test_users_click_into_what_is_wrong_and_show_the_answer_again(
@@ -67,33 +67,65 @@ def test_nobody_clicks_where_all_is_right(monkeypatch: pytest.MonkeyPatch) -> No
     assert talk.prompts.signs.tolist() == [[1], [1]]
 
 
-@pytest.mark.parametrize(("every", "count"), [(False, 1), (True, 3)])
-def test_the_last_answer_is_learned_from_or_every_one(
-    tmp_path: Path, every: bool, count: int
+def test_nobody_clicks_before_the_model_has_looked_often_enough(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    options = replace(OPTIONS, every_answer=every)
-    trainer = Trainer(model(), {}, tmp_path, options)
+    monkeypatch.setattr(simulate, "_NEEDLESS", 0)
+    talk = conversation(3, replace(CONFIG, looks=2))
+    answer = torch.full((2, 1, 64, 64), -9.0)
+    talk.reply(answer + 8)
+    assert talk.prompts.signs.tolist() == [[1], [1]]
+    torch.testing.assert_close(talk.prompts.dense[:, 0], (answer + 8).sigmoid()[:, 0])
+    talk.reply(answer)
+    assert talk.prompts.signs.tolist() == [[1, 1], [1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("most", "always", "count"), [(1, {4}, 1), (3, {1, 4}, 3), (9, {0, 1, 2, 3, 4}, 5)]
+)
+def test_the_last_answer_is_learned_from_then_one_named_then_any(
+    most: int, always: set[int], count: int
+) -> None:
+    rng = np.random.default_rng(0)
+    drawn = [learned_turns(5, 1, most, rng) for _ in range(40)]
+    assert all(always <= turns and len(turns) == count for turns in drawn)
+    assert set.union(*drawn) == (always if most == 1 else {0, 1, 2, 3, 4})
+    assert learned_turns(1, 0, most, rng) == {0}
+
+
+def test_only_what_is_learned_from_has_gradients(tmp_path: Path) -> None:
+    trainer = Trainer(model(), {}, tmp_path, OPTIONS)
     image = torch.from_numpy(SAMPLE.image).permute(2, 0, 1)[None]
-    answers = trainer.network(image, 2, conversation(3))
-    assert len(answers) == count
-    for logits, _ in answers:
-        assert logits.shape == (2, 1, 64, 64)
-        assert logits.requires_grad
+    answers = trainer.network(image, 2, conversation(3), {0, 2})
+    assert [len(answer.prompts.signs[0]) for answer in answers] == [1, 3]
+    for answer in answers:
+        assert answer.logits.shape == (2, 1, 64, 64)
+        assert answer.logits.requires_grad
 
 
 def test_answers_weigh_the_same_in_long_conversations_and_short_ones(
     tmp_path: Path,
 ) -> None:
-    trainer = Trainer(model(), {}, tmp_path, replace(OPTIONS, every_answer=True))
+    trainer = Trainer(model(), {}, tmp_path, replace(OPTIONS, answers=3))
     shares = []
     for trainer.step in range(40):
         loss, row = trainer.learn([SAMPLE])
-        assert set(row) == {"focal", "dice", "iou", "first_iou"}
+        assert set(row) == {"focal", "dice", "click", "iou", "first_iou"}
         # Untrained, all answers are about equally wrong.
         shares.append(round(loss.item() / (row["focal"] + row["dice"]), 1))
-    # One to five answers, divided by three.
-    assert min(shares) == pytest.approx(1 / 3, abs=0.1)
-    assert max(shares) == pytest.approx(5 / 3, abs=0.1)
+    # One, two or, in three of five cases, three answers, divided by 2.4.
+    assert min(shares) == pytest.approx(1 / 2.4, abs=0.1)
+    assert max(shares) == pytest.approx(3 / 2.4, abs=0.1)
+
+
+def test_clicked_pixels_are_learned_as_much_as_told(tmp_path: Path) -> None:
+    losses = []
+    for weight in (0.0, 0.5):
+        options = replace(OPTIONS, click=weight, seed=1)
+        loss, row = Trainer(model(), {}, tmp_path, options).learn([SAMPLE])
+        losses.append(loss.item())
+    assert row["click"] > 0
+    assert losses[1] - losses[0] == pytest.approx(0.5 * row["click"], rel=1e-4)
 
 
 def test_a_compiled_network_is_saved_under_the_same_names(

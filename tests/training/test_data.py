@@ -8,7 +8,12 @@ from skimage.draw import disk
 
 from napari_segnext import evaluation
 from napari_segnext.training.augment import change_intensity, turn
-from napari_segnext.training.crops import MIN_PIXELS, around_object, whole_image
+from napari_segnext.training.crops import (
+    MIN_PIXELS,
+    around_object,
+    frame_around,
+    whole_image,
+)
 from napari_segnext.training.data import Crop, LabelledImage, Mixture
 from napari_segnext.training.sources import Archive, DataSet, repeated, superpixels
 
@@ -70,6 +75,15 @@ def test_objects_come_in_many_sizes() -> None:
     shares = [mixture.sample(i).masks.mean() for i in range(60)]
     assert min(shares) < 0.03
     assert max(shares) > 0.25
+
+
+def test_a_crop_in_five_is_magnified_like_a_small_image() -> None:
+    rng = np.random.default_rng(0)
+    box = (slice(100, 112), slice(300, 310))
+    frames = [frame_around(box, (900, 900), rng, 192) for _ in range(400)]
+    zooms = np.array([192 / max(frame.height, frame.width) for frame in frames])
+    assert np.mean(zooms > 1.51) == pytest.approx(0.17, abs=0.05)
+    assert 4 < zooms.max() <= 6.1
 
 
 def test_sample_number_i_is_always_the_same() -> None:

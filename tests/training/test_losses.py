@@ -1,11 +1,15 @@
 from __future__ import annotations
 
-from math import log
+from math import exp, log
 
 import pytest
 import torch
 
-from napari_segnext.training.losses import dice_loss, normalised_focal_loss
+from napari_segnext.training.losses import (
+    click_loss,
+    dice_loss,
+    normalised_focal_loss,
+)
 
 
 def batch(value: float) -> torch.Tensor:
@@ -52,3 +56,23 @@ def test_a_perfect_batch_has_finite_gradients() -> None:
         normalised_focal_loss(logits, batch(1.0)) + dice_loss(logits, batch(1.0))
     ).backward()
     assert torch.isfinite(logits.grad).all()  # type: ignore[arg-type]
+
+
+def test_clicked_pixels_cost_what_their_clicks_say() -> None:
+    logits = batch(0.0).clone()
+    logits[0, 0, 2, 3], logits[0, 0, 5, 1], logits[1, 0, 7, 7] = 2.0, -1.0, 3.0
+    logits.requires_grad_(True)
+    points = torch.tensor([[[2.6, 3.2], [5.0, 1.9]], [[7.0, 7.0], [0.0, 0.0]]])
+    # Right, right, wrong; the last row is no click.
+    signs = torch.tensor([[1, -1], [-1, 0]], dtype=torch.int8)
+    loss = click_loss(logits, points, signs)
+    entropies = [log(1 + exp(-2)), log(1 + exp(-1)), log(1 + exp(3))]
+    assert loss.item() == pytest.approx(sum(entropies) / 3, rel=1e-5)
+    loss.backward()
+    assert logits.grad is not None
+    assert logits.grad.count_nonzero() == 3
+
+
+def test_without_clicks_nothing_is_lost() -> None:
+    nothing = torch.zeros(2, 0, 2), torch.zeros(2, 0, dtype=torch.int8)
+    assert click_loss(batch(1.0), *nothing).item() == 0

@@ -61,6 +61,10 @@ class ModelConfig:
         How prompts are drawn.
     tiling
         None for one tile, the whole image.
+    looks
+        How often first prompts are decoded, each time with the answer before as
+        previous mask: the cascade of CFR-ICL (Sun et al., AAAI 2024) where it is worth
+        most.
     arch
         The architecture's own numbers, passed to its builder.
     """
@@ -75,6 +79,7 @@ class ModelConfig:
     fill: tuple[float, float, float] = (0.0, 0.0, 0.0)
     style: PromptStyle = field(default_factory=PromptStyle)
     tiling: Tiling | None = None
+    looks: int = 1
     arch: dict[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:

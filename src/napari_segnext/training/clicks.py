@@ -1,26 +1,28 @@
 """Learning to segment from simulated users: iterative click simulation.
 
 A first prompt, then corrective clicks into the largest error. What is learned from is
-the last answer, as in RITM (Sofiiuk et al., 2022) and SegNext, or every one.
+the last answer, as in RITM (Sofiiuk et al., 2022) and SegNext, or several.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_segnext.models import PromptBatch, SegmentationModel
+from napari_segnext.models import ModelConfig, PromptBatch, SegmentationModel
 from napari_segnext.models.base import Auxiliary
-from napari_segnext.prompts import BoolArray, Prompts, PromptStyle
+from napari_segnext.prompts import BoolArray, Prompts
 from napari_segnext.training.crops import around_object
 from napari_segnext.training.data import Crop, Sample, Source
 from napari_segnext.training.loop import Options, TrainingLoop
 from napari_segnext.training.losses import (
     auxiliary_pair,
+    click_loss,
     dice_loss,
     normalised_focal_loss,
 )
@@ -39,8 +41,8 @@ class Conversation:
         (N, S, S) what the users want.
     turns
         Answers in all.
-    style
-        How the model wants prompts drawn.
+    config
+        Of the model: how it wants prompts drawn, and how often it looks at the first.
     rng
         Of the users.
     device
@@ -52,14 +54,16 @@ class Conversation:
         first: Sequence[Prompts],
         masks: BoolArray,
         turns: int,
-        style: PromptStyle,
+        config: ModelConfig,
         rng: np.random.Generator,
         device: torch.device,
     ) -> None:
         self.turns = turns
         self._given, self._masks, self._rng = list(first), masks, rng
-        self._frame, self._style = identity_frame(masks.shape[-1]), style
-        self._drawn = [p.to_model(self._frame, style) for p in first]
+        self._frame, self._style = identity_frame(masks.shape[-1]), config.style
+        self._drawn = [p.to_model(self._frame, config.style) for p in first]
+        # How often the model looks again before the users do.
+        self._again = config.looks - 1
         self._device = device
 
     @property
@@ -68,33 +72,58 @@ class Conversation:
         return PromptBatch.of(self._drawn, self._device)
 
     def reply(self, logits: Tensor) -> None:
-        """Look at (N, 1, S, S) logits; each user clicks once more."""
+        """Take (N, 1, S, S) logits; each user clicks once more."""
         probability = logits.detach().float().sigmoid().cpu().numpy()[:, 0]
+        looks_again, self._again = self._again > 0, self._again - 1
         for n, (predicted, mask) in enumerate(
             zip(probability, self._masks, strict=True)
         ):
             answered = len(self._given[n])
-            click = next_click(predicted > 0.5, mask, self._rng)
-            if click is not None:
-                self._given[n] = self._given[n].click(*click)
+            if not looks_again:
+                click = next_click(predicted > 0.5, mask, self._rng)
+                if click is not None:
+                    self._given[n] = self._given[n].click(*click)
             self._drawn[n] = self._given[n].to_model(
                 self._frame, self._style, predicted, answered
             )
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What a model said in a conversation, to be learned from.
+
+    Attributes
+    ----------
+    logits
+        (N, 1, S, S) float32.
+    auxiliary
+        What is learned beside them.
+    prompts
+        What it answers.
+    """
+
+    logits: Tensor
+    auxiliary: Sequence[Auxiliary]
+    prompts: PromptBatch
+
+
 class _Pass(nn.Module):
     """A conversation, as a module, so that gradients meet across processes."""
 
-    def __init__(self, model: SegmentationModel, every: bool) -> None:
+    def __init__(self, model: SegmentationModel) -> None:
         super().__init__()
-        self.model, self.every = model, every
+        self.model = model
 
     def forward(
-        self, images: Tensor, objects: int, talk: Conversation
-    ) -> list[tuple[Tensor, list[Auxiliary]]]:
+        self,
+        images: Tensor,
+        objects: int,
+        talk: Conversation,
+        learned: Collection[int],
+    ) -> list[Answer]:
         """Embed (B, 3, S, S) images once and decode `objects` of each, turn by turn.
 
-        Returns the answers to learn from: every one, or the last.
+        Returns the answers of the turns that are learned from, counted from 0.
         """
         embedded = self.model.image_features(self.model.normalised(images))
         features = {
@@ -102,13 +131,13 @@ class _Pass(nn.Module):
             for name, tensor in embedded.items()
         }
         answers = []
-        for left in reversed(range(talk.turns)):
-            learned = self.every or not left
-            with torch.set_grad_enabled(learned and torch.is_grad_enabled()):
-                logits, auxiliary = self.model.learned_logits(features, talk.prompts)
-            if learned:
-                answers.append((logits.float(), auxiliary))
-            if left:
+        for turn in range(talk.turns):
+            prompts, learns = talk.prompts, turn in learned
+            with torch.set_grad_enabled(learns and torch.is_grad_enabled()):
+                logits, auxiliary = self.model.learned_logits(features, prompts)
+            if learns:
+                answers.append(Answer(logits.float(), auxiliary, prompts))
+            if turn + 1 < talk.turns:
                 talk.reply(logits)
         return answers
 
@@ -132,8 +161,7 @@ class Trainer(TrainingLoop[SegmentationModel]):
         options: Options,
         crop: Crop = around_object,
     ) -> None:
-        network = _Pass(model, options.every_answer)
-        super().__init__(model, network, sources, folder, options, crop)
+        super().__init__(model, _Pass(model), sources, folder, options, crop)
         if options.compiled:
             # Functions and not modules, whose tensors would get other names.
             model.image_features = torch.compile(model.image_features)  # type: ignore[method-assign]
@@ -153,41 +181,52 @@ class Trainer(TrainingLoop[SegmentationModel]):
         masks = np.concatenate([s.masks for s in samples])
         first = [p for s in samples for p in prompts_for(s, rng)]
         target = torch.from_numpy(masks[:, None].astype(np.float32)).to(device)
-        # Processes wait for each other: they talk equally long.
-        length = np.random.default_rng([options.seed, 2, self.step])
-        turns = 1 + int(length.integers(options.corrections + 1))
+        # Processes wait for each other: they talk equally long, and learn as often.
+        shared = np.random.default_rng([options.seed, 2, self.step])
+        config = self.model.config
+        turns = config.looks + int(shared.integers(options.corrections + 1))
         answers = self.network(
             images.permute(0, 3, 1, 2).to(device),
             options.objects,
-            Conversation(first, masks, turns, self.model.config.style, rng, device),
+            Conversation(first, masks, turns, config, rng, device),
+            learned_turns(turns, config.looks - 1, options.answers, shared),
         )
-        usual = 1 + options.corrections / 2 if options.every_answer else 1
-        compared = [
-            self._compare(logits, auxiliary, target) for logits, auxiliary in answers
-        ]
+        possible = config.looks + np.arange(options.corrections + 1)
+        usual = np.minimum(possible, options.answers).mean()
+        compared = [self._compare(answer, target) for answer in answers]
         loss = torch.stack([learned for learned, _ in compared]).sum() / usual
         row = compared[-1][1]
-        if options.every_answer:
+        if options.answers > 1:
             row["first_iou"] = compared[0][1]["iou"]
         return loss, row
 
     def _compare(
-        self, logits: Tensor, auxiliary: list[Auxiliary], target: Tensor
+        self, answer: Answer, target: Tensor
     ) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of one answer, and what is reported of it."""
-        options = self.options
+        options, logits, prompts = self.options, answer.logits, answer.prompts
         focal = normalised_focal_loss(logits, target)
         dice = dice_loss(logits, target)
-        loss = focal + options.dice * dice
-        for learned in auxiliary:
+        clicked = click_loss(logits, prompts.points, prompts.signs)
+        loss = focal + options.dice * dice + options.click * clicked
+        for learned in answer.auxiliary:
             beside = auxiliary_pair(learned, target)
             both = normalised_focal_loss(*beside) + options.dice * dice_loss(*beside)
             loss = loss + options.auxiliary * both
         return loss, {
             "focal": focal.item(),
             "dice": dice.item(),
+            "click": clicked.item(),
             "iou": _iou(logits.detach() > 0, target > 0.5),
         }
+
+
+def learned_turns(
+    turns: int, first: int, most: int, rng: np.random.Generator
+) -> set[int]:
+    """Choose the turns to learn from: the last, then the one named, then any others."""
+    others = rng.permutation(turns).tolist()
+    return set(list(dict.fromkeys([turns - 1, first, *others]))[:most])
 
 
 def _iou(predicted: Tensor, target: Tensor) -> float:

@@ -15,8 +15,10 @@ from napari_segnext.training.data import LabelledImage, Labels, Sample
 
 # An object's long side over the crop's: small objects to crop-filling ones.
 RELATIVE_SIZE = (0.1, 0.9)
-# Model pixels per image pixel, at most: little more than tiles have.
-MAX_ZOOM = 1.5
+# Model pixels per image pixel, at most: little more than tiles have in most crops, and
+# in some as much as an image has that is far smaller than the model's input.
+MAX_ZOOM, SMALL_IMAGE_ZOOM = 1.5, 6.0
+SMALL_IMAGES = 0.2
 # A training object's pixels: at least so many, and its least and largest share of a
 # crop. The papers' least area is the same share of their input.
 MIN_PIXELS = 24
@@ -129,7 +131,8 @@ def frame_around(
     """Choose a crop in which a box has a random relative size and place."""
     extent = np.array([s.stop - s.start for s in box])
     relative = np.exp(rng.uniform(*np.log(RELATIVE_SIZE)))
-    side = max(extent.max() / relative, size / MAX_ZOOM, 16)
+    zoom = SMALL_IMAGE_ZOOM if rng.random() < SMALL_IMAGES else MAX_ZOOM
+    side = max(extent.max() / relative, size / zoom, 16)
     lengths = np.minimum(round(side), shape).astype(int)
     middle = np.array([(s.start + s.stop) / 2 for s in box])
     # The centre of the object may lie anywhere in the middle two thirds.

@@ -41,14 +41,16 @@ class Options:
     images, objects
         Crops per step and process, and objects per crop.
     corrections
-        Most corrective clicks before the one that is learned from.
+        Most corrective clicks after the first prompts.
     rate, encoder_rate
         Learning rates (AdamW) of the whole and of a pretrained encoder.
-    every_answer
-        Whether every answer of a conversation is learned from, and not the last alone;
-        it takes as much memory as there are answers.
+    answers
+        Most answers of a conversation that are learned from: the last, then the one to
+        the first prompts, then others at random. It takes as much memory as there are.
     dice
         Weight of the Dice loss beside the focal loss.
+    click
+        Weight of the loss at clicked pixels beside it.
     auxiliary
         Weight of the same losses of what a model learns beside its mask.
     weight_decay, warmup, decay
@@ -73,10 +75,11 @@ class Options:
     images: int = 4
     objects: int = 4
     corrections: int = 4
-    every_answer: bool = False
+    answers: int = 1
     rate: float = 2e-3
     encoder_rate: float = 4e-4
     dice: float = 1.0
+    click: float = 0.0
     auxiliary: float = 0.5
     weight_decay: float = 1e-3
     warmup: int = 100

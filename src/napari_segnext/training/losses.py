@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
-from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.nn.functional import binary_cross_entropy_with_logits, softplus
 
 from napari_segnext.models.base import Auxiliary
 
@@ -44,6 +44,30 @@ def dice_loss(logits: Tensor, target: Tensor) -> Tensor:
     overlap = (probability * target).sum((1, 2, 3))
     total = probability.sum((1, 2, 3)) + target.sum((1, 2, 3))
     return (1 - (2 * overlap + 1) / (total + 1)).mean()
+
+
+def click_loss(logits: Tensor, points: Tensor, signs: Tensor) -> Tensor:
+    """How much what is found at clicked pixels differs from what the clicks say.
+
+    The mean cross entropy over all clicks: few pixels, which the other losses hardly
+    notice, but those that the user looks at.
+
+    Parameters
+    ----------
+    logits
+        (B, 1, S, S) float32.
+    points, signs
+        Of a `napari_segnext.models.PromptBatch`.
+
+    Returns
+    -------
+    () float32, 0 without clicks
+    """
+    row, column = points.long().unbind(-1)
+    batch = torch.arange(len(logits), device=logits.device)[:, None]
+    entropy = softplus(-signs * logits[batch, 0, row, column])
+    clicks = signs != 0
+    return (entropy * clicks).sum() / clicks.sum().clamp(min=1)
 
 
 def auxiliary_pair(learned: Auxiliary, target: Tensor) -> tuple[Tensor, Tensor]:

@@ -172,9 +172,17 @@ _TINY_RECIPE = Recipe(
 )
 
 RECIPES = {
-    # It has learned enough before to gain by all of its encoder and all answers.
+    # It has learned enough before to gain by all of its encoder and many answers.
     "tiny": replace(
-        _TINY_RECIPE, options={**_TINY_RECIPE.options, "every_answer": True}, frozen=()
+        _TINY_RECIPE,
+        config=replace(_TINY, looks=2),
+        options={
+            **_TINY_RECIPE.options,
+            "corrections": 15,
+            "answers": 5,
+            "click": 0.2,
+        },
+        frozen=(),
     ),
     # What it shares with `tiny`, encoder and decoder, is trained already.
     "ois-tiny": replace(
