@@ -48,7 +48,8 @@ from napari_segnext.training.starts import load_imagenet_encoder
 from napari_segnext.training.train import options_of
 from ois import quality, show, write
 
-CONFIG = RECIPES["tiny"].config
+# A second look at first clicks would only hide what the parts are worth.
+CONFIG = replace(RECIPES["tiny"].config, looks=1)
 _WIDTHS = (16, 32, 64, 128)
 
 

@@ -230,7 +230,7 @@ def test_a_first_click_does_not_zoom_in_but_the_next_prompt_does() -> None:
     assert second.tile.level == 2
 
 
-def test_a_model_may_look_twice_at_first_prompts_but_not_at_corrections() -> None:
+def test_a_model_may_look_twice_at_a_first_click_but_at_nothing_else() -> None:
     once, twice = (
         Predictor(IntensityModel(replace(TILED, looks=looks))) for looks in (1, 2)
     )
@@ -243,7 +243,8 @@ def test_a_model_may_look_twice_at_first_prompts_but_not_at_corrections() -> Non
     np.testing.assert_array_equal(found.probability, by_hand.probability)
     assert found.decode_ms > 0
     twice.predict(prompts.click(130, 90), found)
-    assert twice.model.decoded == 3  # type: ignore[attr-defined]
+    twice.predict(prompts.box((90, 50), (150, 110)))
+    assert twice.model.decoded == 4  # type: ignore[attr-defined]
 
 
 class LazyPicture:

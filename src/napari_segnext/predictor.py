@@ -23,6 +23,7 @@ from napari_segnext.models import Embedding, SegmentationModel, State
 from napari_segnext.patch import Extent, Patch
 from napari_segnext.prompts import (
     BoolArray,
+    Click,
     FloatArray,
     Frame,
     Phrase,
@@ -229,7 +230,10 @@ class Predictor:
             )
         embed_ms = decode_ms = 0.0
         found = previous
-        for _ in range(self.model.config.looks if previous is None else 1):
+        # What else comes first tells the size, which a second look would forget.
+        clicked = all(isinstance(p, Click) for p in prompts)
+        again = previous is None and clicked
+        for _ in range(self.model.config.looks if again else 1):
             found = self._look(prompts, found, cancelled)
             embed_ms += found.embed_ms
             decode_ms += found.decode_ms

@@ -62,9 +62,8 @@ class ModelConfig:
     tiling
         None for one tile, the whole image.
     looks
-        How often first prompts are decoded, each time with the answer before as
-        previous mask: the cascade of CFR-ICL (Sun et al., AAAI 2024) where it is worth
-        most.
+        How often a first click is decoded, each time with the answer before as previous
+        mask: the cascade of CFR-ICL (Sun et al., AAAI 2024), where it is worth most.
     arch
         The architecture's own numbers, passed to its builder.
     """

@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_segnext.models import ModelConfig, PromptBatch, SegmentationModel
+from napari_segnext.models import PromptBatch, SegmentationModel
 from napari_segnext.models.base import Auxiliary
-from napari_segnext.prompts import BoolArray, Prompts
+from napari_segnext.prompts import BoolArray, Prompts, PromptStyle
 from napari_segnext.training.crops import around_object
 from napari_segnext.training.data import Crop, Sample, Source
 from napari_segnext.training.loop import Options, TrainingLoop
@@ -41,8 +41,8 @@ class Conversation:
         (N, S, S) what the users want.
     turns
         Answers in all.
-    config
-        Of the model: how it wants prompts drawn, and how often it looks at the first.
+    style
+        How the model wants prompts drawn.
     rng
         Of the users.
     device
@@ -54,16 +54,14 @@ class Conversation:
         first: Sequence[Prompts],
         masks: BoolArray,
         turns: int,
-        config: ModelConfig,
+        style: PromptStyle,
         rng: np.random.Generator,
         device: torch.device,
     ) -> None:
         self.turns = turns
         self._given, self._masks, self._rng = list(first), masks, rng
-        self._frame, self._style = identity_frame(masks.shape[-1]), config.style
-        self._drawn = [p.to_model(self._frame, config.style) for p in first]
-        # How often the model looks again before the users do.
-        self._again = config.looks - 1
+        self._frame, self._style = identity_frame(masks.shape[-1]), style
+        self._drawn = [p.to_model(self._frame, style) for p in first]
         self._device = device
 
     @property
@@ -72,17 +70,15 @@ class Conversation:
         return PromptBatch.of(self._drawn, self._device)
 
     def reply(self, logits: Tensor) -> None:
-        """Take (N, 1, S, S) logits; each user clicks once more."""
+        """Look at (N, 1, S, S) logits; each user clicks once more."""
         probability = logits.detach().float().sigmoid().cpu().numpy()[:, 0]
-        looks_again, self._again = self._again > 0, self._again - 1
         for n, (predicted, mask) in enumerate(
             zip(probability, self._masks, strict=True)
         ):
             answered = len(self._given[n])
-            if not looks_again:
-                click = next_click(predicted > 0.5, mask, self._rng)
-                if click is not None:
-                    self._given[n] = self._given[n].click(*click)
+            click = next_click(predicted > 0.5, mask, self._rng)
+            if click is not None:
+                self._given[n] = self._given[n].click(*click)
             self._drawn[n] = self._given[n].to_model(
                 self._frame, self._style, predicted, answered
             )
@@ -183,15 +179,14 @@ class Trainer(TrainingLoop[SegmentationModel]):
         target = torch.from_numpy(masks[:, None].astype(np.float32)).to(device)
         # Processes wait for each other: they talk equally long, and learn as often.
         shared = np.random.default_rng([options.seed, 2, self.step])
-        config = self.model.config
-        turns = config.looks + int(shared.integers(options.corrections + 1))
+        turns = 1 + int(shared.integers(options.corrections + 1))
         answers = self.network(
             images.permute(0, 3, 1, 2).to(device),
             options.objects,
-            Conversation(first, masks, turns, config, rng, device),
-            learned_turns(turns, config.looks - 1, options.answers, shared),
+            Conversation(first, masks, turns, self.model.config.style, rng, device),
+            learned_turns(turns, options.answers, shared),
         )
-        possible = config.looks + np.arange(options.corrections + 1)
+        possible = np.arange(1, options.corrections + 2)
         usual = np.minimum(possible, options.answers).mean()
         compared = [self._compare(answer, target) for answer in answers]
         loss = torch.stack([learned for learned, _ in compared]).sum() / usual
@@ -221,12 +216,10 @@ class Trainer(TrainingLoop[SegmentationModel]):
         }
 
 
-def learned_turns(
-    turns: int, first: int, most: int, rng: np.random.Generator
-) -> set[int]:
-    """Choose the turns to learn from: the last, then the one named, then any others."""
-    others = rng.permutation(turns).tolist()
-    return set(list(dict.fromkeys([turns - 1, first, *others]))[:most])
+def learned_turns(turns: int, most: int, rng: np.random.Generator) -> set[int]:
+    """Choose the turns to learn from: the last, then the first, then any others."""
+    between = rng.permutation(np.arange(1, max(1, turns - 1))).tolist()
+    return set([turns - 1, 0, *between][:most])
 
 
 def _iou(predicted: Tensor, target: Tensor) -> float:

@@ -45,8 +45,8 @@ class Options:
     rate, encoder_rate
         Learning rates (AdamW) of the whole and of a pretrained encoder.
     answers
-        Most answers of a conversation that are learned from: the last, then the one to
-        the first prompts, then others at random. It takes as much memory as there are.
+        Most answers of a conversation that are learned from: the last, then the first,
+        then others at random. It takes as much memory as there are.
     dice
         Weight of the Dice loss beside the focal loss.
     click
