@@ -175,6 +175,7 @@ RECIPES = {
     # It has learned enough before to gain by all of its encoder and many answers.
     "tiny": replace(
         _TINY_RECIPE,
+        # Measured for the bundled model alone, see docs/models/tiny.md.
         config=replace(_TINY, looks=2),
         options={
             **_TINY_RECIPE.options,
