@@ -47,7 +47,7 @@ from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.loop import Options
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.train import options_of
-from ois import quality, show, write
+from ois import compare
 
 VARIANTS = ("sparse", "pixels", "sa0", "sa1", "sa2")
 # What differs between the variants, by the beginnings of its tensors' names.
@@ -132,16 +132,12 @@ def main(
     workers: int = 1,
 ) -> None:
     options = options_of("small", steps=steps, seed=seed, workers=workers)
-    rows: list[dict[str, Any]] = []
-    for name in variant or VARIANTS:
+
+    def ready(name: str) -> tuple[SegmentationModel, dict[str, Any]]:
         model = train(name, start, data, out, options, frozen)
-        parameters = sum(p.numel() for p in model.parameters())
-        row: dict[str, Any] = {"variant": name, "parameters": parameters}
-        for path in validation:
-            row |= quality(model, path, limit)
-        rows.append(row)
-        write(rows, out / "ablation.json")
-    show(rows)
+        return model, {"parameters": sum(p.numel() for p in model.parameters())}
+
+    compare(variant or VARIANTS, ready, validation, limit, out / "ablation.json")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -127,6 +127,37 @@ def show(rows: Sequence[dict[str, Any]]) -> None:
     Console().print(table)
 
 
+def compare(
+    variants: Iterable[str],
+    ready: Callable[[str], tuple[SegmentationModel, dict[str, Any]]],
+    validation: Sequence[Path],
+    limit: int,
+    path: Path,
+) -> None:
+    """Measure variants one after the other; write the rows so far, print all of them.
+
+    Parameters
+    ----------
+    variants
+        Their names.
+    ready
+        Gives the model of a name, and what else its row shall say.
+    validation, limit
+        Sets, and objects of each; see `quality`.
+    path
+        The file.
+    """
+    rows: list[dict[str, Any]] = []
+    for name in variants:
+        model, numbers = ready(name)
+        row = {"variant": name, **numbers}
+        for each in validation:
+            row |= quality(model, each, limit)
+        rows.append(row)
+        write(rows, path)
+    show(rows)
+
+
 def main(
     out: Annotated[Path, typer.Option(help="Folder for checkpoints and results.")],
     validation: Annotated[list[Path] | None, typer.Option(help="Set of pairs.")] = None,
@@ -139,20 +170,18 @@ def main(
     workers: int = 1,
 ) -> None:
     torch.set_num_threads(1)
-    rows: list[dict[str, Any]] = []
-    for name in variant or VARIANTS:
+
+    def ready(name: str) -> tuple[SegmentationModel, dict[str, Any]]:
         model = untrained(name, seed)
         if steps and VARIANTS[name] is not None:
             options = options_of("ois-tiny", steps=steps, seed=seed, workers=workers)
             folder = out / name.replace("/", "").replace(" ", "_")
             trainer = Trainer(model, bundled_mixture(data), folder, options)
             model = trainer.run(Console().print).eval()
-        row: dict[str, Any] = {"variant": name, **cost(model, repeats)}
-        for path in validation or [] if steps else []:
-            row |= quality(model, path, limit)
-        rows.append(row)
-        write(rows, out / "ois.json")
-    show(rows)
+        return model, cost(model, repeats)
+
+    sets = validation or [] if steps else []
+    compare(variant or VARIANTS, ready, sets, limit, out / "ois.json")
 
 
 if __name__ == "__main__":

@@ -4,8 +4,7 @@ Every variant begins with the weights of `tiny`, as far as it has the same tenso
 is trained for the same steps on the same data with the same seed; its mean IoU after
 some clicks is shown beside that of `tiny`, trained on likewise. What replaces an
 encoder starts at random, or with ImageNet's weights. An interrupted run goes on where
-it was.
-Needs the extra ``train``.
+it was. Needs the extra ``train``.
 
     python benchmarks/parts.py --data DATA --validation SET --out DIR --steps 300
 
@@ -39,14 +38,14 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from napari_segnext import load_model
-from napari_segnext.models import ModelConfig
+from napari_segnext.models import ModelConfig, SegmentationModel
 from napari_segnext.models.base import Features
 from napari_segnext.models.tiny import Detail, PromptPyramid, Tiny
 from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.starts import load_imagenet_encoder
 from napari_segnext.training.train import options_of
-from ois import quality, show, write
+from ois import compare
 
 # A second look at first clicks would only hide what the parts are worth.
 CONFIG = replace(RECIPES["tiny"].config, looks=1)
@@ -222,19 +221,15 @@ def main(
     workers: int = 1,
 ) -> None:
     options = options_of("tiny", steps=steps, seed=seed, workers=workers)
-    rows: list[dict[str, Any]] = []
-    for name in variant or VARIANTS:
-        model = untrained(name, seed)
+
+    def ready(name: str) -> tuple[SegmentationModel, dict[str, Any]]:
         folder = out / name.replace(" ", "_")
-        trainer = Trainer(model, bundled_mixture(data), folder, options)
-        model = trainer.run(Console().print).eval()  # type: ignore[assignment]
-        parameters = sum(p.numel() for p in model.parameters())
-        row: dict[str, Any] = {"variant": name, "parameters": parameters}
-        for path in validation:
-            row |= quality(model, path, limit)
-        rows.append(row)
-        write(rows, out / "parts.json")
-    show(rows)
+        sources = bundled_mixture(data)
+        trainer = Trainer(untrained(name, seed), sources, folder, options)
+        model = trainer.run(Console().print).eval()
+        return model, {"parameters": sum(p.numel() for p in model.parameters())}
+
+    compare(variant or VARIANTS, ready, validation, limit, out / "parts.json")
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ from napari_segnext.models import SegmentationModel, build_model
 from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.train import options_of
-from ois import cost, quality, show, write
+from ois import compare, cost
 
 RECIPE = RECIPES["tiny-ref"]
 VARIANTS: dict[str, dict[str, Any] | None] = {
@@ -66,20 +66,18 @@ def main(
     workers: int = 1,
 ) -> None:
     torch.set_num_threads(1)
-    rows: list[dict[str, Any]] = []
-    for name in variant or VARIANTS:
+
+    def ready(name: str) -> tuple[SegmentationModel, dict[str, Any]]:
         model = untrained(name, seed)
         if steps and VARIANTS[name] is not None:
             options = options_of("tiny-ref", steps=steps, seed=seed, workers=workers)
             folder = out / _TRAINED_AS.get(name, name).replace("/", "")
             trainer = Trainer(model, bundled_mixture(data), folder, options)
             model = trainer.run(Console().print).eval()
-        row: dict[str, Any] = {"variant": name, **cost(model, repeats)}
-        for path in validation or [] if steps else []:
-            row |= quality(model, path, limit)
-        rows.append(row)
-        write(rows, out / "sam_ref.json")
-    show(rows)
+        return model, cost(model, repeats)
+
+    sets = validation or [] if steps else []
+    compare(variant or VARIANTS, ready, sets, limit, out / "sam_ref.json")
 
 
 if __name__ == "__main__":

@@ -228,12 +228,12 @@ class Predictor:
                 f"the previous prediction is of shape {previous.patch.shape}, "
                 f"the image of shape {shape}"
             )
-        embed_ms = decode_ms = 0.0
-        found = previous
+        looks = 1
         # What else comes first tells the size, which a second look would forget.
-        clicked = all(isinstance(p, Click) for p in prompts)
-        again = previous is None and clicked
-        for _ in range(self.model.config.looks if again else 1):
+        if previous is None and all(isinstance(p, Click) for p in prompts):
+            looks = self.model.config.looks
+        found, embed_ms, decode_ms = previous, 0.0, 0.0
+        for _ in range(looks):
             found = self._look(prompts, found, cancelled)
             embed_ms += found.embed_ms
             decode_ms += found.decode_ms
