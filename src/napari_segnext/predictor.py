@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
 from math import ceil
@@ -31,7 +31,7 @@ from napari_segnext.prompts import (
     Prompts,
     extent,
 )
-from napari_segnext.tiles import Bounds, Tile, TilePyramid
+from napari_segnext.tiles import Tile, TilePyramid, bounds_of
 from napari_segnext.window import Window, channels_last, robust_window
 
 # A first decode may show that another tile fits better; how often it is followed.
@@ -304,7 +304,7 @@ class Predictor:
             if result is None or result.patch.above(0.5).empty:
                 return Tile(0, 0, 0)
         points = [point for p in said or prompts for point in extent(p)]
-        bounds = _bounds(points, self.shape)
+        bounds = bounds_of(points, self.shape)
         if result is None:
             only_clicks = bounds[2] - bounds[0] <= 1 and bounds[3] - bounds[1] <= 1
             level = self.pyramid.first_level() if only_clicks else None
@@ -314,7 +314,7 @@ class Predictor:
         mask = result.patch.above(0.5)
         if not mask.empty:
             corners = [mask[:2], (mask.bottom - 1, mask.right - 1)]
-            bounds = _bounds([*points, *corners], self.shape)
+            bounds = bounds_of([*points, *corners], self.shape)
         return self.pyramid.choose(bounds)
 
     def first_tiles(self, at: Point | None = None) -> list[Tile]:
@@ -396,11 +396,3 @@ def _answered(prompts: Prompts, previous: Prediction | None) -> int:
         return 0
     pairs = zip(prompts.items, previous.prompts.items, strict=False)
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def _bounds(points: Iterable[Point], shape: tuple[int, int]) -> Bounds:
-    """Return the bounds of points, within the image."""
-    at = np.array(list(points) or [(shape[0] / 2, shape[1] / 2)], float)
-    low = np.clip(np.floor(at.min(0)), 0, None)
-    high = np.minimum(np.floor(at.max(0)) + 1, shape)
-    return float(low[0]), float(low[1]), float(high[0]), float(high[1])

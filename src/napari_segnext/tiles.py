@@ -8,19 +8,28 @@ after it doubles the scale.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import ceil, floor, log2
 
 import numpy as np
 
 from napari_segnext.models.config import ModelConfig
-from napari_segnext.prompts import Frame
+from napari_segnext.prompts import Frame, Point
 
 # A region longer than this is read shrunk.
 _LARGE = 4096
 
 # (y0, x0, y1, x1) in image pixels; the ends are exclusive.
 Bounds = tuple[float, float, float, float]
+
+
+def bounds_of(points: Iterable[Point], shape: tuple[int, int]) -> Bounds:
+    """Return the bounds of points, within the image; of none, its middle."""
+    at = np.array(list(points) or [(shape[0] / 2, shape[1] / 2)], float)
+    low = np.clip(np.floor(at.min(0)), 0, None)
+    high = np.minimum(np.floor(at.max(0)) + 1, shape)
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
 @dataclass(frozen=True, slots=True, order=True)
