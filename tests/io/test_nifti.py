@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import nibabel as nib
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 
-from napari_segnext.io import read_image, write_labels
+from napari_segnext.io import nifti, read_image, write_labels
 
 RAS = axcodes2ornt("RAS")
 ZOOMS = np.array([0.9, 1.5, 3.0])
@@ -308,11 +309,11 @@ def test_a_write_that_fails_leaves_the_former_file(tmp_path, monkeypatch):
     write_labels(target, np.ones(read.data.shape, np.uint8), read.geometry)
     before = target.read_bytes()
 
-    def full(_: object, path: Path) -> None:
-        Path(path).write_bytes(b"half")
+    def full(*_: object) -> Iterator[bytes]:
+        yield b"half"
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(nib, "save", full)
+    monkeypatch.setattr(nifti, "_stored_pieces", full)
     with pytest.raises(OSError, match="No space left"):
         write_labels(target, np.zeros(read.data.shape, np.uint8), read.geometry)
     assert target.read_bytes() == before

@@ -8,7 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from napari_segnext.categories import Legend
-from napari_segnext.io.image import Geometry, ImageFile
+from napari_segnext.io.atomic import clear_up, is_zarr, replacing
+from napari_segnext.io.image import (
+    Geometry,
+    ImageFile,
+    check_shape,
+    integer_labels,
+)
 from napari_segnext.io.prompts_file import ObjectPrompts, read_prompts, write_prompts
 
 __all__ = [
@@ -54,7 +60,6 @@ WRITABLE = {
 # Formats with a place for what the values are called.
 _WITH_NAMES = ("coco", "ome_zarr")
 _DICOM = (".dcm", ".dicom", ".ima")
-_ZARR_FILES = ("zarr.json", ".zgroup", ".zarray", ".zattrs")
 
 
 def read_image(path: str | Path) -> ImageFile:
@@ -78,6 +83,9 @@ def read_image(path: str | Path) -> ImageFile:
         If the file cannot be opened.
     """
     place = Path(path).expanduser()
+    if not place.exists():
+        # A writer may have been killed while it replaced it.
+        clear_up(place.parent)
     if not place.exists():
         raise FileNotFoundError(f"there is no file {place}")
     if place.is_file() and not place.stat().st_size:
@@ -128,10 +136,12 @@ def write_labels(
     labels: Any,
     geometry: Geometry | None = None,
     legend: Legend | None = None,
+    like: Path | None = None,
 ) -> None:
     """Write labels so that they lie on the image that they belong to.
 
-    The file appears when it is complete; one that it replaces stays until then.
+    The file appears when it is complete; one that it replaces stays until then, and
+    leaves it its permissions. A folder that is not a zarr is never replaced.
 
     Parameters
     ----------
@@ -139,12 +149,15 @@ def write_labels(
         The end of the name chooses the format: ``.nii.gz``, ``.nii``, ``.tif``,
         ``.ome.tif``, ``.zarr``, ``.npy``, or ``.json`` for COCO annotations.
     labels
-        Whole numbers, of the shape of the displayed image without channels.
+        Whole numbers, of the shape of the displayed image without channels; an array,
+        or `LabelPieces`, of which only a part is in memory at a time.
     geometry
         Of that image, from `read_image`; without it, voxels of unit size.
     legend
         Names and classes by value, for the formats that have a place for them: zarr
         and COCO.
+    like
+        The image's file: a new one may be read by nobody who may not read that.
 
     Raises
     ------
@@ -158,8 +171,12 @@ def write_labels(
     check_writable(place)
     found = _by_suffix(place, WRITABLE)
     assert found is not None
+    array = integer_labels(labels)
+    geometry = geometry or Geometry.plain(array.shape)
+    check_shape(place, array, geometry)
     names = [legend] if found[0] in _WITH_NAMES else []
-    _load(found)(place, labels, geometry or Geometry.plain(labels.shape), *names)
+    with replacing(place, like, folder=found == WRITABLE[".zarr"]) as part:
+        _load(found)(part, array, geometry, *names)
 
 
 def _load(found: tuple[str, str]) -> Callable[..., Any]:
@@ -176,7 +193,7 @@ def _by_suffix(path: Path, table: dict[str, tuple[str, str]]) -> tuple[str, str]
 
 def _reader(path: Path) -> tuple[str, str] | None:
     if path.is_dir():
-        if any((path / name).exists() for name in _ZARR_FILES):
+        if is_zarr(path):
             return READABLE[".zarr"]
         if path.suffix.lower() != ".zarr":
             return ("sections", "read_sections")

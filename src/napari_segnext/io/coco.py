@@ -10,22 +10,25 @@ columns and start with the pixels that are off.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.categories import Category, Legend, Named
-from napari_segnext.io.image import Geometry, check_shape, integer_labels, replacing
+from napari_segnext.io.image import Geometry
+from napari_segnext.io.pieces import PIECE, Sliceable, parts
 
 Entry = dict[str, Any]
+# Where each begins, where it has ended, and its value.
+Runs: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
 _WITHOUT_CLASS = "object"
 
 
 def write_coco(
-    path: Path, labels: Any, geometry: Geometry, legend: Legend | None = None
+    path: Path, labels: Sliceable, geometry: Geometry, legend: Legend | None = None
 ) -> None:
     """Write labels as COCO annotations.
 
@@ -34,48 +37,38 @@ def write_coco(
     legend
         Names and classes by value. Values without a class are of the category
         "object".
-
-    Raises
-    ------
-    ValueError
-        If the labels are not whole numbers or do not fit the image.
     """
-    array = integer_labels(labels)
-    check_shape(path, array, geometry)
-    named = _all_named(array, legend or {})
+    known = legend or {}
+    free = _category_of_the_rest(known)
     images, annotations = list[Entry](), list[Entry]()
-    for index in np.ndindex(array.shape[:-2]):
+    categories = set[Category]()
+    for index in np.ndindex(labels.shape[:-2]):
         images.append(_image(path, geometry, index, len(images) + 1))
-        for value, annotation in _annotations(array[index]):
+        for value, annotation in _annotations(labels, index):
+            named = known.get(value, Named(f"Object {value}"))
+            category = named.category or free
+            categories.add(category)
             annotations.append(
                 {
                     "id": len(annotations) + 1,
                     "image_id": len(images),
-                    "category_id": named[value][1].value,
+                    "category_id": category.value,
                     "instance_id": value,
-                    "name": named[value][0],
+                    "name": named.name,
                     **annotation,
                 }
             )
-    categories = sorted({category for _, category in named.values()})
     content = {
         "images": images,
         "annotations": annotations,
-        "categories": [{"id": each.value, "name": each.name} for each in categories],
+        "categories": [{"id": c.value, "name": c.name} for c in sorted(categories)],
     }
-    with replacing(path) as part:
-        part.write_text(json.dumps(content), encoding="utf-8")
+    path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def _all_named(
-    labels: NDArray[Any], legend: Legend
-) -> Mapping[int, tuple[str, Category]]:
-    """Return a name and a category for each value in labels."""
+def _category_of_the_rest(legend: Legend) -> Category:
     known = [named.category for named in legend.values() if named.category is not None]
-    free = Category(max((each.value for each in known), default=0) + 1, _WITHOUT_CLASS)
-    values = np.unique(labels).tolist()
-    found = {n: legend.get(n, Named(f"Object {n}")) for n in values if n}
-    return {n: (named.name, named.category or free) for n, named in found.items()}
+    return Category(max((each.value for each in known), default=0) + 1, _WITHOUT_CLASS)
 
 
 def _image(
@@ -93,17 +86,17 @@ def _image(
     }
 
 
-def _annotations(page: NDArray[Any]) -> Iterator[tuple[int, Entry]]:
+def _annotations(
+    labels: Sliceable, index: tuple[int, ...]
+) -> Iterator[tuple[int, Entry]]:
     """Yield the values in a plane, (H, W), with what COCO says of their pixels."""
-    height, width = page.shape
-    flat = page.ravel(order="F")
-    start = np.flatnonzero(np.diff(flat, prepend=flat[:1] + 1))
-    end, value = np.append(start[1:], len(flat)), flat[start]
-    for number in np.unique(value[value != 0]).tolist():
+    height, width = labels.shape[-2:]
+    start, end, value = _column_runs(labels, index)
+    for number in np.unique(value).tolist():
         own = value == number
         first, after = start[own], end[own]
         counts = np.diff(np.stack([first, after], 1).ravel(), prepend=0)
-        rest = len(flat) - after[-1]
+        rest = height * width - after[-1]
         segmentation = {
             "size": [height, width],
             "counts": [*counts.tolist(), *([int(rest)] if rest else [])],
@@ -117,6 +110,36 @@ def _annotations(page: NDArray[Any]) -> Iterator[tuple[int, Entry]]:
                 "iscrowd": 0,
             },
         )
+
+
+def _column_runs(labels: Sliceable, index: tuple[int, ...]) -> Runs:
+    """Return the runs of a plane down its columns, from one to the next, without 0."""
+    height, width = labels.shape[-2:]
+    page = tuple(slice(at, at + 1) for at in index)
+    columns = max(1, PIECE // max(height, 1))
+    found: list[Runs] = []
+    for part in parts((height, width), (max(height, 1), columns)):
+        piece = labels[(*page, *part)].reshape(height, -1)
+        if piece.any():
+            start, end, value = _runs(piece.ravel(order="F"))
+            first = part[1].start * height
+            found.append((start + first, end + first, value))
+    if not found:
+        return (np.zeros(0, np.int64),) * 3
+    start, end, value = map(np.concatenate, zip(*found, strict=True))
+    # What goes on from one piece to the next is one run.
+    goes_on = (start[1:] == end[:-1]) & (value[1:] == value[:-1])
+    return (
+        start[np.append(True, ~goes_on)],
+        end[np.append(~goes_on, True)],
+        value[np.append(True, ~goes_on)],
+    )
+
+
+def _runs(flat: NDArray[Any]) -> Runs:
+    start = np.flatnonzero(np.diff(flat, prepend=flat[:1] + 1))
+    end, value = np.append(start[1:], len(flat)), flat[start]
+    return start[value != 0], end[value != 0], value[value != 0]
 
 
 def _box(first: NDArray[Any], last: NDArray[Any], height: int) -> list[int]:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from napari_segnext.io.pieces import LabelPieces, Sliceable
 from napari_segnext.io.units import UNKNOWN
 
 SPATIAL = ("z", "y", "x")
@@ -140,27 +137,40 @@ class ImageFile:
         return self.geometry.axis_labels
 
 
-def integer_labels(labels: Any) -> NDArray[Any]:
-    """Return labels in the smallest integer type that holds them.
+def integer_labels(labels: Any) -> Sliceable:
+    """Return labels in the smallest integer type that holds them, pieces as they are.
 
     Raises
     ------
     ValueError
         If they are not whole numbers.
     """
+    if isinstance(labels, LabelPieces):
+        return labels
     array = np.asarray(labels)
     if array.dtype.kind == "f" and not np.array_equal(array, np.rint(array)):
         raise ValueError("labels are whole numbers; these have fractions or NaN")
     if array.dtype.kind not in "buif":
         raise ValueError(f"labels are whole numbers, not {array.dtype}")
     low, high = (int(array.min()), int(array.max())) if array.size else (0, 0)
+    return array.astype(smallest_type(high, low), copy=False)
+
+
+def smallest_type(high: int, low: int = 0) -> np.dtype[np.integer[Any]]:
+    """Return the smallest integer type for labels from `low` to `high`.
+
+    Raises
+    ------
+    ValueError
+        If there is none.
+    """
     for name in ("uint8", "uint16", "int16", "int32", "uint32", "int64"):
         if np.iinfo(name).min <= low and high <= np.iinfo(name).max:
-            return array.astype(name, copy=False)
+            return np.dtype(name)
     raise ValueError(f"labels up to {high} do not fit into 64 bits")
 
 
-def check_shape(path: Path, labels: NDArray[Any], geometry: Geometry) -> None:
+def check_shape(path: Path, labels: Sliceable, geometry: Geometry) -> None:
     """Check that labels fit the image that they belong to.
 
     Raises
@@ -173,37 +183,6 @@ def check_shape(path: Path, labels: NDArray[Any], geometry: Geometry) -> None:
             f"{path}: labels of shape {labels.shape} do not fit the image of shape "
             f"{geometry.shape}; nothing was written"
         )
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield a place to write to, which becomes `path` once all is written.
-
-    What was at `path` before stays until then, and for good if writing fails.
-    """
-    # The name ends as the path does: writers choose the format by it.
-    part = path.with_name(f".{uuid.uuid4().hex[:8]}-{path.name}")
-    try:
-        yield part
-        if part.is_file():
-            with part.open("r+b") as file:
-                os.fsync(file.fileno())
-        if path.is_dir() and part.exists():
-            former = path.with_name(f".{uuid.uuid4().hex[:8]}-former")
-            path.rename(former)
-            try:
-                part.rename(path)
-            except OSError:
-                former.rename(path)
-                raise
-            shutil.rmtree(former)
-        else:
-            os.replace(part, path)
-    finally:
-        if part.is_dir():
-            shutil.rmtree(part, ignore_errors=True)
-        else:
-            part.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ own axes, the nearest of those; its rotation is in the affine alone.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from nibabel.filebasedimages import ImageFileError
+from nibabel.openers import ImageOpener
 from nibabel.orientations import (
     apply_orientation,
     axcodes2ornt,
@@ -33,11 +35,9 @@ from napari_segnext.io.image import (
     SPATIAL,
     Geometry,
     ImageFile,
-    check_shape,
     explained,
-    integer_labels,
-    replacing,
 )
+from napari_segnext.io.pieces import Sliceable, row_parts
 from napari_segnext.io.units import UNKNOWN, millimetres, unit_name
 
 _LPS = axcodes2ornt(("L", "P", "S"))
@@ -53,6 +53,8 @@ _DAMAGE = (
 )
 # A fourth axis no longer than this, without a time step, holds modalities.
 _MOST_MODALITIES = 4
+# Longer axes need NIfTI-2.
+_NIFTI_1 = 32767
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,42 +116,68 @@ def read_nifti(path: Path) -> ImageFile:
     )
 
 
-def write_nifti(path: Path, labels: Any, geometry: Geometry) -> None:
+def write_nifti(path: Path, labels: Sliceable, geometry: Geometry) -> None:
     """Write labels as NIfTI, with the intent "label".
 
     Parameters
     ----------
     labels
-        Whole numbers on the displayed grid; the smallest integer type is chosen.
+        On the displayed grid.
     geometry
         Of the image. If that was NIfTI, the labels get the source's grid and both
         of its transforms, unchanged; otherwise scale and offset become the affine.
-
-    Raises
-    ------
-    ValueError
-        If the labels are not whole numbers or do not fit the image.
     """
-    array = integer_labels(labels)
-    check_shape(path, array, geometry)
-    if array.ndim == 2:
-        array = array[None]
     grid = geometry.source if isinstance(geometry.source, Grid) else None
+    orientation = _LPS if grid is None else grid.from_display()
+    shape = _stored_shape(labels.shape, orientation)
+    # It stands for the values, of which only type and shape go into the header.
+    blank = np.broadcast_to(np.zeros((), labels.dtype), shape)
     if grid is None:
-        image = nib.Nifti1Image(
-            apply_orientation(array.T, _LPS), _plain_affine(geometry), dtype=array.dtype
-        )
+        kind = nib.Nifti1Image if max(shape) <= _NIFTI_1 else nib.Nifti2Image
+        image = kind(blank, _plain_affine(geometry), dtype=labels.dtype)
         image.header.set_xyzt_units("mm")
     else:
-        stored = apply_orientation(array.T, grid.from_display())
         header = grid.header.copy()
         header.extensions.clear()  # they describe the intensities
-        image = _single_file(header)(stored, grid.affine, header, dtype=array.dtype)
-    image.header.set_slope_inter(1, 0)
-    image.header["cal_min"] = image.header["cal_max"] = 0
-    image.header.set_intent("label", name="")
-    with replacing(path) as part:
-        nib.save(image, part)
+        kind = _single_file(header)
+        image = kind(blank, grid.affine, header, dtype=labels.dtype)
+    header = image.header
+    header.set_slope_inter(1, 0)
+    header["cal_min"] = header["cal_max"] = 0
+    header.set_intent("label", name="")
+    header.set_data_offset(header.single_vox_offset)
+    image.update_header()
+    with ImageOpener(str(path), "wb") as file:
+        header.write_to(file)
+        for piece in _stored_pieces(labels, shape, orientation):
+            file.write(piece)
+
+
+def _stored_shape(shape: tuple[int, ...], orientation: Any) -> tuple[int, ...]:
+    """Return the shape of labels, (..., z, y, x) or (y, x), as they are stored."""
+    shown = (1, *shape)[::-1] if len(shape) == 2 else shape[::-1]
+    stored = list(shown)
+    for axis, (place, _) in enumerate(orientation):
+        stored[int(place)] = shown[axis]
+    return tuple(stored)
+
+
+def _stored_pieces(
+    labels: Sliceable, shape: tuple[int, ...], orientation: Any
+) -> Iterator[bytes]:
+    """Yield labels in the order in which they are stored, the first axis fastest."""
+    dtype = labels.dtype.newbyteorder("<")
+    for part in row_parts(shape[::-1]):
+        shown = list(part[::-1])
+        for axis, (place, turn) in enumerate(orientation):
+            here, length = part[::-1][int(place)], shape[int(place)]
+            if turn < 0:
+                here = slice(length - here.stop, length - here.start)
+            shown[axis] = here
+        piece = np.asarray(labels[tuple(shown[::-1])[-labels.ndim :]])
+        whole = piece[None] if piece.ndim == 2 else piece
+        stored = apply_orientation(whole.T, orientation)
+        yield stored.astype(dtype, copy=False).tobytes(order="F")
 
 
 def _single_file(header: nib.Nifti1Header) -> type[nib.Nifti1Image]:

@@ -14,14 +14,13 @@ from napari_segnext.io.image import (
     SPATIAL,
     Geometry,
     ImageFile,
-    check_shape,
     explained,
-    integer_labels,
-    replacing,
 )
+from napari_segnext.io.pieces import Sliceable, parts
 from napari_segnext.io.units import UNKNOWN, unit_name
 
 _CHUNK = {"z": 16, "y": 256, "x": 256}
+_TOGETHER = 16
 _LONG_NAMES = {
     "m": "meter",
     "cm": "centimeter",
@@ -61,22 +60,15 @@ def read_zarr(path: Path) -> ImageFile:
 
 
 def write_zarr(
-    path: Path, labels: Any, geometry: Geometry, legend: Legend | None = None
+    path: Path, labels: Sliceable, geometry: Geometry, legend: Legend | None = None
 ) -> None:
-    """Write labels as OME-Zarr 0.5 with one level.
+    """Write labels as OME-Zarr 0.5 with one level; empty chunks take no room.
 
     Parameters
     ----------
     legend
         Names and classes by value.
-
-    Raises
-    ------
-    ValueError
-        If the labels are not whole numbers or do not fit the image.
     """
-    array = integer_labels(labels)
-    check_shape(path, array, geometry)
     axes: list[Any] = [
         {"name": name, "type": "space" if name in SPATIAL else "time"}
         | ({"unit": _LONG_NAMES[unit]} if unit in _LONG_NAMES else {})
@@ -89,16 +81,23 @@ def write_zarr(
     level: dict[str, Any] = {"path": "0", "coordinateTransformations": transforms}
     chunks = tuple(
         min(n, _CHUNK.get(name, 1))
-        for name, n in zip(geometry.axis_labels, array.shape, strict=True)
+        for name, n in zip(geometry.axis_labels, labels.shape, strict=True)
     )
-    with replacing(path) as part:
-        group = zarr.open_group(part, mode="w", zarr_format=3)
-        group.create_array("0", data=array, chunks=chunks)
-        group.attrs["ome"] = {
-            "version": "0.5",
-            "image-label": _properties(legend or {}),
-            "multiscales": [{"name": path.stem, "axes": axes, "datasets": [level]}],
-        }
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    array = group.create_array(
+        "0", shape=labels.shape, chunks=chunks, dtype=labels.dtype
+    )
+    # Pieces of whole chunks, some of them together.
+    *sides, last = chunks
+    for part in parts(labels.shape, (*sides, last * _TOGETHER)):
+        piece = labels[part]
+        if piece.any():
+            array[part] = piece
+    group.attrs["ome"] = {
+        "version": "0.5",
+        "image-label": _properties(legend or {}),
+        "multiscales": [{"name": path.stem, "axes": axes, "datasets": [level]}],
+    }
 
 
 def _properties(legend: Legend) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +15,9 @@ from PIL import Image
 from napari_segnext.io.image import (
     Geometry,
     ImageFile,
-    check_shape,
     explained,
-    integer_labels,
-    replacing,
 )
+from napari_segnext.io.pieces import Sliceable, row_parts
 
 _GREY_OR_COLOUR = ("L", "I", "F", "RGB", "RGBA")
 
@@ -34,12 +33,25 @@ def read_npy(path: Path) -> ImageFile:
     return ImageFile(path, data, Geometry.plain(data.shape))
 
 
-def write_npy(path: Path, labels: Any, geometry: Geometry) -> None:
-    """Write labels as a numpy array, which has no place for the geometry."""
-    array = integer_labels(labels)
-    check_shape(path, array, geometry)
-    with replacing(path) as part:
-        np.save(part, array)
+def write_npy(path: Path, labels: Sliceable, geometry: Geometry) -> None:
+    """Write labels as a numpy array, which has no place for the geometry.
+
+    Where there is nothing, nothing is written, and the file takes no room.
+    """
+    header = {
+        "shape": labels.shape,
+        "fortran_order": False,
+        "descr": np.lib.format.dtype_to_descr(labels.dtype),
+    }
+    with path.open("wb") as file:
+        np.lib.format.write_array_header_1_0(file, header)
+        for part in row_parts(labels.shape):
+            piece = np.ascontiguousarray(labels[part])
+            if piece.any():
+                file.write(piece.data)
+            else:
+                file.seek(piece.nbytes, os.SEEK_CUR)
+        file.truncate()
 
 
 def read_picture(path: Path) -> ImageFile:

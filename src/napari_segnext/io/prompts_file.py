@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.categories import Category
-from napari_segnext.io.image import replacing
+from napari_segnext.io.atomic import replacing
 from napari_segnext.prompts import (
     Box,
     Click,
@@ -43,8 +43,15 @@ class ObjectPrompts:
     category: Category | None = None
 
 
-def write_prompts(path: str | Path, objects: Sequence[ObjectPrompts]) -> None:
+def write_prompts(
+    path: str | Path, objects: Sequence[ObjectPrompts], like: Path | None = None
+) -> None:
     """Write a prompts file, which appears when it is complete.
+
+    Parameters
+    ----------
+    like
+        The image: a new file may be read by nobody who may not read that.
 
     Raises
     ------
@@ -52,7 +59,7 @@ def write_prompts(path: str | Path, objects: Sequence[ObjectPrompts]) -> None:
         If it cannot be written.
     """
     content = {"version": VERSION, "objects": [_object(o) for o in objects]}
-    with replacing(Path(path)) as part:
+    with replacing(Path(path).expanduser(), like) as part:
         part.write_text(json.dumps(content, indent=1), encoding="utf-8")
 
 

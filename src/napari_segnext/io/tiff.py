@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import weakref
 import zlib
 from collections.abc import Mapping
@@ -18,11 +19,9 @@ from napari_segnext.io.image import (
     SPATIAL,
     Geometry,
     ImageFile,
-    check_shape,
     explained,
-    integer_labels,
-    replacing,
 )
+from napari_segnext.io.pieces import PIECE, Sliceable, parts
 from napari_segnext.io.units import UNKNOWN, unit_name
 
 _DAMAGE = (
@@ -37,6 +36,9 @@ _DAMAGE = (
 # A series larger than this is read piece by piece.
 _LARGE_BYTES = 256_000_000
 _CENTIMETRE = 3
+# ImageJ reads no more than this, and no tiles.
+_IMAGEJ_BYTES = 2**32 - 2**20
+_TILE = 512
 # (step, unit) per axis letter.
 _Steps = dict[str, tuple[float, str]]
 
@@ -70,19 +72,12 @@ def read_tiff(path: Path) -> ImageFile:
     return ImageFile(path, data, geometry, None if rgb else channel, rgb)
 
 
-def write_tiff(path: Path, labels: Any, geometry: Geometry) -> None:
-    """Write labels as ImageJ TIFF, or as OME-TIFF where ImageJ has no such type.
-
-    Raises
-    ------
-    ValueError
-        If the labels are not whole numbers or do not fit the image.
-    """
-    array = integer_labels(labels)
-    if array.dtype not in (np.uint8, np.uint16):
-        write_ome_tiff(path, array, geometry)
+def write_tiff(path: Path, labels: Sliceable, geometry: Geometry) -> None:
+    """Write labels as ImageJ TIFF, or as OME-TIFF where ImageJ has no such type."""
+    size = math.prod(labels.shape) * labels.dtype.itemsize
+    if labels.dtype not in (np.uint8, np.uint16) or size > _IMAGEJ_BYTES:
+        write_ome_tiff(path, labels, geometry)
         return
-    check_shape(path, array, geometry)
     steps = _spatial_steps(geometry)
     axes = _letters(geometry)
     metadata: dict[str, Any] = {"axes": axes, "unit": steps["x"][1]}
@@ -91,24 +86,32 @@ def write_tiff(path: Path, labels: Any, geometry: Geometry) -> None:
     if "T" in axes:
         metadata["finterval"] = geometry.scale[axes.index("T")]
     resolution = (1 / steps["x"][0], 1 / steps["y"][0])
-    with replacing(path) as part:
-        tifffile.imwrite(
-            part, array, imagej=True, resolution=resolution, metadata=metadata
-        )
+    _write(path, labels, imagej=True, resolution=resolution, metadata=metadata)
 
 
-def write_ome_tiff(path: Path, labels: Any, geometry: Geometry) -> None:
-    """Write labels as compressed OME-TIFF; errors as for `write_tiff`."""
-    array = integer_labels(labels)
-    check_shape(path, array, geometry)
-    if array.dtype == np.int64:
-        raise ValueError(f"{path}: OME-TIFF holds labels of up to 32 bits")
+def write_ome_tiff(path: Path, labels: Sliceable, geometry: Geometry) -> None:
+    """Write labels as compressed OME-TIFF."""
     metadata: dict[str, Any] = {"axes": _letters(geometry)}
     for axis, (step, unit) in _spatial_steps(geometry).items():
         metadata[f"PhysicalSize{axis.upper()}"] = step
         metadata[f"PhysicalSize{axis.upper()}Unit"] = "µm" if unit == "um" else unit
-    with replacing(path) as part:
-        tifffile.imwrite(part, array, ome=True, metadata=metadata, compression="zlib")
+    _write(path, labels, ome=True, metadata=metadata, compression="zlib")
+
+
+def _write(path: Path, labels: Sliceable, **options: Any) -> None:
+    """Write page by page; a large page of a compressed file in tiles."""
+    height, width = labels.shape[-2:]
+    sides: tuple[int, int] = (height, width)
+    if height * width > PIECE and "compression" in options:
+        sides = options["tile"] = (_TILE, _TILE)
+    leading = (1,) * (labels.ndim - 2)
+    pages = (
+        # Leading axes of one page are of length 1.
+        np.ascontiguousarray(labels[part]).reshape(-1, part[-1].stop - part[-1].start)
+        for part in parts(labels.shape, (*leading, *sides))
+    )
+    shape, dtype = labels.shape, labels.dtype
+    tifffile.imwrite(path, pages, shape=shape, dtype=dtype, **options)
 
 
 class _LostPages(logging.Filter):

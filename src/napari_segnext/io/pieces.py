@@ -1,0 +1,61 @@
+"""Labels that are read piece by piece, so that nobody has to hold all of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Pixels that are in memory at once, unless the format wants more.
+PIECE = 1 << 22
+
+Part: TypeAlias = tuple[slice, ...]
+
+
+class LabelPieces(ABC):
+    """Whole numbers that can be sliced, as an array can.
+
+    Attributes
+    ----------
+    shape
+        Of the whole.
+    dtype
+        Integer type of every piece.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[np.integer[Any]]
+
+    @property
+    def ndim(self) -> int:
+        """How many axes there are."""
+        return len(self.shape)
+
+    @abstractmethod
+    def __getitem__(self, part: Part) -> NDArray[np.integer[Any]]:
+        """Return a part, given by a slice of step 1 along each axis."""
+
+
+# What a writer gets.
+Sliceable: TypeAlias = NDArray[Any] | LabelPieces
+
+
+def parts(shape: Sequence[int], sides: Sequence[int]) -> Iterator[Part]:
+    """Yield the blocks of an array in C order; `sides` is their shape."""
+    starts = [range(0, n, side) for n, side in zip(shape, sides, strict=True)]
+    for corner in product(*starts):
+        yield tuple(
+            slice(at, min(at + side, n))
+            for at, side, n in zip(corner, sides, shape, strict=True)
+        )
+
+
+def row_parts(shape: Sequence[int]) -> Iterator[Part]:
+    """Yield whole rows of one page, the last two axes, at a time, in C order."""
+    *leading, height, width = shape
+    rows = max(1, min(height, PIECE // max(width, 1)))
+    return parts(shape, (*(1 for _ in leading), rows, max(width, 1)))
