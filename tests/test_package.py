@@ -24,7 +24,7 @@ LAYERS = (
     ("window", "shapes", "appearance"),
     ("models", "layout", "io"),
     ("tiles", "embeddings", "weights"),
-    ("predictor", "engines"),
+    ("predictor", "engines", "plane_image"),
     ("volume", "session"),
     ("answers", "label_store", "journal", "propagation", "whole_object", "precompute"),
     ("export",),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import dask.array as da
@@ -14,6 +16,7 @@ from torch import Tensor
 from napari_segnext.embeddings import EmbeddingStore
 from napari_segnext.layout import file_identity
 from napari_segnext.models import ModelConfig, SegmentationModel, Tiling
+from napari_segnext.precompute import embed_planes
 from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.volume import Volume, VolumePredictor
 from napari_segnext.window import Window
@@ -220,6 +223,26 @@ def test_a_region_of_a_pyramid_is_at_the_same_place_on_every_level():
         np.testing.assert_array_equal(image, expected)
 
 
+@pytest.mark.parametrize(("rounded", "off"), [("up", 1), ("down", 2)])
+@pytest.mark.parametrize("sides", [(65, 65), (67, 90), (101, 64), (63, 77)])
+def test_any_region_of_a_pyramid_that_rounds_is_read_where_it_lies(sides, rounded, off):
+    """So many values of the result, where levels lack the last rows one more."""
+    ramp = np.add.outer(np.arange(sides[0]), np.arange(sides[1])).astype(np.float32)
+    levels = [ramp]
+    for step in (2, 4, 8):
+        whole = [n // step * step if rounded == "down" else n for n in sides]
+        levels.append(block_means(ramp[: whole[0], : whole[1]], step))
+    volume, (height, width) = Volume(levels), sides
+    for step in (2, 4, 8, 16):
+        for top in range(height - 1, max(0, height - 20), -3):
+            for bottom in (top + 1, height):
+                region = slice(top, bottom), slice(width - bottom + top, width)
+                image = volume.read(Plane(), region, step)
+                expected = block_means(ramp[region], step)
+                assert image.shape == expected.shape
+                assert np.abs(image - expected).max() < 2 * step * off + 1e-3
+
+
 def test_levels_that_are_thinner_along_the_plane_axis_are_followed():
     full = np.arange(8, dtype=np.float32)[:, None, None] * np.ones((8, 16, 16), "f4")
     volume = Volume([full, full[::2, ::2, ::2]])
@@ -362,6 +385,41 @@ def test_a_click_on_a_large_section_reads_only_its_tiles():
     )
     predictor.embed(Plane(), at=(3000, 1000))
     assert 0 < section.voxels < section.data.size / 20
+
+
+@pytest.mark.parametrize("side", [8999, 9001])
+def test_all_tiles_of_a_section_whose_levels_round_up_are_embedded(side):
+    levels = [np.zeros((side, side - 37), np.uint8)]
+    levels[0][6000:, 6000:] = 200
+    while max(levels[-1].shape) > 600:
+        levels.append(levels[-1][::2, ::2])
+    network = model(Tiling(finest=0.014), size=64)
+    predictor = VolumePredictor(network, Volume(levels))
+    embed_planes(predictor, [Plane()])
+    pyramid = predictor.at(Plane()).pyramid
+    assert pyramid.levels == 2 and pyramid.step(1) > 1
+    assert network.encoded == sum(len(pyramid.tiles(n)) for n in range(pyramid.levels))
+    box = Prompts().box((6000, 6000), (side - 1, side - 38))
+    assert predictor.predict(Plane(), box).mask[7000, 7000]
+
+
+def test_several_threads_get_the_masks_of_their_planes():
+    data = rng.random((12, 32, 32)).astype(np.float32)
+    predictor = VolumePredictor(model(), Volume(data))
+    clicked = Prompts().click(5, 5)
+    alone = [predictor.predict(Plane(0, z), clicked).probability for z in range(12)]
+    predictor.store.clear()
+    together = threading.Barrier(4, timeout=30)
+
+    def ask(first: int) -> list[np.ndarray]:
+        together.wait()
+        planes = [z % 12 for z in range(first, first + 24)]
+        return [predictor.predict(Plane(0, z), clicked).probability for z in planes]
+
+    with ThreadPoolExecutor(4) as pool:
+        for first, found in zip((0, 3, 6, 9), pool.map(ask, (0, 3, 6, 9)), strict=True):
+            for number, probability in enumerate(found):
+                np.testing.assert_array_equal(probability, alone[(first + number) % 12])
 
 
 def test_a_given_window_is_used_and_nothing_sampled():

@@ -27,6 +27,7 @@ from napari_segnext.layout import (
     spatial_axes,
 )
 from napari_segnext.models import SegmentationModel
+from napari_segnext.plane_image import PlaneImage
 from napari_segnext.predictor import Prediction, Predictor
 from napari_segnext.prompts import Plane, Point, Prompts
 from napari_segnext.window import Window, robust_window
@@ -232,9 +233,9 @@ class Volume:
             index: list[int | slice] = [0] * len(full)
             for axis, at in zip(self._others, plane.fixed, strict=True):
                 index[axis] = at * array.shape[axis] // full[axis]
-            in_plane = list(self._spatial)
+            in_plane = self._in_plane(plane)
             if len(self.shape) == 3:
-                axis = in_plane.pop(plane.axis)
+                axis = self._spatial[plane.axis]
                 index[axis] = int((plane.index + 0.5) * array.shape[axis] / full[axis])
             index[in_plane[0]], index[in_plane[1]] = slice(*rows), slice(*columns)
             if self._channel is None:
@@ -246,6 +247,13 @@ class Volume:
                 np.moveaxis(part, sum(a < self._channel for a in in_plane), -1)
             )
         return parts[0] if len(parts) == 1 else np.concatenate(parts, -1)
+
+    def _in_plane(self, plane: Plane) -> list[int]:
+        """Return the axes of an array that a plane's rows and columns run along."""
+        axes = list(self._spatial)
+        if len(self.shape) == 3:
+            axes.pop(plane.axis)
+        return axes
 
     def _reads(self, level: int) -> list[tuple[ArrayLike, slice]]:
         """Return arrays and their channels to read, as few reads as possible."""
@@ -259,30 +267,35 @@ class Volume:
     def _coarse(
         self, plane: Plane, rows: tuple[int, int], columns: tuple[int, int], step: int
     ) -> NDArray[np.float32]:
-        """Average squares of `step` pixels, reading bands of bounded height."""
+        """Average squares of `step` pixels, reading bands of bounded height.
+
+        A region that does not begin on a pixel of the level is read from the one that
+        it begins in: less than one value of the result off.
+        """
         level, factor = self._level(plane, step)
-        rest = step // factor
-        top, bottom = rows[0] // factor, -(-rows[1] // factor)
-        sides = columns[0] // factor, -(-columns[1] // factor)
+        rest, ends = step // factor, []
+        shape = self._modalities[0][level].shape
+        wanted = [-(-(end - start) // step) for start, end in (rows, columns)]
+        for (start, end), count, axis in zip(
+            (rows, columns), wanted, self._in_plane(plane), strict=True
+        ):
+            first = min(start // factor, shape[axis] - 1)
+            ends.append((first, min(first + count * rest, -(-end // factor))))
+        (top, bottom), sides = ends
         band = max(1, LARGE // rest) * rest
         pooled = [
             pool(self._slab(plane, level, (at, min(at + band, bottom)), sides), rest)
             for at in range(top, bottom, band)
         ]
         image = np.concatenate([part for part in pooled if part.size])
-        missing = [
-            (0, -(-(end - start) // step) - n)
-            for (start, end), n in zip((rows, columns), image.shape, strict=False)
-        ]
         # Levels whose sides were rounded down lack the last row or column.
+        missing = [(0, n - m) for n, m in zip(wanted, image.shape, strict=False)]
         return np.pad(image, [*missing, (0, 0)], mode="edge")
 
     def _level(self, plane: Plane, step: int) -> tuple[int, int]:
         """Return the coarsest level that divides `step`, and its factor."""
         height, width = self.plane_shape(plane)
-        in_plane = list(self._spatial)
-        if len(self.shape) == 3:
-            in_plane.pop(plane.axis)
+        in_plane = self._in_plane(plane)
         found = (0, 1)
         for level in range(1, min(map(len, self._modalities))):
             shape = self._modalities[0][level].shape
@@ -296,36 +309,10 @@ class Volume:
         return found
 
 
-class PlaneImage:
-    """A plane as an array that is read when it is sliced by rows and columns.
-
-    A plane of moderate size is read once and kept; of a large one only what is
-    asked for is read.
-    """
-
-    def __init__(self, volume: Volume, plane: Plane) -> None:
-        volume.check(plane)
-        self._volume, self._plane = volume, plane
-        self._whole: NDArray[Any] | None = None
-        many = len(volume.channels) > 1
-        height, width = volume.plane_shape(plane)
-        self.shape: tuple[int, ...]
-        self.shape = (height, width, len(volume.channels)) if many else (height, width)
-
-    def __getitem__(self, region: tuple[slice, slice]) -> NDArray[Any]:
-        if max(self.shape) > LARGE:
-            return self._volume.read(self._plane, region)
-        if self._whole is None:
-            self._whole = self._volume.read(self._plane)
-        return self._whole[region]
-
-    def shrunk(self, region: tuple[slice, slice], step: int) -> NDArray[Any]:
-        """Read a region with squares of `step` pixels averaged."""
-        return self._volume.read(self._plane, region, step)
-
-
 class VolumePredictor:
     """Predict in the planes of a volume, each tile of which is embedded once.
+
+    It may be asked from several threads: what a plane has read is never another's.
 
     Parameters
     ----------
@@ -350,8 +337,7 @@ class VolumePredictor:
         self.model, self.volume = model, volume
         self.store = EmbeddingStore() if store is None else store
         self.window = window or volume.window(model.config.window)
-        self._plane: Plane | None = None
-        self._predictor = Predictor(model, self.store)
+        self._latest: tuple[Plane, Predictor] | None = None
 
     def predict(
         self,
@@ -382,16 +368,14 @@ class VolumePredictor:
 
     def apart(self, plane: Plane) -> Predictor:
         """Return another predictor of a plane; reads nothing, from any thread."""
-        return self._prepared(Predictor(self.model, self.store), plane)
-
-    def at(self, plane: Plane) -> Predictor:
-        """Return the predictor of a plane; it is that plane's until the next call."""
-        if plane != self._plane:
-            self._prepared(self._predictor, plane)
-            self._plane = plane
-        return self._predictor
-
-    def _prepared(self, predictor: Predictor, plane: Plane) -> Predictor:
+        predictor = Predictor(self.model, self.store)
         image = PlaneImage(self.volume, plane)
         predictor.set_image(image, self.window, self.volume.plane_key(plane))
         return predictor
+
+    def at(self, plane: Plane) -> Predictor:
+        """Return the predictor of a plane, which stays that plane's."""
+        latest = self._latest
+        if latest is None or latest[0] != plane:
+            latest = self._latest = plane, self.apart(plane)
+        return latest[1]

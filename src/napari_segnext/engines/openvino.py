@@ -11,6 +11,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Mapping
 from contextlib import suppress
@@ -201,21 +202,24 @@ class Network:
         }
         compiled = core.compile_model(str(path), "CPU", options)
         self._request = compiled.create_infer_request()
+        # A request computes one thing at a time.
+        self._alone = threading.Lock()
         self._outputs = len(compiled.outputs)
 
     def __call__(self, *tensors: Tensor, check: Check = lambda: None) -> list[Tensor]:
         """Compute, on the CPU; `check` is called meanwhile and may raise."""
         arrays = {n: np.ascontiguousarray(t.numpy()) for n, t in enumerate(tensors)}
         check()
-        self._request.start_async(arrays, share_inputs=True)
-        while not self._request.wait_for(_POLL_MS):
-            try:
-                check()
-            except Cancelled:
-                self._cancel()
-                raise
-        results = (self._request.get_output_tensor(n) for n in range(self._outputs))
-        return [torch.from_numpy(result.data.copy()) for result in results]
+        with self._alone:
+            self._request.start_async(arrays, share_inputs=True)
+            while not self._request.wait_for(_POLL_MS):
+                try:
+                    check()
+                except Cancelled:
+                    self._cancel()
+                    raise
+            results = map(self._request.get_output_tensor, range(self._outputs))
+            return [torch.from_numpy(result.data.copy()) for result in results]
 
     def _cancel(self) -> None:
         self._request.cancel()

@@ -1,0 +1,41 @@
+"""A plane of a volume, as an image of which parts are read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+from napari_segnext.layout import LARGE
+from napari_segnext.prompts import Plane
+
+if TYPE_CHECKING:
+    from napari_segnext.volume import Volume
+
+
+class PlaneImage:
+    """A plane as an array that is read when it is sliced by rows and columns.
+
+    A plane of moderate size is read once and kept; of a large one only what is
+    asked for is read.
+    """
+
+    def __init__(self, volume: Volume, plane: Plane) -> None:
+        volume.check(plane)
+        self._volume, self._plane = volume, plane
+        self._whole: NDArray[Any] | None = None
+        many = len(volume.channels) > 1
+        height, width = volume.plane_shape(plane)
+        self.shape: tuple[int, ...]
+        self.shape = (height, width, len(volume.channels)) if many else (height, width)
+
+    def __getitem__(self, region: tuple[slice, slice]) -> NDArray[Any]:
+        if max(self.shape) > LARGE:
+            return self._volume.read(self._plane, region)
+        if self._whole is None:
+            self._whole = self._volume.read(self._plane)
+        return self._whole[region]
+
+    def shrunk(self, region: tuple[slice, slice], step: int) -> NDArray[Any]:
+        """Read a region with squares of `step` pixels averaged."""
+        return self._volume.read(self._plane, region, step)
