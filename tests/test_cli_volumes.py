@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import tifffile
 from typer.testing import CliRunner
 
 from napari_segnext import headless, precompute
@@ -105,6 +106,44 @@ def test_doubtful_slices_are_named(model, scan, tmp_path) -> None:
     out = tmp_path / "labels.npy"
     answer = run("propagate", scan, "--prompts", prompts, "--out", out)
     assert "block 0: check slices 7 (the least certain first)" in answer.output
+
+
+@pytest.mark.parametrize("command", ["segment", "propagate"])
+@pytest.mark.parametrize(
+    ("axes", "place", "found"),
+    [
+        # As the viewer exports it, and by its time alone.
+        ("TYX", {"index": 6}, (6,)),
+        ("TYX", {"fixed": [6]}, (6,)),
+        ("TCYX", {"index": 6}, (6,)),
+        ("QYX", {"index": 6}, (6,)),
+        ("TZYX", {"index": 6, "fixed": [1]}, (1, 6)),
+        ("TCZYX", {"index": 6, "fixed": [1]}, (1, 6)),
+        ("TZYX", {"fixed": [1, 6]}, (1, 6)),
+    ],
+)
+def test_frames_are_segmented_as_slices_are(
+    model, tmp_path, command, axes, place, found
+) -> None:
+    stack = np.full((14, 60, 64), 40, np.uint8)
+    stack[3:11, 25:45, 20:40] = 200
+    image = np.stack([stack] * 2) if axes[-3] == "Z" else stack
+    shape = image.shape
+    if "C" in axes:
+        image = np.stack([image] * 2, axes.index("C"))
+    tifffile.imwrite(
+        tmp_path / "a.tif", image, photometric="minisblack", metadata={"axes": axes}
+    )
+    plane = {**place, "prompts": [{"type": "click", "at": [35, 30]}]}
+    prompts, out = prompts_file(tmp_path, [plane]), tmp_path / "labels.npy"
+    answer = run(command, tmp_path / "a.tif", "--prompts", prompts, "--out", out)
+    assert answer.exit_code == 0, answer.output
+    labels = np.load(out)
+    assert labels.shape == shape
+    shown = np.argwhere(labels.any((-2, -1)))
+    depth = range(6, 7) if command == "segment" else range(3, 11)
+    assert shown.tolist() == [[*found[:-1], at] for at in depth]
+    assert (labels[found] == 5).sum() == 400
 
 
 def test_embeddings_are_made_once(model, scan, tmp_path) -> None:

@@ -20,7 +20,7 @@ from napari_segnext.io import (
 )
 from napari_segnext.predictor import Prediction
 from napari_segnext.session import ArrayLabels, Request, Session
-from napari_segnext.session.exchange import check_objects, replay
+from napari_segnext.session.exchange import check_objects, in_last_axes, replay
 from napari_segnext.volume import Volume, VolumePredictor
 
 Done = Callable[[ObjectPrompts, Prediction], None]
@@ -120,7 +120,9 @@ def segment_file(
     check_out(out, overwrite)
     objects = read_prompts(prompts)
     file = read_image(image)
+    check_writable(out, file.geometry)
     volume = Volume(file.data, spatial=file.spatial, channel=file.channel)
+    objects = in_last_axes(objects, len(file.geometry.shape))
     check_objects(objects, volume.check, volume.plane_shape)
     legend: Legend = {item.id: Named(item.name, item.category) for item in objects}
     if semantic:
@@ -132,7 +134,4 @@ def segment_file(
     predictor = VolumePredictor(network, volume)
     start(sum(len(item.planes) for item in objects))
     labels = segment_objects(predictor, objects, done, complete)
-    spatial = [n for n, name in enumerate(file.axis_labels) if name in ("z", "y", "x")]
-    others = [n for n in range(labels.ndim) if n not in spatial]
-    labels = np.moveaxis(labels, range(labels.ndim), [*others, *spatial])
     write(out, labels, file.geometry, legend, semantic)

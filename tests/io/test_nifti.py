@@ -172,7 +172,9 @@ def test_the_smallest_type_that_holds_all_labels_is_written(
         (2.0, "sec", 3, False),
         (1.0, "sec", 4, True),
         (1.0, "sec", 5, False),
-        (0.0, "unknown", 30, True),
+        (0.0, "unknown", 4, True),
+        (2.0, "unknown", 3, False),
+        (1.0, "unknown", 30, False),
         (500.0, "msec", 3, False),
     ],
 )
@@ -191,7 +193,8 @@ def test_a_fourth_axis_is_time_or_modalities(tmp_path, step, unit, length, chann
     else:
         assert read.channel is None and read.axis_labels == ("t", "z", "y", "x")
         assert read.scale == (step, 2, 1, 1)
-        assert read.units == ({"sec": "s", "msec": "ms"}[unit], "mm", "mm", "mm")
+        units = {"sec": "s", "msec": "ms", "unknown": "pixel"}
+        assert read.units == (units[unit], "mm", "mm", "mm")
     labels = np.ones(read.geometry.shape, np.uint8)
     write_labels(tmp_path / "l.nii.gz", labels, read.geometry)
     assert read_image(tmp_path / "l.nii.gz").data.shape == labels.shape

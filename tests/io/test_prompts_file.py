@@ -124,3 +124,18 @@ def test_anything_else_is_refused_naming_the_file(tmp_path, text, message):
     with pytest.raises(ValueError, match=message) as caught:
         read_prompts(file)
     assert str(file) in str(caught.value)
+
+
+def test_prompts_of_a_plane_that_is_named_twice_are_joined(tmp_path):
+    def plane(index: int, *at: float) -> dict:
+        return {"index": index, "prompts": [{"type": "click", "at": at}]}
+
+    path = tmp_path / "p.json"
+    planes = [plane(3, 1, 1), plane(4, 2, 2), plane(3, 9, 9)]
+    content = {"version": 1, "objects": [{"id": 1, "planes": planes}]}
+    path.write_text(json.dumps(content))
+    (item,) = read_prompts(path)
+    assert item.planes == {
+        Plane(0, 3): Prompts().click(1, 1).click(9, 9),
+        Plane(0, 4): Prompts().click(2, 2),
+    }

@@ -9,6 +9,7 @@ from typing import Any
 
 from napari_segnext.categories import Legend
 from napari_segnext.io.atomic import clear_up, is_zarr, replacing
+from napari_segnext.io.checks import check_special
 from napari_segnext.io.image import (
     Geometry,
     ImageFile,
@@ -57,6 +58,8 @@ WRITABLE = {
     ".npy": ("plain", "write_npy"),
     ".json": ("coco", "write_coco"),
 }
+# Formats with a place for time beside space, and for nothing else.
+_ONE_MORE = ("nifti", "tiff")
 # Formats with a place for what the values are called.
 _WITH_NAMES = ("coco", "ome_zarr")
 _DICOM = (".dcm", ".dicom", ".ima")
@@ -88,6 +91,7 @@ def read_image(path: str | Path) -> ImageFile:
         clear_up(place.parent)
     if not place.exists():
         raise FileNotFoundError(f"there is no file {place}")
+    check_special(place)
     if place.is_file() and not place.stat().st_size:
         raise ValueError(f"{place} is empty")
     if _is_dicom(place):
@@ -115,16 +119,29 @@ def is_readable(path: str | Path) -> bool:
     return _reader(place) is not None or place.suffix.lower() in _DICOM
 
 
-def check_writable(path: str | Path) -> None:
-    """Check, by the name alone, that labels can be written to a file.
+def check_writable(path: str | Path, geometry: Geometry | None = None) -> None:
+    """Check that labels can be written to a file, by its name.
+
+    Parameters
+    ----------
+    geometry
+        Of the image that the labels belong to, if it is known.
 
     Raises
     ------
     ValueError
-        If the format is unknown.
+        If the format is unknown, or has no place for the axes.
     """
     place = Path(path)
-    if _by_suffix(place, WRITABLE) is None:
+    found = _by_suffix(place, WRITABLE)
+    others = [] if geometry is None else geometry.others
+    if geometry is not None and found and found[0] in _ONE_MORE and len(others) > 1:
+        names = ", ".join(geometry.axis_labels[at] for at in others)
+        raise ValueError(
+            f"{place.name} has room for one axis beside space, and the image has the "
+            f"axes {names}: choose .zarr or .npy"
+        )
+    if found is None:
         raise ValueError(
             f"labels cannot be written as {place.name}; choose one of "
             f"{', '.join(WRITABLE)}"
@@ -168,7 +185,7 @@ def write_labels(
         If the file cannot be written.
     """
     place = Path(path).expanduser()
-    check_writable(place)
+    check_writable(place, geometry)
     found = _by_suffix(place, WRITABLE)
     assert found is not None
     array = integer_labels(labels)

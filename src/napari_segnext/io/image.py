@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from napari_segnext.io.axes import SPATIAL, names_of
 from napari_segnext.io.pieces import LabelPieces, Sliceable
 from napari_segnext.io.units import UNKNOWN
-
-SPATIAL = ("z", "y", "x")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +29,7 @@ class Geometry:
     axis_labels
         Per axis, ``"t"``, ``"z"``, ``"y"``, ``"x"``.
     source
-        The grid of the file itself, if that is another one (NIfTI); see
+        The grid of the file itself, if that is another one: `Order`, or for NIfTI
         `napari_segnext.io.nifti.Grid`.
     """
 
@@ -55,9 +53,45 @@ class Geometry:
             "scale": (1.0,) * n,
             "translate": (0.0,) * n,
             "units": (UNKNOWN,) * n,
-            "axis_labels": axis_labels or ("t",) * (n - 3) + SPATIAL[max(3 - n, 0) :],
+            "axis_labels": axis_labels or names_of([("", None)] * n),
         }
         return cls(shape, **{**defaults, **values})
+
+    def transposed(self, axes: Sequence[int]) -> Geometry:
+        """Return the geometry of a transposed array; `axes` as for numpy."""
+        return Geometry(
+            tuple(self.shape[at] for at in axes),
+            tuple(self.scale[at] for at in axes),
+            tuple(self.translate[at] for at in axes),
+            tuple(self.units[at] for at in axes),
+            tuple(self.axis_labels[at] for at in axes),
+        )
+
+    @property
+    def others(self) -> list[int]:
+        """The axes that are not space."""
+        names = self.axis_labels
+        return [at for at, name in enumerate(names) if name not in SPATIAL]
+
+    @property
+    def standard(self) -> list[int]:
+        """The axes in the order in which NIfTI and TIFF have them: z, y, x last."""
+        space = [at for at in range(len(self.shape)) if at not in self.others]
+        names = self.axis_labels
+        return [*self.others, *sorted(space, key=lambda at: SPATIAL.index(names[at]))]
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """The order in which a file has the axes that are displayed.
+
+    Attributes
+    ----------
+    axes
+        For each axis of the file, which one it is when displayed.
+    """
+
+    axes: tuple[int, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +141,14 @@ class ImageFile:
 
     @property
     def spatial(self) -> tuple[int, ...]:
-        """The axes of `data` that are segmented, as `Volume` wants them."""
-        axes = range(len(self.geometry.shape))
-        at = self.channel_axis
+        """The axes of `data` that are segmented, as `Volume` wants them.
+
+        They are the last three (or both), as in napari: the frames of a 2-D series
+        are followed as the slices of a stack are.
+        """
+        at, ndim = self.channel_axis, len(self.geometry.shape)
         return tuple(
-            axis + (at is not None and axis >= at)
-            for axis in axes
-            if self.geometry.axis_labels[axis] in SPATIAL
+            axis + (at is not None and axis >= at) for axis in range(ndim)[-3:]
         )
 
     @property
@@ -135,6 +170,35 @@ class ImageFile:
     def axis_labels(self) -> tuple[str, ...]:
         """Names of the axes that are not channels."""
         return self.geometry.axis_labels
+
+
+def space_last(image: ImageFile) -> ImageFile:
+    """Return an image whose spatial axes come last, as napari wants them; lazily."""
+    geometry, at = image.geometry, image.channel_axis
+    order = [*geometry.others]
+    order += [axis for axis in range(len(geometry.shape)) if axis not in order]
+    if order == sorted(order):
+        return image
+    axes = [axis + (at is not None and axis >= at) for axis in order]
+    axes = [*([] if at is None else [at]), *axes, *([len(axes)] if image.rgb else [])]
+    levels = image.data if image.multiscale else [image.data]
+    turned = [_transposed(level, axes) for level in levels]
+    back = Order(tuple(order.index(axis) for axis in range(len(order))))
+    return replace(
+        image,
+        data=turned if image.multiscale else turned[0],
+        geometry=replace(geometry.transposed(order), source=back),
+        channel_axis=None if at is None else 0,
+    )
+
+
+def _transposed(array: Any, axes: Sequence[int]) -> Any:
+    if isinstance(array, np.ndarray):
+        return array.transpose(axes)
+    import dask.array as da
+
+    lazy: Any = da.from_array(array, chunks=array.chunks)  # type: ignore[no-untyped-call]
+    return lazy.transpose(axes)
 
 
 def integer_labels(labels: Any) -> Sliceable:
@@ -183,23 +247,3 @@ def check_shape(path: Path, labels: Sliceable, geometry: Geometry) -> None:
             f"{path}: labels of shape {labels.shape} do not fit the image of shape "
             f"{geometry.shape}; nothing was written"
         )
-
-
-@contextmanager
-def explained(path: Path, kind: str, *errors: type[Exception]) -> Iterator[None]:
-    """Turn what a library raises on a damaged file into one sentence.
-
-    Raises
-    ------
-    ValueError
-        Naming the file and what it was taken for.
-    """
-    try:
-        yield
-    except errors as error:
-        if isinstance(error, PermissionError) or not path.exists():
-            raise
-        reason = str(error).strip().splitlines() or [type(error).__name__]
-        raise ValueError(
-            f"{path} is damaged, incomplete or not {kind} ({reason[0]})"
-        ) from error

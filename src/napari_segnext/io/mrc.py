@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from napari_segnext.io.image import Geometry, ImageFile, explained
+from napari_segnext.io.checks import explained
+from napari_segnext.io.image import Geometry, ImageFile
 
 
 def read_mrc(path: Path) -> ImageFile:
@@ -27,7 +28,7 @@ def read_mrc(path: Path) -> ImageFile:
             f"{path} needs the package mrcfile: pip install 'napari-segnext[mrc]'"
         ) from error
     with (
-        explained(path, "an MRC volume", OSError, ValueError),
+        explained(path, "an MRC volume"),
         warnings.catch_warnings(),
     ):
         # mrcfile warns of a truncated or odd file, which then reads wrong.

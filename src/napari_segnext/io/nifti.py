@@ -11,7 +11,7 @@ own axes, the nearest of those; its rotation is in the affine alone.
 
 from __future__ import annotations
 
-import zlib
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,31 +28,27 @@ from nibabel.orientations import (
     io_orientation,
     ornt_transform,
 )
-from nibabel.spatialimages import HeaderDataError
 from numpy.typing import NDArray
 
-from napari_segnext.io.image import (
-    SPATIAL,
-    Geometry,
-    ImageFile,
+from napari_segnext.io.axes import SPATIAL
+from napari_segnext.io.checks import (
+    DEFLATED,
+    FileError,
+    check_length,
+    check_memory,
     explained,
 )
-from napari_segnext.io.pieces import Sliceable, row_parts
+from napari_segnext.io.image import Geometry, ImageFile
+from napari_segnext.io.pieces import Sliceable, row_parts, transposed
 from napari_segnext.io.units import UNKNOWN, millimetres, unit_name
 
 _LPS = axcodes2ornt(("L", "P", "S"))
 # nibabel's world is right, anterior, superior.
 _TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
-_DAMAGE = (
-    OSError,
-    EOFError,
-    ValueError,
-    zlib.error,
-    ImageFileError,
-    HeaderDataError,
-)
 # A fourth axis no longer than this, without a time step, holds modalities.
 _MOST_MODALITIES = 4
+# NIfTI's names of units.
+_TIMES = {"s": "sec", "ms": "msec", "us": "usec"}
 # Longer axes need NIfTI-2.
 _NIFTI_1 = 32767
 
@@ -92,26 +88,33 @@ def read_nifti(path: Path) -> ImageFile:
     ValueError
         If the file is damaged or not NIfTI, or has no usable transform.
     """
-    with explained(path, "a NIfTI image", *_DAMAGE):
+    with explained(path, "a NIfTI image"):
         image = nib.load(path)
         if not isinstance(image, nib.Nifti1Pair):
             raise ImageFileError(f"it is {type(image).__name__}")
-        stored = _values(image)
+        return _placed(path, image, _values(path, image))
+
+
+def _placed(path: Path, image: nib.Nifti1Pair, stored: NDArray[Any]) -> ImageFile:
+    """Turn what is stored for display, and say where it lies."""
     rgb = stored.dtype.names is not None
     data, extra = _four_axes(path, stored)
     affine = np.asarray(image.affine, float)
     if not np.isfinite(affine).all() or np.isnan(io_orientation(affine)).any():
-        raise ValueError(f"{path} has a singular affine: {affine.round(4).tolist()}")
+        raise FileError(f"{path} has a singular affine: {affine.round(4).tolist()}")
     grid = Grid((data.shape[0], data.shape[1], data.shape[2]), affine, image.header)
     shown = apply_orientation(data, grid.to_display()).T
-    channels = bool(extra) and _holds_modalities(image.header, extra[0])
+    labels = image.header.get_intent()[0] == "label" and data.dtype.kind in "ui"
+    # Colours and labels have no channels: what they change along is time.
+    one = rgb or labels
+    channels = bool(extra) and not one and _holds_modalities(image.header, extra[0])
     return ImageFile(
         path,
         np.stack([shown[name] for name in "RGB"], -1) if rgb else shown,
         _geometry(shown.shape[int(channels) :], grid),
         channel_axis=0 if channels else None,
         rgb=rgb,
-        labels=image.header.get_intent()[0] == "label" and data.dtype.kind in "ui",
+        labels=labels,
         header={"affine": affine, "header": image.header},
     )
 
@@ -128,6 +131,8 @@ def write_nifti(path: Path, labels: Sliceable, geometry: Geometry) -> None:
         of its transforms, unchanged; otherwise scale and offset become the affine.
     """
     grid = geometry.source if isinstance(geometry.source, Grid) else None
+    labels = transposed(labels, geometry.standard)
+    geometry = geometry.transposed(geometry.standard)
     orientation = _LPS if grid is None else grid.from_display()
     shape = _stored_shape(labels.shape, orientation)
     # It stands for the values, of which only type and shape go into the header.
@@ -135,7 +140,9 @@ def write_nifti(path: Path, labels: Sliceable, geometry: Geometry) -> None:
     if grid is None:
         kind = nib.Nifti1Image if max(shape) <= _NIFTI_1 else nib.Nifti2Image
         image = kind(blank, _plain_affine(geometry), dtype=labels.dtype)
-        image.header.set_xyzt_units("mm")
+        image.header.set_xyzt_units("mm", _TIMES.get(geometry.units[0]))
+        if len(shape) > 3:
+            image.header["pixdim"][4] = geometry.scale[0]
     else:
         header = grid.header.copy()
         header.extensions.clear()  # they describe the intensities
@@ -185,13 +192,20 @@ def _single_file(header: nib.Nifti1Header) -> type[nib.Nifti1Image]:
     return nib.Nifti2Image if two else nib.Nifti1Image
 
 
-def _values(image: nib.Nifti1Pair) -> NDArray[Any]:
+def _values(path: Path, image: nib.Nifti1Pair) -> NDArray[Any]:
     """Return the stored type, or single precision where the header scales."""
     # A loaded header has forgotten its scaling; the lazy values have it.
     lazy: Any = image.dataobj
-    if (lazy.slope, lazy.inter) == (1, 0):
-        return np.asanyarray(lazy)
-    return image.get_fdata(dtype=np.float32, caching="unchanged")
+    scaled = (lazy.slope, lazy.inter) != (1, 0)
+    voxels, size = math.prod(lazy.shape), path.stat().st_size
+    stored = voxels * image.get_data_dtype().itemsize
+    packed = path.suffix.lower() == ".gz"
+    check_length(stored, size * DEFLATED if packed else size - lazy.offset)
+    if scaled or packed:
+        check_memory(max(stored, 4 * voxels) if scaled else stored)
+    if scaled:
+        return image.get_fdata(dtype=np.float32, caching="unchanged")
+    return np.asanyarray(lazy)
 
 
 def _four_axes(path: Path, data: NDArray[Any]) -> tuple[NDArray[Any], list[int]]:
@@ -199,9 +213,9 @@ def _four_axes(path: Path, data: NDArray[Any]) -> tuple[NDArray[Any], list[int]]
     space = (*data.shape[:3], 1, 1)[:3]
     extra = [n for n in data.shape[3:] if n > 1]
     if len(extra) > 1 or not data.size:
-        raise ValueError(f"{path} cannot be shown: its shape is {data.shape}")
+        raise FileError(f"{path} cannot be shown: its shape is {data.shape}")
     if data.dtype.kind == "c":
-        raise ValueError(f"{path} holds complex numbers; save their magnitude first")
+        raise FileError(f"{path} holds complex numbers; save their magnitude first")
     return data.reshape((*space, *extra), order="F"), extra
 
 
@@ -209,12 +223,12 @@ def _holds_modalities(header: nib.Nifti1Header, length: int) -> bool:
     """Tell whether the axis after z is channels, not time.
 
     The standard puts vectors on the fifth axis, but modalities are commonly stored
-    on the fourth, which then has no time step.
+    on the fourth, which then is short and has no time step. That no unit of time is
+    named says nothing: most programs name none.
     """
     if header["dim"][0] >= 5 and header["dim"][5] > 1:
         return True
-    timed = unit_name(header.get_xyzt_units()[1]) != UNKNOWN
-    return not timed or (length <= _MOST_MODALITIES and header["pixdim"][4] in (0, 1))
+    return length <= _MOST_MODALITIES and header["pixdim"][4] in (0, 1)
 
 
 def _geometry(shape: tuple[int, ...], grid: Grid) -> Geometry:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,17 +11,23 @@ import numpy as np
 import zarr
 
 from napari_segnext.categories import Legend
-from napari_segnext.io.image import (
-    SPATIAL,
-    Geometry,
-    ImageFile,
+from napari_segnext.io.atomic import ZARR_FILES
+from napari_segnext.io.axes import SPATIAL, TIME, names_of, positive
+from napari_segnext.io.checks import (
+    CheckedArray,
+    FileError,
+    check_special,
     explained,
 )
-from napari_segnext.io.pieces import Sliceable, parts
-from napari_segnext.io.units import UNKNOWN, unit_name
+from napari_segnext.io.image import Geometry, ImageFile, Order, space_last
+from napari_segnext.io.pieces import Sliceable, parts, transposed
+from napari_segnext.io.units import unit_name
 
+_KIND = "a zarr image"
+_CHANNEL = ("c", "channel")
 _CHUNK = {"z": 16, "y": 256, "x": 256}
 _TOGETHER = 16
+_TYPES = {**dict.fromkeys(SPATIAL, "space"), TIME: "time"}
 _LONG_NAMES = {
     "m": "meter",
     "cm": "centimeter",
@@ -42,7 +49,10 @@ def read_zarr(path: Path) -> ImageFile:
         If the folder is damaged or not zarr, or has several arrays and no OME
         metadata to say which is the image.
     """
-    with explained(path, "a zarr image", Exception):
+    for name in ZARR_FILES:
+        if (path / name).exists():
+            check_special(path / name)
+    with explained(path, _KIND):
         node = zarr.open(path, mode="r")
         if isinstance(node, zarr.Array):
             return _plain(path, node)
@@ -56,7 +66,10 @@ def read_zarr(path: Path) -> ImageFile:
         arrays = dict(node.arrays())
         if len(arrays) == 1:
             return _plain(path, *arrays.values())
-        raise ValueError(f"its arrays are {sorted(arrays)}: open one of them")
+        raise FileError(
+            f"{path} holds the arrays {sorted(arrays)}, and does not say which is the "
+            "image: open one of them"
+        )
 
 
 def write_zarr(
@@ -69,8 +82,12 @@ def write_zarr(
     legend
         Names and classes by value.
     """
+    if isinstance(geometry.source, Order):
+        order = geometry.source.axes
+        labels, geometry = transposed(labels, order), geometry.transposed(order)
     axes: list[Any] = [
-        {"name": name, "type": "space" if name in SPATIAL else "time"}
+        {"name": name}
+        | ({"type": _TYPES[name]} if name in _TYPES else {})
         | ({"unit": _LONG_NAMES[unit]} if unit in _LONG_NAMES else {})
         for name, unit in zip(geometry.axis_labels, geometry.units, strict=True)
     ]
@@ -116,43 +133,70 @@ def _ome(group: zarr.Group) -> Mapping[str, Any]:
 
 
 def _plain(path: Path, array: zarr.Array[Any]) -> ImageFile:
+    """Return an array by itself, whose axes have names or none."""
     if array.ndim < 2 or array.dtype.kind not in "buif":
-        raise ValueError(f"it holds {array.dtype} values of shape {array.shape}")
-    return ImageFile(path, array, Geometry.plain(array.shape))
+        raise FileError(
+            f"{path} is not an image: {array.dtype} values of shape {array.shape}"
+        )
+    names: Any = getattr(array.metadata, "dimension_names", None)
+    names = names or array.attrs.asdict().get("_ARRAY_DIMENSIONS")
+    names = names if names and len(names) == array.ndim else [None] * array.ndim
+    return _image(path, [array], [{"name": name or ""} for name in names])
 
 
 def _multiscale(path: Path, group: zarr.Group, ome: Mapping[str, Any]) -> ImageFile:
     image = ome["multiscales"][0]
-    levels = [group[str(dataset["path"])] for dataset in image["datasets"]]
-    first = levels[0]
-    assert isinstance(first, zarr.Array)
+    nodes = [group[str(dataset["path"])] for dataset in image["datasets"]]
+    levels = [node for node in nodes if isinstance(node, zarr.Array)]
+    if len(levels) < len(nodes):
+        raise ValueError("a level is not an array")
+    ndim = levels[0].ndim
     # Versions before 0.3 have no axes, or bare names.
-    names = image.get("axes") or list("tczyx")[-first.ndim :]
+    names = image.get("axes") or list("tczyx")[-ndim:]
     axes = [a if isinstance(a, dict) else {"name": a} for a in names]
-    channel = next(
-        (i for i, a in enumerate(axes) if a.get("type", a["name"]) in ("channel", "c")),
-        None,
-    )
-    scale, offset = _transform(image, first.ndim)
-    kept = [i for i in range(first.ndim) if i != channel]
-    geometry = Geometry.plain(
-        tuple(first.shape[i] for i in kept),
-        tuple(str(axes[i]["name"]) for i in kept),
-        scale=tuple(scale[i] for i in kept),
-        translate=tuple(offset[i] for i in kept),
-        units=tuple(unit_name(axes[i].get("unit", UNKNOWN)) for i in kept),
-    )
     known = ome.get("omero", {}).get("channels", [])
     names_of_channels = tuple(str(c.get("label", n)) for n, c in enumerate(known))
-    data = levels if len(levels) > 1 else first
-    return ImageFile(
-        path,
-        data,
-        geometry,
-        channel,
+    scale, offset = _transform(image, ndim)
+    return replace(
+        _image(path, levels, axes, scale, offset),
         channel_names=names_of_channels,
         labels="image-label" in ome,
     )
+
+
+def _image(
+    path: Path,
+    levels: Sequence[Any],
+    axes: Sequence[Mapping[str, Any]],
+    scale: Any = None,
+    offset: Any = None,
+) -> ImageFile:
+    """Return the levels of an image; an axis has a name, perhaps type and unit."""
+    checked = [CheckedArray(level, path, _KIND) for level in levels]
+    first = checked[0]
+    if len(axes) != first.ndim or len({level.ndim for level in checked}) > 1:
+        raise ValueError(f"it names {len(axes)} axes of an array of {first.ndim}")
+    kinds = [(str(a["name"]).lower(), a.get("type")) for a in axes]
+    channel = next(
+        (
+            at
+            for at, (name, kind) in enumerate(kinds)
+            if kind == "channel" or (kind is None and name in _CHANNEL)
+        ),
+        None,
+    )
+    kept = [at for at in range(first.ndim) if at != channel]
+    steps = np.ones(first.ndim) if scale is None else scale
+    starts = np.zeros(first.ndim) if offset is None else offset
+    geometry = Geometry.plain(
+        tuple(first.shape[at] for at in kept),
+        names_of([kinds[at] for at in kept]),
+        scale=tuple(positive(steps[at]) or 1.0 for at in kept),
+        translate=tuple(float(np.nan_to_num(starts[at])) for at in kept),
+        units=tuple(unit_name(axes[at].get("unit")) for at in kept),
+    )
+    data = checked if len(checked) > 1 else first
+    return space_last(ImageFile(path, data, geometry, channel))
 
 
 def _transform(

@@ -59,3 +59,23 @@ def row_parts(shape: Sequence[int]) -> Iterator[Part]:
     *leading, height, width = shape
     rows = max(1, min(height, PIECE // max(width, 1)))
     return parts(shape, (*(1 for _ in leading), rows, max(width, 1)))
+
+
+class _Transposed(LabelPieces):
+    def __init__(self, labels: LabelPieces, axes: Sequence[int]) -> None:
+        self._labels, self._axes = labels, axes
+        self.shape = tuple(labels.shape[at] for at in axes)
+        self.dtype = labels.dtype
+
+    def __getitem__(self, part: Part) -> NDArray[np.integer[Any]]:
+        whole = [part[self._axes.index(at)] for at in range(self.ndim)]
+        return self._labels[tuple(whole)].transpose(self._axes)
+
+
+def transposed(labels: Sliceable, axes: Sequence[int]) -> Sliceable:
+    """Return labels with their axes in another order; nothing is read or copied."""
+    if list(axes) == sorted(axes):
+        return labels
+    if isinstance(labels, LabelPieces):
+        return _Transposed(labels, axes)
+    return labels.transpose(axes)

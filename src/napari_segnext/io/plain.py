@@ -12,11 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from napari_segnext.io.image import (
-    Geometry,
-    ImageFile,
-    explained,
-)
+from napari_segnext.io.checks import DEFLATED, check_length, check_memory, explained
+from napari_segnext.io.image import Geometry, ImageFile
 from napari_segnext.io.pieces import Sliceable, row_parts
 
 _GREY_OR_COLOUR = ("L", "I", "F", "RGB", "RGBA")
@@ -24,7 +21,7 @@ _GREY_OR_COLOUR = ("L", "I", "F", "RGB", "RGBA")
 
 def read_npy(path: Path) -> ImageFile:
     """Read a ``.npy`` array lazily; (..., z, y, x)."""
-    with explained(path, "a numpy array", OSError, EOFError, ValueError):
+    with explained(path, "a numpy array"):
         data = np.load(path, mmap_mode="r", allow_pickle=False)
     if data.dtype.kind not in "buif" or data.ndim < 2:
         raise ValueError(
@@ -63,8 +60,12 @@ def read_picture(path: Path) -> ImageFile:
 
 def load_picture(path: Path) -> NDArray[Any]:
     """Return (H, W), (H, W, 3) or (H, W, 4)."""
-    with explained(path, "a picture", OSError, SyntaxError, ValueError):
+    with explained(path, "a picture"):
         with _any_size(), Image.open(path) as picture:
+            # 4 bytes a pixel, and once more what Pillow decodes into.
+            size = 4 * picture.width * picture.height
+            check_length(size // 32, path.stat().st_size * DEFLATED)
+            check_memory(2 * size)
             if picture.mode in _GREY_OR_COLOUR or picture.mode.startswith("I;16"):
                 return np.asarray(picture)
             return np.asarray(picture.convert("L" if picture.mode == "1" else "RGBA"))

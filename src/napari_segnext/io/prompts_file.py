@@ -7,7 +7,7 @@ in voxels of the array that is shown.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -195,13 +195,23 @@ def _object(item: ObjectPrompts) -> dict[str, Any]:
     return {**entry, "planes": planes}
 
 
+def joined(planes: Iterable[tuple[Plane, Prompts]]) -> dict[Plane, Prompts]:
+    """Return prompts by plane; those of a plane that comes twice, in order."""
+    found: dict[Plane, Prompts] = {}
+    for plane, prompts in planes:
+        before = found.get(plane, Prompts())
+        found[plane] = Prompts((*before.items, *prompts.items))
+    return found
+
+
+def _parse_plane(entry: Mapping[str, Any]) -> tuple[Plane, Prompts]:
+    fixed = tuple(int(at) for at in entry.get("fixed", ()))
+    plane = Plane(int(entry.get("axis", 0)), int(entry.get("index", 0)), fixed)
+    return plane, Prompts(tuple(prompt_from_json(p) for p in entry["prompts"]))
+
+
 def _parse_object(values: Mapping[str, Any]) -> ObjectPrompts:
-    planes = {}
-    for entry in values["planes"]:
-        fixed = tuple(int(at) for at in entry.get("fixed", ()))
-        plane = Plane(int(entry.get("axis", 0)), int(entry.get("index", 0)), fixed)
-        prompts = tuple(prompt_from_json(p) for p in entry["prompts"])
-        planes[plane] = Prompts(prompts)
+    planes = joined(map(_parse_plane, values["planes"]))
     category = None
     if "class" in values:
         category = Category(int(values["class"]["value"]), str(values["class"]["name"]))

@@ -2,74 +2,69 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import weakref
-import zlib
-from collections.abc import Mapping
 from pathlib import Path
-from struct import error as StructError
 from typing import Any
 
 import numpy as np
 import tifffile
 import zarr
 
-from napari_segnext.io.image import (
-    SPATIAL,
-    Geometry,
-    ImageFile,
-    explained,
-)
-from napari_segnext.io.pieces import PIECE, Sliceable, parts
-from napari_segnext.io.units import UNKNOWN, unit_name
+from napari_segnext.io.axes import SPATIAL, names_of
+from napari_segnext.io.checks import CheckedArray, FileError, explained
+from napari_segnext.io.image import Geometry, ImageFile, space_last
+from napari_segnext.io.pieces import PIECE, Sliceable, parts, transposed
+from napari_segnext.io.tiff_series import main_series
+from napari_segnext.io.tiff_steps import Steps, steps_of
+from napari_segnext.io.units import UNKNOWN, is_time
 
-_DAMAGE = (
-    OSError,
-    EOFError,
-    ValueError,
-    LookupError,
-    TypeError,
-    StructError,
-    zlib.error,
-)
 # A series larger than this is read piece by piece.
 _LARGE_BYTES = 256_000_000
-_CENTIMETRE = 3
 # ImageJ reads no more than this, and no tiles.
 _IMAGEJ_BYTES = 2**32 - 2**20
 _TILE = 512
-# (step, unit) per axis letter.
-_Steps = dict[str, tuple[float, str]]
+_KIND = "a TIFF image"
+# OME's names of units, where they are not ours.
+_OME_UNITS = {"um": "µm", "us": "µs", "angstrom": "Å", "inch": "in"}
 
 
 def read_tiff(path: Path) -> ImageFile:
-    """Read the first image of a TIFF file; a large one, or a pyramid, lazily.
+    """Read the image of a TIFF file; a large one, or a pyramid, lazily.
 
     Raises
     ------
     ValueError
-        If the file is damaged or not TIFF.
+        If the file is damaged or not TIFF, or holds several images.
+    OSError
+        If the system does not let it be read.
     """
-    with explained(path, "a TIFF image", *_DAMAGE), tifffile.TiffFile(path) as file:
-        series = _series(file)
+    with explained(path, _KIND), tifffile.TiffFile(path) as file:
+        number, series = main_series(path, file)
         axes, shape = _name_axes(series.axes), series.shape
-        steps = _steps(file)
-        data = _data(path, series)
-    rgb = axes[-1] == "s" and shape[-1] in (3, 4)
-    channel = next((i for i, a in enumerate(axes) if a in "cs"), None)
-    if np.dtype(series.dtype).kind not in "buif":
-        raise ValueError(f"{path} does not hold real numbers but {series.dtype}")
-    kept = [i for i in range(len(axes)) if i != channel]
-    labels = tuple(axes[i] for i in kept)
-    found = [steps.get(label, (1.0, UNKNOWN)) for label in labels]
-    geometry = Geometry.plain(
-        tuple(int(shape[i]) for i in kept),
-        labels,
-        scale=tuple(step for step, _ in found),
-        units=tuple(unit for _, unit in found),
-    )
-    return ImageFile(path, data, geometry, None if rgb else channel, rgb)
+        rgb = axes[-1] == "s" and shape[-1] in (3, 4)
+        channels = [i for i, a in enumerate(axes) if a in "cs"]
+        if len(channels) > 1:
+            raise FileError(
+                f"{path} has colours and channels, with the axes {series.axes} and the "
+                f"shape {shape}: save each channel as a file of its own"
+            )
+        if np.dtype(series.dtype).kind not in "buif":
+            raise FileError(f"{path} does not hold real numbers but {series.dtype}")
+        channel = channels[0] if channels else None
+        kept = [i for i in range(len(axes)) if i != channel]
+        labels = names_of([(axes[i], None) for i in kept])
+        steps = steps_of(file, number)
+        found = [steps.get(label, (1.0, UNKNOWN)) for label in labels]
+        geometry = Geometry.plain(
+            tuple(int(shape[i]) for i in kept),
+            labels,
+            scale=tuple(step for step, _ in found),
+            units=tuple(unit for _, unit in found),
+        )
+        data = _data(path, number, series)
+    image = ImageFile(path, data, geometry, None if rgb else channel, rgb)
+    return space_last(image)
 
 
 def write_tiff(path: Path, labels: Sliceable, geometry: Geometry) -> None:
@@ -78,9 +73,13 @@ def write_tiff(path: Path, labels: Sliceable, geometry: Geometry) -> None:
     if labels.dtype not in (np.uint8, np.uint16) or size > _IMAGEJ_BYTES:
         write_ome_tiff(path, labels, geometry)
         return
+    labels, axes, geometry = _standard(labels, geometry)
     steps = _spatial_steps(geometry)
-    axes = _letters(geometry)
-    metadata: dict[str, Any] = {"axes": axes, "unit": steps["x"][1]}
+    unit = steps["x"][1]
+    metadata: dict[str, Any] = {"axes": axes, "unit": unit}
+    for axis in ("y", "z"):
+        if steps.get(axis, (1.0, unit))[1] != unit:
+            metadata[f"{axis}unit"] = steps[axis][1]
     if "Z" in axes:
         metadata["spacing"] = steps["z"][0]
     if "T" in axes:
@@ -91,10 +90,17 @@ def write_tiff(path: Path, labels: Sliceable, geometry: Geometry) -> None:
 
 def write_ome_tiff(path: Path, labels: Sliceable, geometry: Geometry) -> None:
     """Write labels as compressed OME-TIFF."""
-    metadata: dict[str, Any] = {"axes": _letters(geometry)}
+    labels, axes, geometry = _standard(labels, geometry)
+    metadata: dict[str, Any] = {"axes": axes}
     for axis, (step, unit) in _spatial_steps(geometry).items():
         metadata[f"PhysicalSize{axis.upper()}"] = step
-        metadata[f"PhysicalSize{axis.upper()}Unit"] = "µm" if unit == "um" else unit
+        metadata[f"PhysicalSize{axis.upper()}Unit"] = _OME_UNITS.get(unit, unit)
+    if "T" in axes:
+        metadata["TimeIncrement"] = geometry.scale[axes.index("T")]
+        unit = geometry.units[axes.index("T")]
+        metadata["TimeIncrementUnit"] = (
+            _OME_UNITS.get(unit, unit) if is_time(unit) else "s"
+        )
     _write(path, labels, ome=True, metadata=metadata, compression="zlib")
 
 
@@ -114,51 +120,28 @@ def _write(path: Path, labels: Sliceable, **options: Any) -> None:
     tifffile.imwrite(path, pages, shape=shape, dtype=dtype, **options)
 
 
-class _LostPages(logging.Filter):
-    """Notes that pages lie beyond the end of a file, of which tifffile only logs."""
-
-    found = False
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        lost = "invalid page offset" in record.getMessage()
-        self.found |= lost
-        return not lost
-
-
-def _series(file: tifffile.TiffFile) -> tifffile.TiffPageSeries:
-    """Return the first image of a file, or raise a ValueError if pages are lost."""
-    logger, lost = logging.getLogger("tifffile"), _LostPages()
-    logger.addFilter(lost)
-    try:
-        series = file.series[0]
-    finally:
-        logger.removeFilter(lost)
-    if lost.found:
-        raise ValueError("pages are missing at its end")
-    return series
-
-
-def _data(path: Path, series: tifffile.TiffPageSeries) -> Any:
+def _data(path: Path, number: int, series: tifffile.TiffPageSeries) -> Any:
     """Return an array in memory, a memory map, a lazy array or a pyramid."""
     if len(series.levels) > 1:
-        return [_lazy(path, level) for level in range(len(series.levels))]
+        return [_lazy(path, number, level) for level in range(len(series.levels))]
     if series.nbytes <= _LARGE_BYTES:
         return series.asarray()
     if series.dataoffset is not None:
-        return tifffile.memmap(path, mode="r")
-    return _lazy(path, 0)
+        return tifffile.memmap(path, series=number, mode="r")
+    return _lazy(path, number, 0)
 
 
-def _lazy(path: Path, level: int) -> zarr.Array[Any]:
+def _lazy(path: Path, number: int, level: int) -> CheckedArray:
     """Return a level as an array whose file is open for as long as it lives."""
     file = tifffile.TiffFile(path)
-    array = zarr.open_array(file.series[0].aszarr(level=level), mode="r")
+    store = file.series[number].aszarr(level=level)
+    array = CheckedArray(zarr.open_array(store, mode="r"), path, _KIND)
     weakref.finalize(array, file.close)
     return array
 
 
 def _name_axes(letters: str) -> list[str]:
-    """Return axis names; of axes that nothing is known of, the last becomes z."""
+    """Return axis letters; of axes that nothing is known of, the last becomes z."""
     names = list(letters.lower())
     if "z" not in names:
         unknown = [i for i, name in enumerate(names) if name in "qi"]
@@ -167,46 +150,7 @@ def _name_axes(letters: str) -> list[str]:
     return names
 
 
-def _steps(file: tifffile.TiffFile) -> _Steps:
-    if file.is_ome:
-        return _ome_steps(file.ome_metadata or "")
-    page = file.pages.first
-    steps: _Steps = {}
-    imagej: Mapping[str, Any] = file.imagej_metadata or {}
-    unit = unit_name(str(imagej.get("unit", "")))
-    per_unit = 1.0
-    if not file.is_imagej and page.resolutionunit == _CENTIMETRE:
-        unit, per_unit = "um", 1e4
-    if unit == UNKNOWN:
-        return steps
-    for axis, tag in (("x", "XResolution"), ("y", "YResolution")):
-        value = page.tags.valueof(tag)
-        if value and value[0] and value[1]:
-            steps[axis] = (round(per_unit * value[1] / value[0], 9), unit)
-    if "spacing" in imagej:
-        steps["z"] = (abs(float(imagej["spacing"])), unit)
-    if imagej.get("finterval"):
-        steps["t"] = (float(imagej["finterval"]), "s")
-    return steps
-
-
-def _ome_steps(xml: str) -> _Steps:
-    image = tifffile.xml2dict(xml).get("OME", {}).get("Image", {})
-    image = image[0] if isinstance(image, list) else image
-    pixels = image.get("Pixels", {})
-    steps: _Steps = {}
-    for axis in SPATIAL:
-        size = pixels.get(f"PhysicalSize{axis.upper()}")
-        if size:
-            unit = unit_name(pixels.get(f"PhysicalSize{axis.upper()}Unit", "µm"))
-            steps[axis] = (float(size), unit)
-    if pixels.get("TimeIncrement"):
-        unit = unit_name(pixels.get("TimeIncrementUnit", "s"))
-        steps["t"] = (float(pixels["TimeIncrement"]), unit)
-    return steps
-
-
-def _spatial_steps(geometry: Geometry) -> _Steps:
+def _spatial_steps(geometry: Geometry) -> Steps:
     steps = zip(geometry.scale, geometry.units, strict=True)
     return {
         axis: step
@@ -215,5 +159,9 @@ def _spatial_steps(geometry: Geometry) -> _Steps:
     }
 
 
-def _letters(geometry: Geometry) -> str:
-    return "".join(geometry.axis_labels).upper()
+def _standard(labels: Sliceable, geometry: Geometry) -> tuple[Sliceable, str, Geometry]:
+    """Return labels as TZYX or a part of it, those letters, and where they lie."""
+    order = geometry.standard
+    turned = geometry.transposed(order)
+    letters = [name.upper() if name in SPATIAL else "T" for name in turned.axis_labels]
+    return transposed(labels, order), "".join(letters), turned

@@ -13,6 +13,7 @@ _MILLIMETRES = {
     "angstrom": 1e-7,
     "inch": 25.4,
 }
+_TIMES = ("s", "ms", "us")
 _NAMES = {
     "m": ("meter", "metre"),
     "cm": ("centimeter", "centimetre"),
@@ -48,3 +49,8 @@ def millimetres(unit: str) -> float:
 def is_length(unit: str) -> bool:
     """Tell whether a unit is one of length."""
     return unit in _MILLIMETRES
+
+
+def is_time(unit: str) -> bool:
+    """Tell whether a unit is one of time."""
+    return unit in _TIMES

@@ -15,7 +15,7 @@ from napari_segnext.io import ObjectPrompts, read_prompts
 from napari_segnext.patch import Patch
 from napari_segnext.plugin.worker import Priority
 from napari_segnext.session import ArrayLabels, Request, Session
-from napari_segnext.session.exchange import check_objects, replay
+from napari_segnext.session.exchange import check_objects, in_last_axes, replay
 from napari_segnext.session.grid import Grid
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ class Importing(QObject):
             return
         shape = tuple(self._session.labels.shape)
         grid = Grid(shape)
+        objects = in_last_axes(objects, len(shape))
         try:
             check_objects(objects, grid.check, grid.plane_shape)
             for item in objects:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 
 from napari_segnext.categories import Named, check_distinct
 from napari_segnext.io import ObjectPrompts
+from napari_segnext.io.prompts_file import joined
 from napari_segnext.prompts import Plane
 from napari_segnext.session.book import ObjectBook
 from napari_segnext.session.messages import Request
@@ -27,6 +29,30 @@ def legend(session: ObjectBook) -> dict[int, Named]:
         number: Named(each.name, each.category)
         for number, each in session.objects.items()
     }
+
+
+def in_last_axes(objects: Sequence[ObjectPrompts], ndim: int) -> list[ObjectPrompts]:
+    """Return objects with every plane given along one of the last three axes.
+
+    A plane of a 2-D series may have been given by its place along all other axes; the
+    last of these counts as the slice.
+
+    Parameters
+    ----------
+    ndim
+        Of the image, without channels.
+    """
+
+    def along(plane: Plane) -> Plane:
+        series = plane.axis == plane.index == 0 and len(plane.fixed) == ndim - 2 > 0
+        return Plane(0, plane.fixed[-1], plane.fixed[:-1]) if series else plane
+
+    return [
+        replace(
+            item, planes=joined((along(p), each) for p, each in item.planes.items())
+        )
+        for item in objects
+    ]
 
 
 def check_objects(

@@ -1,0 +1,160 @@
+"""What is asked of a file before it is believed, and what is told when it is not.
+
+Whatever a library raises on a file becomes one sentence that names the file; and a
+size that a file announces is compared with its length and with the memory before
+anything is allocated.
+"""
+
+from __future__ import annotations
+
+import errno
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import zarr
+
+# No more than this comes out of a byte that was deflated.
+DEFLATED = 1032
+# Numbers of voxels beyond this do not fit into 64 bits.
+_MOST_VOXELS = 2**62
+
+
+class FileError(ValueError):
+    """What is wrong with a file, in a sentence that names it."""
+
+
+@contextmanager
+def explained(path: Path, kind: str) -> Iterator[None]:
+    """Turn what a library raises on a file into one sentence.
+
+    Parameters
+    ----------
+    kind
+        What the file is taken for, with its article.
+
+    Raises
+    ------
+    FileError
+        If the file is damaged, of another kind, or too large for the memory.
+    OSError
+        If the system does not let it be read, or a package is missing.
+    """
+    try:
+        yield
+    except FileError:
+        raise
+    except MemoryError as error:
+        raise FileError(f"{path} does not fit into memory{_reason(error)}") from error
+    except ImportError as error:
+        raise OSError(
+            f"{path} needs a package that is missing or broken{_reason(error)}; "
+            "install napari-segnext again, with all that it depends on"
+        ) from error
+    except Exception as error:
+        if isinstance(error, PermissionError) or not path.exists():
+            raise
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
+            raise OSError(error.errno, error.strerror, str(path)) from error
+        raise FileError(
+            f"{path} is damaged, incomplete or not {kind}{_reason(error)}"
+        ) from error
+
+
+def check_special(path: Path) -> None:
+    """Check that a path is a file or a folder: a pipe would be waited for.
+
+    Raises
+    ------
+    FileError
+        If it is a pipe, a device or a socket.
+    OSError
+        If there is nothing.
+    """
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise FileError(f"{path} is a pipe, a device or a socket, not a file")
+
+
+def check_length(nbytes: int, held: int) -> None:
+    """Check, within `explained`, that a file holds the bytes that it announces.
+
+    Raises
+    ------
+    ValueError
+        If it cannot.
+    """
+    if nbytes > held:
+        raise ValueError(
+            f"it announces {_gigabytes(nbytes)} of values and has room for "
+            f"{_gigabytes(held)}"
+        )
+
+
+def check_memory(nbytes: int) -> None:
+    """Check, within `explained`, that so many bytes can be allocated.
+
+    Raises
+    ------
+    MemoryError
+        If they cannot.
+    """
+    free = psutil.virtual_memory().available
+    if nbytes > free:
+        raise MemoryError(
+            f"it takes {_gigabytes(nbytes)}, and {_gigabytes(free)} are free"
+        )
+
+
+class CheckedArray(zarr.Array[Any]):
+    """An array of a file: what goes wrong when it is read names the file.
+
+    Parameters
+    ----------
+    array
+        To be read lazily.
+    path, kind
+        As for `explained`, within which it is made.
+
+    Raises
+    ------
+    ValueError, MemoryError
+        If the array cannot be read piece by piece.
+    """
+
+    def __init__(self, array: zarr.Array[Any], path: Path, kind: str) -> None:
+        super().__init__(array.async_array)
+        self._path, self._kind = path, kind
+        if np.prod(self.shape, dtype=object) > _MOST_VOXELS:
+            raise ValueError(f"its shape is {self.shape}")
+        if 0 in self.chunks:
+            raise ValueError(f"its chunks have the shape {self.chunks}")
+        check_memory(int(np.prod(self.chunks, dtype=object)) * self.dtype.itemsize)
+
+    def __getitem__(self, selection: Any) -> Any:
+        """Read a part.
+
+        Raises
+        ------
+        ValueError, OSError
+            As `explained`.
+        """
+        with explained(self._path, self._kind):
+            return super().__getitem__(selection)
+
+
+def _reason(error: Exception) -> str:
+    """Return the first line of what an error says, in brackets."""
+    lines = str(error).strip().splitlines()
+    said = isinstance(error, OSError | ValueError | MemoryError | ImportError)
+    name = type(error).__name__
+    reason = lines[0] if lines and said else ": ".join([name, *lines[:1]])
+    return f" ({reason})"
+
+
+def _gigabytes(nbytes: int) -> str:
+    return f"{nbytes / 1e9:.3g} GB"
