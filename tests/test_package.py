@@ -101,6 +101,20 @@ def test_importing_loads_neither_torch_nor_qt_nor_napari(module: str) -> None:
     assert _run(code) == "[]"
 
 
+@pytest.mark.parametrize(("before", "after"), [(None, "PASSIVE"), ("ACTIVE", "ACTIVE")])
+def test_threads_wait_without_spinning_unless_the_user_wants_it(
+    before: str | None, after: str
+) -> None:
+    # Read by the library of threads when torch is loaded: set before it is.
+    given = "" if before is None else f"os.environ['OMP_WAIT_POLICY'] = {before!r}; "
+    code = (
+        "import os, sys; os.environ.pop('OMP_WAIT_POLICY', None); "
+        f"{given}import napari_segnext; assert 'torch' not in sys.modules; "
+        "print(os.environ['OMP_WAIT_POLICY'])"
+    )
+    assert _run(code) == after
+
+
 def test_public_names_are_found_on_first_use() -> None:
     import napari_segnext
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
 
 __version__ = version("napari-segnext")
 __all__ = ["Prediction", "Predictor", "Prompts", "__version__", "load_model"]
+
+# Threads that spin while they wait for each other make a click many times slower where
+# other programs need the cores. OpenMP reads this when torch is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Resolved on first use, so that importing the package loads neither torch nor Qt.
 _LAZY = {
