@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from string import Template
 
 import numpy as np
 import pytest
@@ -139,3 +140,79 @@ def test_prompts_of_a_plane_that_is_named_twice_are_joined(tmp_path):
         Plane(0, 3): Prompts().click(1, 1).click(9, 9),
         Plane(0, 4): Prompts().click(2, 2),
     }
+
+
+_ENTRY = Template(
+    '{"version": 1, "objects": [{"id": $id, "name": $name, $more "planes": [{"axis": '
+    '$axis, "index": $index, "fixed": $fixed, "prompts": [$prompt]}]}]}'
+)
+
+
+def _entry(at: str = "10", **values: str) -> str:
+    """Return a file of one click, but for the parts given as JSON text."""
+    prompt = f'{{"type": "click", "at": [{at}, 10]}}'
+    parts = {"id": "1", "axis": "0", "index": "2", "fixed": "[]", "name": '"a"'}
+    return _ENTRY.substitute({**parts, "more": "", "prompt": prompt, **values})
+
+
+def _rle(size: str, counts: str) -> str:
+    return f'{{"type": "mask", "rle": {{"size": {size}, "counts": {counts}}}}}'
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        *[
+            ({key: value}, rf"{key} is a whole number")
+            for key in ("id", "axis", "index")
+            for value in ("6.5", "-1", "Infinity", "NaN", "true", '"1"', "null", "[]")
+        ],
+        ({"id": "2147483648"}, "from 1 to 2147483647, not 2147483648"),
+        ({"id": "0"}, "from 1"),
+        ({"axis": "3"}, "from 0 to 2"),
+        ({"fixed": "[1.5]"}, "fixed is a whole number"),
+        ({"fixed": "5"}, "not iterable"),
+        (
+            {"more": '"class": {"value": 1e30, "name": "x"},'},
+            "a class is a whole number",
+        ),
+        ({"more": '"class": [],'}, "list indices"),
+        ({"name": '"\\ud800"'}, "can't encode"),
+        ({"at": "1" + "0" * 400}, "too large"),
+        ({"at": "1" + "0" * 5000}, "limit"),
+        ({"at": "NaN"}, "finite"),
+        (
+            {"prompt": _rle("[1000000000, 1000000000]", "[1000000000000000000]")},
+            "large",
+        ),
+        ({"prompt": _rle("[1e300, 1e300]", "[5]")}, "large"),
+        (
+            {"prompt": _rle("[2, 3]", "[9223372036854775807, 9223372036854775807, 8]")},
+            "fill",
+        ),
+        ({"prompt": _rle("[-2, -3]", "[6]")}, "a side of a mask"),
+        ({"prompt": _rle("[2, 3]", "[1e300]")}, "out of bounds|convert|fill"),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(tmp_path, values, message):
+    path = tmp_path / "p.json"
+    path.write_text(_entry(**values))
+    with pytest.raises(ValueError, match=message) as caught:
+        read_prompts(path)
+    assert str(caught.value).startswith(f"{path} is not a prompts file: ")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["[" * 200_000, '{"a":' * 200_000])
+def test_json_that_is_nested_without_end_is_refused(tmp_path, content):
+    path = tmp_path / "p.json"
+    path.write_text(content)
+    with pytest.raises(ValueError, match="not a prompts file"):
+        read_prompts(path)
+
+
+def test_a_byte_order_mark_and_whole_floats_are_read(tmp_path):
+    path = tmp_path / "p.json"
+    path.write_text(_entry(index="6.0", id="3.0"), encoding="utf-8-sig")
+    (item,) = read_prompts(path)
+    assert item == ObjectPrompts(3, "a", {Plane(0, 6): Prompts().click(10, 10)})

@@ -1,6 +1,6 @@
 """The prompts file: what a session exports and the command line reads.
 
-A JSON text; see the user guide for its layout. Coordinates are (y, x) in the plane,
+A JSON text; see the README for its layout. Coordinates are (y, x) in the plane,
 in voxels of the array that is shown.
 """
 
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from napari_segnext.categories import Category
 from napari_segnext.io.atomic import replacing
+from napari_segnext.io.checks import check_memory, check_special
 from napari_segnext.prompts import (
     Box,
     Click,
@@ -31,6 +32,19 @@ from napari_segnext.prompts import (
 )
 
 VERSION = 1
+# Labels of a session have 31 bits.
+MOST_ID = 2**31 - 1
+# What comes of other JSON than is expected.
+_WRONG = (
+    ValueError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    MemoryError,
+    RecursionError,
+)
+# More than in the largest section that can be handled.
+_MOST_PIXELS = 2**32
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +87,17 @@ def read_prompts(path: str | Path) -> list[ObjectPrompts]:
     OSError
         If it cannot be opened.
     """
+    place = Path(path).expanduser()
+    check_special(place)
     try:
-        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        # Some editors begin a file with a byte-order mark.
+        content = json.loads(place.read_text(encoding="utf-8-sig"))
         if content["version"] != VERSION:
             raise ValueError(f"version {content['version']} is not known")
         return [_parse_object(values) for values in content["objects"]]
     except KeyError as error:
         raise ValueError(f"{path} is not a prompts file: {error} is missing") from error
-    except (ValueError, TypeError, AttributeError) as error:
+    except _WRONG as error:
         raise ValueError(f"{path} is not a prompts file: {error}") from error
 
 
@@ -158,15 +175,18 @@ def region_from_json(values: Mapping[str, Any]) -> Region:
 
     Raises
     ------
-    ValueError
-        If the runs do not fill the size.
+    ValueError, MemoryError
+        If the runs do not fill the size, or it is too large.
     """
-    height, width = values["size"]
-    counts = np.asarray(values["counts"], int)
-    if (counts < 0).any() or counts.sum() != height * width:
+    height, width = (whole_number(n, "a side of a mask") for n in values["size"])
+    counts = np.asarray(values["counts"], np.int64)
+    if height * width > _MOST_PIXELS:
+        raise ValueError(f"a mask of {height} x {width} pixels is too large")
+    if (counts < 0).any() or sum(counts.tolist()) != height * width:
         raise ValueError(
             f"the runs of a mask do not fill its {height} x {width} pixels"
         )
+    check_memory(height * width)
     pixels = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
     top, left = values.get("offset", (0, 0))
     return Region.of(pixels.reshape((height, width), order="F"), (int(top), int(left)))
@@ -205,8 +225,10 @@ def joined(planes: Iterable[tuple[Plane, Prompts]]) -> dict[Plane, Prompts]:
 
 
 def _parse_plane(entry: Mapping[str, Any]) -> tuple[Plane, Prompts]:
-    fixed = tuple(int(at) for at in entry.get("fixed", ()))
-    plane = Plane(int(entry.get("axis", 0)), int(entry.get("index", 0)), fixed)
+    axis = whole_number(entry.get("axis", 0), "axis", most=2)
+    index = whole_number(entry.get("index", 0), "index")
+    fixed = tuple(whole_number(at, "fixed") for at in entry.get("fixed", ()))
+    plane = Plane(axis, index, fixed)
     return plane, Prompts(tuple(prompt_from_json(p) for p in entry["prompts"]))
 
 
@@ -214,6 +236,29 @@ def _parse_object(values: Mapping[str, Any]) -> ObjectPrompts:
     planes = joined(map(_parse_plane, values["planes"]))
     category = None
     if "class" in values:
-        category = Category(int(values["class"]["value"]), str(values["class"]["name"]))
-    name = str(values.get("name", ""))
-    return ObjectPrompts(int(values["id"]), name, planes, category)
+        value = whole_number(values["class"]["value"], "a class", 1, MOST_ID)
+        category = Category(value, _text(values["class"]["name"]))
+    number = whole_number(values["id"], "id", 1, MOST_ID)
+    return ObjectPrompts(number, _text(values.get("name", "")), planes, category)
+
+
+def whole_number(value: Any, what: str, least: int = 0, most: int | None = None) -> int:
+    """Return a number of a JSON text, which may have been written as ``6.0``.
+
+    Raises
+    ------
+    ValueError
+        If it is not whole, or out of bounds.
+    """
+    fits = isinstance(value, int | float) and not isinstance(value, bool)
+    if not fits or value != value // 1 or not least <= value <= (most or value):
+        end = f" to {most}" if most else " on"
+        raise ValueError(f"{what} is a whole number from {least}{end}, not {value!r}")
+    return int(value)
+
+
+def _text(value: Any) -> str:
+    text = str(value)
+    # Half a pair of surrogates can be escaped in JSON, but not be written.
+    text.encode()
+    return text

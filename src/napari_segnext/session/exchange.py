@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from napari_segnext.categories import Named, check_distinct
 from napari_segnext.io import ObjectPrompts
-from napari_segnext.io.prompts_file import joined
+from napari_segnext.io.prompts_file import MOST_ID, joined
 from napari_segnext.prompts import Plane
 from napari_segnext.session.book import ObjectBook
 from napari_segnext.session.messages import Request
@@ -77,8 +77,10 @@ def check_objects(
     ids = [item.id for item in objects]
     if not ids:
         raise ValueError("the prompts file holds no objects")
-    if len(set(ids)) < len(ids) or min(ids) < 1:
-        raise ValueError(f"ids of objects are different and at least 1, not {ids}")
+    if len(set(ids)) < len(ids) or min(ids) < 1 or max(ids) > MOST_ID:
+        raise ValueError(
+            f"ids of objects are different, at least 1 and at most {MOST_ID}, not {ids}"
+        )
     check_distinct(item.category for item in objects if item.category is not None)
     for item in objects:
         for plane, prompts in item.planes.items():
