@@ -130,7 +130,8 @@ def test_mistakes_are_told_in_one_line(
         *_, last = answer.stderr.strip().splitlines()
         assert last.startswith("Error:")
         assert expected in last
-        assert answer.stderr.count("Error") == 1
+        lines = answer.stderr.splitlines()
+        assert sum(line.startswith("Error:") for line in lines) == 1
     assert not out.exists()
 
 

@@ -24,10 +24,10 @@ LAYERS = (
     ("window", "shapes", "appearance"),
     ("models", "layout", "io"),
     ("tiles", "embeddings", "weights"),
-    ("predictor", "engines", "plane_image"),
-    ("volume", "session"),
+    ("predictor", "engines"),
+    ("volume", "plane_image", "session"),
     ("answers", "label_store", "journal", "propagation", "whole_object", "precompute"),
-    ("export",),
+    ("export", "job"),
     (
         "label_mirror",
         "headless",
@@ -37,12 +37,13 @@ LAYERS = (
         "plugin",
     ),
     ("demo",),
-    ("cli_models", "cli_training"),
+    ("cli_errors", "cli_models", "cli_training"),
     ("cli",),
     ("__main__",),
 )
 WITHOUT_TORCH = (
     "export",
+    "job",
     "categories",
     "resample",
     "frame",

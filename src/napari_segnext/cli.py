@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -10,11 +11,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from napari_segnext import __version__
+from napari_segnext import __version__, cli_errors
 from napari_segnext.cli_models import Device, models
 from napari_segnext.cli_training import average, distil, finetune, train
 
 if TYPE_CHECKING:
+    from napari_segnext.job import Job
     from napari_segnext.session import Session
     from napari_segnext.volume import VolumePredictor
 
@@ -22,8 +24,8 @@ app = typer.Typer(
     name="napari-segnext",
     help="Interactive segmentation of MRI volumes and electron-microscopy stacks. "
     "For research, not for diagnosis.",
+    cls=cli_errors.Commands,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 app.add_typer(models, name="models")
@@ -51,14 +53,7 @@ Semantic = Annotated[bool, typer.Option(help="Write one value per class.")]
 
 def main() -> None:
     """Run the command line; what a user can mend is told in one line."""
-    try:
-        app()
-    except (ValueError, OSError, ImportError) as error:
-        message = " ".join(str(error).split()) or type(error).__name__
-        Console(stderr=True, soft_wrap=True).print(
-            f"[bold red]Error:[/] {escape(message)}"
-        )
-        sys.exit(1)
+    sys.exit(cli_errors.run(app))
 
 
 @app.callback(invoke_without_command=True)
@@ -84,6 +79,11 @@ def demo(
     from napari_segnext import demo as demonstration
 
     if headless or not demonstration.has_display():
+        from napari_segnext.io import check_output
+
+        if out.suffix.lower() != ".png":
+            raise ValueError(f"{out} is a picture: give it a name that ends in .png")
+        check_output(out, [Path(model)])
         demonstration.run_headless(model, out, typer.echo)
     else:
         demonstration.run_window(model)
@@ -104,22 +104,19 @@ def segment(
     """Segment the objects of a prompts file, each in the slices it has prompts in."""
     from rich.progress import Progress
 
-    from napari_segnext.headless import segment_file
+    job = _checked(image, prompts, out, model, overwrite, semantic, text)
+    from napari_segnext.headless import segment_job
 
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("loading", total=None)
-        segment_file(
-            image,
-            prompts,
-            out,
+        segment_job(
+            job,
             model,
             device,
-            overwrite,
             start=lambda planes: bar.update(
                 task, description="segmenting", total=planes
             ),
             done=lambda item, prediction: bar.advance(task),
-            semantic=semantic,
             engine=engine,
             text=text,
         )
@@ -145,46 +142,68 @@ def propagate(
     """Segment whole objects from prompts in one or a few slices of each."""
     from rich.progress import Progress
 
-    from napari_segnext.headless import segment_file
+    job = _checked(image, prompts, out, model, overwrite, semantic, text)
+    if axis is not None:
+        job.check_axis(axis)
+    from napari_segnext.headless import segment_job
     from napari_segnext.propagation import to_check
     from napari_segnext.whole_object import complete
 
-    doubtful = []
+    doubtful, lost = [], []
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("segmenting", total=None)
 
         def follow(session: Session, predictor: VolumePredictor, number: int) -> None:
             name = session.objects[number].name
             bar.update(task, description=escape(name))
-            found = complete(
-                session,
-                predictor,
-                number,
-                axis,
-                progress=lambda done, total: bar.update(
-                    task, completed=done, total=total
-                ),
-            )
+            try:
+                found = complete(
+                    session,
+                    predictor,
+                    number,
+                    axis,
+                    progress=lambda done, total: bar.update(
+                        task, completed=done, total=total
+                    ),
+                )
+            except ValueError as error:
+                # What is known of other objects must not be lost for it.
+                lost.append(f"{name} was not followed: {error}")
+                return
             confidence = {each.plane: each.confidence for each in found}
             doubtful.append((name, to_check(confidence)))
 
-        segment_file(
-            image,
-            prompts,
-            out,
-            model,
-            device,
-            overwrite,
-            complete=follow,
-            semantic=semantic,
-            engine=engine,
-            text=text,
-        )
+        segment_job(job, model, device, complete=follow, engine=engine, text=text)
     typer.echo(f"wrote {out}")
     for name, planes in doubtful:
         if planes:
             places = ", ".join(str(plane.index) for plane in planes)
             typer.echo(f"{name}: check slices {places} (the least certain first)")
+    _end_with(lost)
+
+
+def _checked(
+    image: Path,
+    prompts: Path,
+    out: Path,
+    model: str,
+    overwrite: bool,
+    semantic: bool,
+    text: Path | None,
+) -> Job:
+    """Check what is asked for before PyTorch is imported, which takes seconds."""
+    from napari_segnext.job import Job
+
+    inputs = [Path(model), *([] if text is None else [text])]
+    return Job.check(image, prompts, out, overwrite, semantic, inputs)
+
+
+def _end_with(problems: Sequence[str]) -> None:
+    """Tell what is missing from what was written, and exit with 1 if something is."""
+    for problem in problems:
+        cli_errors.show("Warning", problem)
+    if problems:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -201,8 +220,9 @@ def export(
     """Write what was annotated in the viewer, from the journal of an image."""
     from napari_segnext.export import export_session
 
-    path = export_session(image, labels, prompts, journal, semantic, overwrite)
-    typer.echo(f"wrote what {path} holds")
+    done = export_session(image, labels, prompts, journal, semantic, overwrite)
+    typer.echo(f"wrote what {done.journal} holds")
+    _end_with(done.problems)
 
 
 @app.command()
@@ -222,6 +242,11 @@ def embed(
     """Embed all slices of an image ahead; goes on where it was stopped (Ctrl+C)."""
     from rich.progress import Progress
 
+    from napari_segnext.io import check_exists, check_store
+
+    check_exists(image)
+    if store is not None:
+        check_store(store, image)
     from napari_segnext import precompute
     from napari_segnext.weights import embeddings_folder
 
@@ -277,6 +302,11 @@ def evaluate(
     ] = None,
 ) -> None:
     """Measure a model with simulated clicks, by the protocol of the papers."""
+    from napari_segnext.io import check_output
+
+    for out in (json, plot, failures):
+        if out is not None:
+            check_output(out, [Path(model), *([data] if data.is_file() else [])])
     from napari_segnext.evaluation import Files, Settings, run
 
     run(

@@ -147,6 +147,9 @@ def average(
     out: Annotated[Path, typer.Option(help="The .safetensors file.")],
 ) -> None:
     """Write the mean of the weights of models trained on from each other."""
+    from napari_segnext.io import check_output
+
+    check_output(out, map(Path, models))
     from napari_segnext.training.average import average as run
 
     run(models, out)

@@ -9,20 +9,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.answers import Answers
-from napari_segnext.categories import Legend, Named, semantic_values
 from napari_segnext.engines import load_on_engine
-from napari_segnext.export import check_out, write
-from napari_segnext.io import (
-    ObjectPrompts,
-    check_writable,
-    read_image,
-    read_prompts,
-)
+from napari_segnext.export import Numbered, write_session
+from napari_segnext.io import ObjectPrompts
+from napari_segnext.io.checks import about
+from napari_segnext.job import Job
+from napari_segnext.label_store import blank_labels
 from napari_segnext.predictor import Prediction
-from napari_segnext.session import ArrayLabels, Request, Session
-from napari_segnext.session.exchange import check_objects, in_last_axes, replay
+from napari_segnext.session import Request, Session
+from napari_segnext.session.exchange import replay
 from napari_segnext.volume import Volume, VolumePredictor
 
+Start = Callable[[int], None]
 Done = Callable[[ObjectPrompts, Prediction], None]
 Complete = Callable[[Session, VolumePredictor, int], object]
 
@@ -40,12 +38,12 @@ def answer(session: Session, answers: Answers, request: Request) -> Prediction:
     return prediction
 
 
-def segment_objects(
+def segment_session(
     predictor: VolumePredictor,
     objects: Sequence[ObjectPrompts],
     done: Done = lambda item, prediction: None,
     complete: Complete = lambda session, predictor, number: None,
-) -> NDArray[np.int32]:
+) -> Session:
     """Segment objects one after the other, each in the planes that it has prompts in.
 
     An object that is done is protected: a later one takes nothing from it.
@@ -59,7 +57,8 @@ def segment_objects(
 
     Returns
     -------
-    Labels of shape (other axes..., spatial axes...), 0 = no object, else its id.
+    A session of labels of shape (other axes..., spatial axes...), which numbers the
+    objects from 1.
 
     Raises
     ------
@@ -67,8 +66,8 @@ def segment_objects(
         If a plane or a prompt lies outside the volume.
     """
     volume = predictor.volume
-    labels = np.zeros((*volume.fixed_shape, *volume.shape), np.int32)
-    session = Session(ArrayLabels(labels), blank=True)
+    labels = blank_labels((*volume.fixed_shape, *volume.shape), len(objects))
+    session = Session(labels, blank=True)
 
     def follow(number: int) -> None:
         complete(session, predictor, number)
@@ -76,7 +75,68 @@ def segment_objects(
     answers = Answers(predictor)
     for item, request in replay(session, objects, follow):
         done(item, answer(session, answers, request))
-    return np.array([0, *(item.id for item in objects)], np.int32)[labels]
+    return session
+
+
+def segment_objects(
+    predictor: VolumePredictor,
+    objects: Sequence[ObjectPrompts],
+    done: Done = lambda item, prediction: None,
+    complete: Complete = lambda session, predictor, number: None,
+) -> NDArray[np.integer]:
+    """Segment objects as `segment_session` does, and return labels as one array.
+
+    Returns
+    -------
+    (other axes..., spatial axes...), 0 = no object, else its id.
+    """
+    session = segment_session(predictor, objects, done, complete)
+    ids = {number: item.id for number, item in enumerate(objects, 1)}
+    labels = Numbered(session.labels, ids)
+    return labels[tuple(slice(0, n) for n in labels.shape)]
+
+
+def segment_job(
+    job: Job,
+    model: str,
+    device: str = "auto",
+    start: Start = lambda planes: None,
+    done: Done = lambda item, prediction: None,
+    complete: Complete = lambda session, predictor, number: None,
+    engine: str = "torch",
+    text: Path | None = None,
+) -> None:
+    """Segment what was checked, and write labels with the image's geometry.
+
+    Parameters
+    ----------
+    start
+        Called once with the count of planes, when the model is loaded.
+    done, complete
+        See `segment_session`.
+    engine
+        See `napari_segnext.engines`.
+    text
+        Folder of the CLIP for phrases; see `napari_segnext.load_model`.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the model cannot be loaded or has no place for phrases, or the labels
+        cannot be written.
+    """
+    network = load_on_engine(model, device, engine, wait=True, text=text)
+    if job.has_phrases and not network.understands_text:
+        raise ValueError(network.no_text)
+    with about(job.image):
+        file = job.file
+        volume = Volume(file.data, spatial=file.spatial, channel=file.channel)
+        predictor = VolumePredictor(network, volume)
+        start(sum(len(item.planes) for item in job.objects))
+        session = segment_session(predictor, job.objects, done, complete)
+    ids = {number: item.id for number, item in enumerate(job.objects, 1)}
+    geometry, names = job.file.geometry, job.legend
+    write_session(job.out, session, geometry, names, ids, job.semantic, job.image)
 
 
 def segment_file(
@@ -86,7 +146,7 @@ def segment_file(
     model: str,
     device: str = "auto",
     overwrite: bool = False,
-    start: Callable[[int], None] = lambda planes: None,
+    start: Start = lambda planes: None,
     done: Done = lambda item, prediction: None,
     complete: Complete = lambda session, predictor, number: None,
     semantic: bool = False,
@@ -98,40 +158,17 @@ def segment_file(
     Parameters
     ----------
     out
-        Where labels go, with the image's geometry; see `napari_segnext.io`.
-    start
-        Called once with the count of planes, when everything has been checked.
-    done, complete
-        See `segment_objects`.
-    engine
-        See `napari_segnext.engines`.
+        Where labels go; see `napari_segnext.io`. It is never one of the inputs.
     semantic
         Whether labels have the values of the objects' classes, not of the objects.
-    text
-        Folder of the CLIP for phrases; see `napari_segnext.load_model`.
+    start, done, complete, engine, text
+        See `segment_job`.
 
     Raises
     ------
     ValueError, OSError
-        If something cannot be read, does not fit, or cannot be written. What can be
-        known beforehand is told before anything is computed.
+        As `Job.check`, before anything is computed, and `segment_job`.
     """
-    check_writable(out)
-    check_out(out, overwrite)
-    objects = read_prompts(prompts)
-    file = read_image(image)
-    check_writable(out, file.geometry)
-    volume = Volume(file.data, spatial=file.spatial, channel=file.channel)
-    objects = in_last_axes(objects, len(file.geometry.shape))
-    check_objects(objects, volume.check, volume.plane_shape)
-    legend: Legend = {item.id: Named(item.name, item.category) for item in objects}
-    if semantic:
-        semantic_values(legend)
-    network = load_on_engine(model, device, engine, wait=True, text=text)
-    phrases = any(each.phrase for item in objects for each in item.planes.values())
-    if phrases and not network.understands_text:
-        raise ValueError(network.no_text)
-    predictor = VolumePredictor(network, volume)
-    start(sum(len(item.planes) for item in objects))
-    labels = segment_objects(predictor, objects, done, complete)
-    write(out, labels, file.geometry, legend, semantic)
+    inputs = [path for path in (Path(model), text) if path is not None]
+    job = Job.check(image, prompts, out, overwrite, semantic, inputs)
+    segment_job(job, model, device, start, done, complete, engine, text)

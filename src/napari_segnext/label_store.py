@@ -7,6 +7,7 @@ of the same chunks up to date.
 
 from __future__ import annotations
 
+import math
 import threading
 import zlib
 from collections import OrderedDict
@@ -18,13 +19,16 @@ from numpy.typing import NDArray
 
 from napari_segnext.patch import Extent
 from napari_segnext.prompts import Plane
-from napari_segnext.session.grid import Grid, Index, Values
+from napari_segnext.session.grid import ArrayLabels, Grid, Index, Labels, Values
 
 CHUNK = 512
 # The pyramid ends with a level that is no longer than this.
 _TOP = 1024
 # Chunks that are kept unpacked: half a megabyte each.
 _UNPACKED = 160
+# Labels of more voxels than this are kept in chunks.
+_LARGE = 1 << 27
+_UINT16 = np.dtype(np.uint16)
 
 # Positions along all axes but the last two.
 Page: TypeAlias = tuple[int, ...]
@@ -32,6 +36,18 @@ Page: TypeAlias = tuple[int, ...]
 Key: TypeAlias = tuple[int, Page, int, int]
 # A part of a page: its pixels, and which of the given ones they are.
 _Part: TypeAlias = tuple[Page, Index, Index, NDArray[Any]]
+
+
+def blank_labels(shape: tuple[int, ...], most: int) -> Labels:
+    """Return empty labels that hold ids up to `most`.
+
+    They are an array, or where that would be large a `LabelStore`, which takes memory
+    only for what is painted.
+    """
+    dtype = np.promote_types(_UINT16, np.min_scalar_type(most))
+    if math.prod(shape) > _LARGE:
+        return LabelStore(shape, dtype)
+    return ArrayLabels(np.zeros(shape, dtype))
 
 
 class LabelStore:
@@ -45,18 +61,19 @@ class LabelStore:
     ----------
     shape
         Of the whole, at least 2-D.
+    dtype
+        Of the ids.
     """
 
-    dtype = np.dtype(np.uint16)
-
-    def __init__(self, shape: tuple[int, ...]) -> None:
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any] = _UINT16) -> None:
         self._grid = Grid(shape)
+        self.dtype = dtype
         self.shapes = [shape]
         while max(self.shapes[-1][-2:]) > _TOP:
             height, width = (-(-n // 2) for n in self.shapes[-1][-2:])
             self.shapes.append((*shape[:-2], height, width))
         self._packed: dict[Key, bytes] = {}
-        self._unpacked: OrderedDict[Key, NDArray[np.uint16]] = OrderedDict()
+        self._unpacked: OrderedDict[Key, NDArray[Any]] = OrderedDict()
         self._changed: set[Key] = set()
         self._lock = threading.RLock()
 
@@ -119,7 +136,7 @@ class LabelStore:
         with self._lock:
             return {*self._packed, *self._unpacked}
 
-    def chunk(self, key: Key) -> NDArray[np.uint16]:
+    def chunk(self, key: Key) -> NDArray[Any]:
         """Return a copy of a chunk, cut where its level ends."""
         level, _, row, column = key
         height, width = self.shapes[level][-2:]
@@ -129,7 +146,7 @@ class LabelStore:
             return whole[: height - row * CHUNK, : width - column * CHUNK].copy()
 
     def _by_page(
-        self, plane: Plane, rows: Index, columns: Index, values: NDArray[np.uint16]
+        self, plane: Plane, rows: Index, columns: Index, values: NDArray[Any]
     ) -> Iterator[_Part]:
         if plane.axis == 0:
             page = (*plane.fixed, plane.index) if len(self.shape) > 2 else ()
@@ -143,7 +160,7 @@ class LabelStore:
             yield (*plane.fixed, at), row, column, values[here]
 
     def _write_chunk(
-        self, page: Page, rows: Index, columns: Index, values: NDArray[np.uint16]
+        self, page: Page, rows: Index, columns: Index, values: NDArray[Any]
     ) -> None:
         """Write pixels of one chunk, and what changes above it."""
         row, column = int(rows[0]) // CHUNK, int(columns[0]) // CHUNK
@@ -162,7 +179,7 @@ class LabelStore:
             part = Extent(top + down, left + across, bottom + down, right + across)
             chunk[part.slices] = four.max((1, 3))
 
-    def _held(self, key: Key) -> NDArray[np.uint16]:
+    def _held(self, key: Key) -> NDArray[Any]:
         """Return a chunk to be written to; it is made if it is missing."""
         chunk = self._find(key)
         if chunk is None:
@@ -172,7 +189,7 @@ class LabelStore:
         self._changed.add(key)
         return chunk
 
-    def _find(self, key: Key) -> NDArray[np.uint16] | None:
+    def _find(self, key: Key) -> NDArray[Any] | None:
         chunk = self._unpacked.get(key)
         if chunk is not None:
             self._unpacked.move_to_end(key)
@@ -185,7 +202,7 @@ class LabelStore:
         self._hold(key, chunk)
         return chunk
 
-    def _hold(self, key: Key, chunk: NDArray[np.uint16]) -> None:
+    def _hold(self, key: Key, chunk: NDArray[Any]) -> None:
         self._unpacked[key] = chunk
         while len(self._unpacked) > _UNPACKED:
             oldest, values = self._unpacked.popitem(last=False)

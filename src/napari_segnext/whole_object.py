@@ -89,6 +89,8 @@ def complete(
 ) -> list[PlaneResult]:
     """Find the whole of an object, at each time point at which it is known.
 
+    In a single section there is nothing to find.
+
     Parameters
     ----------
     axis
@@ -99,6 +101,9 @@ def complete(
     ValueError, napari_segnext.models.Cancelled
         As `propagate`; nothing is written then.
     """
+    if len(predictor.volume.shape) == 2:
+        progress(1, 1)
+        return []
     known = session.objects[object_id]
     planes = [*known.prompts, *known.edits]
     if axis is None:
@@ -111,7 +116,7 @@ def complete(
         found += propagate(
             predictor, decided, axis, cancelled=cancelled, progress=progress
         )
-    depth = predictor.volume.shape[axis] if len(predictor.volume.shape) == 3 else 1
+    depth = predictor.volume.shape[axis]
     every = {Plane(axis, index, at) for at in places for index in range(depth)}
     commit(session, object_id, found, every)
     return found

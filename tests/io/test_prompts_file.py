@@ -167,7 +167,7 @@ def _rle(size: str, counts: str) -> str:
             for key in ("id", "axis", "index")
             for value in ("6.5", "-1", "Infinity", "NaN", "true", '"1"', "null", "[]")
         ],
-        ({"id": "2147483648"}, "from 1 to 2147483647, not 2147483648"),
+        ({"id": str(2**63)}, "from 1 to 9223372036854775807, not 9223372036854775808"),
         ({"id": "0"}, "from 1"),
         ({"axis": "3"}, "from 0 to 2"),
         ({"fixed": "[1.5]"}, "fixed is a whole number"),

@@ -73,7 +73,7 @@ def test_finished_object_loses_nothing_to_a_later_one():
         ([], "no objects"),
         ([ObjectPrompts(1), ObjectPrompts(1)], "different"),
         ([ObjectPrompts(0)], "at least 1"),
-        ([ObjectPrompts(2**31)], "at most 2147483647"),
+        ([ObjectPrompts(2**63)], "at most 9223372036854775807"),
         ([ObjectPrompts(1, "", {Plane(0, 99): Prompts()})], "does not cut"),
         ([ObjectPrompts(1, "", {Z2: Prompts().click(50, 1)})], "outside"),
         (

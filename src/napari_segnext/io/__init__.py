@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
-from napari_segnext.categories import Legend
-from napari_segnext.io.atomic import clear_up, is_zarr, replacing
+from napari_segnext.io.atomic import clear_up, is_zarr
 from napari_segnext.io.checks import check_special
-from napari_segnext.io.image import (
-    Geometry,
-    ImageFile,
-    check_shape,
-    integer_labels,
+from napari_segnext.io.formats import Found, by_suffix, load
+from napari_segnext.io.image import Geometry, ImageFile
+from napari_segnext.io.outputs import (
+    WRITABLE,
+    check_labels_fit,
+    check_output,
+    check_store,
+    check_writable,
+    write_labels,
 )
+from napari_segnext.io.pieces import LabelPieces
 from napari_segnext.io.prompts_file import ObjectPrompts, read_prompts, write_prompts
 
 __all__ = [
@@ -23,7 +24,12 @@ __all__ = [
     "WRITABLE",
     "Geometry",
     "ImageFile",
+    "LabelPieces",
     "ObjectPrompts",
+    "check_exists",
+    "check_labels_fit",
+    "check_output",
+    "check_store",
     "check_writable",
     "is_readable",
     "read_image",
@@ -47,21 +53,6 @@ READABLE = {
     ".mrc": ("mrc", "read_mrc"),
     ".rec": ("mrc", "read_mrc"),
 }
-WRITABLE = {
-    ".nii": ("nifti", "write_nifti"),
-    ".nii.gz": ("nifti", "write_nifti"),
-    ".ome.tif": ("tiff", "write_ome_tiff"),
-    ".ome.tiff": ("tiff", "write_ome_tiff"),
-    ".tif": ("tiff", "write_tiff"),
-    ".tiff": ("tiff", "write_tiff"),
-    ".zarr": ("ome_zarr", "write_zarr"),
-    ".npy": ("plain", "write_npy"),
-    ".json": ("coco", "write_coco"),
-}
-# Formats with a place for time beside space, and for nothing else.
-_ONE_MORE = ("nifti", "tiff")
-# Formats with a place for what the values are called.
-_WITH_NAMES = ("coco", "ome_zarr")
 _DICOM = (".dcm", ".dicom", ".ima")
 
 
@@ -86,11 +77,7 @@ def read_image(path: str | Path) -> ImageFile:
         If the file cannot be opened.
     """
     place = Path(path).expanduser()
-    if not place.exists():
-        # A writer may have been killed while it replaced it.
-        clear_up(place.parent)
-    if not place.exists():
-        raise FileNotFoundError(f"there is no file {place}")
+    check_exists(place)
     check_special(place)
     if place.is_file() and not place.stat().st_size:
         raise ValueError(f"{place} is empty")
@@ -105,9 +92,24 @@ def read_image(path: str | Path) -> ImageFile:
         raise ValueError(
             f"{place} is of an unknown kind; known are {known} and folders of sections"
         )
-    image = _load(found)(place)
+    image = load(found)(place)
     assert isinstance(image, ImageFile)
     return image
+
+
+def check_exists(path: Path) -> None:
+    """Check that there is a file, or a folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    """
+    if not path.exists():
+        # A writer may have been killed while it replaced it.
+        clear_up(path.parent)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
 
 
 def is_readable(path: str | Path) -> bool:
@@ -119,102 +121,13 @@ def is_readable(path: str | Path) -> bool:
     return _reader(place) is not None or place.suffix.lower() in _DICOM
 
 
-def check_writable(path: str | Path, geometry: Geometry | None = None) -> None:
-    """Check that labels can be written to a file, by its name.
-
-    Parameters
-    ----------
-    geometry
-        Of the image that the labels belong to, if it is known.
-
-    Raises
-    ------
-    ValueError
-        If the format is unknown, or has no place for the axes.
-    """
-    place = Path(path)
-    found = _by_suffix(place, WRITABLE)
-    others = [] if geometry is None else geometry.others
-    if geometry is not None and found and found[0] in _ONE_MORE and len(others) > 1:
-        names = ", ".join(geometry.axis_labels[at] for at in others)
-        raise ValueError(
-            f"{place.name} has room for one axis beside space, and the image has the "
-            f"axes {names}: choose .zarr or .npy"
-        )
-    if found is None:
-        raise ValueError(
-            f"labels cannot be written as {place.name}; choose one of "
-            f"{', '.join(WRITABLE)}"
-        )
-
-
-def write_labels(
-    path: str | Path,
-    labels: Any,
-    geometry: Geometry | None = None,
-    legend: Legend | None = None,
-    like: Path | None = None,
-) -> None:
-    """Write labels so that they lie on the image that they belong to.
-
-    The file appears when it is complete; one that it replaces stays until then, and
-    leaves it its permissions. A folder that is not a zarr is never replaced.
-
-    Parameters
-    ----------
-    path
-        The end of the name chooses the format: ``.nii.gz``, ``.nii``, ``.tif``,
-        ``.ome.tif``, ``.zarr``, ``.npy``, or ``.json`` for COCO annotations.
-    labels
-        Whole numbers, of the shape of the displayed image without channels; an array,
-        or `LabelPieces`, of which only a part is in memory at a time.
-    geometry
-        Of that image, from `read_image`; without it, voxels of unit size.
-    legend
-        Names and classes by value, for the formats that have a place for them: zarr
-        and COCO.
-    like
-        The image's file: a new one may be read by nobody who may not read that.
-
-    Raises
-    ------
-    ValueError
-        If the labels are not whole numbers or do not fit the image, or the format
-        is unknown.
-    OSError
-        If the file cannot be written.
-    """
-    place = Path(path).expanduser()
-    check_writable(place, geometry)
-    found = _by_suffix(place, WRITABLE)
-    assert found is not None
-    array = integer_labels(labels)
-    geometry = geometry or Geometry.plain(array.shape)
-    check_shape(place, array, geometry)
-    names = [legend] if found[0] in _WITH_NAMES else []
-    with replacing(place, like, folder=found == WRITABLE[".zarr"]) as part:
-        _load(found)(part, array, geometry, *names)
-
-
-def _load(found: tuple[str, str]) -> Callable[..., Any]:
-    module = import_module(f"napari_segnext.io.{found[0]}")
-    function: Callable[..., Any] = getattr(module, found[1])
-    return function
-
-
-def _by_suffix(path: Path, table: dict[str, tuple[str, str]]) -> tuple[str, str] | None:
-    name = path.name.lower()
-    ends = [end for end in table if name.endswith(end)]
-    return table[max(ends, key=len)] if ends else None
-
-
-def _reader(path: Path) -> tuple[str, str] | None:
+def _reader(path: Path) -> Found | None:
     if path.is_dir():
         if is_zarr(path):
             return READABLE[".zarr"]
         if path.suffix.lower() != ".zarr":
             return ("sections", "read_sections")
-    return _by_suffix(path, READABLE)
+    return by_suffix(path, READABLE)
 
 
 def _is_dicom(path: Path) -> bool:

@@ -14,7 +14,7 @@ import shutil
 import stat
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -80,7 +80,7 @@ def check_replaceable(path: Path, folder: bool = False) -> None:
     """
     try:
         mode = path.stat().st_mode
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     if stat.S_ISDIR(mode):
         if not folder or not is_zarr(path):
@@ -101,6 +101,33 @@ def check_replaceable(path: Path, folder: bool = False) -> None:
 def is_zarr(path: Path) -> bool:
     """Tell whether a folder is a zarr."""
     return any((path / name).is_file() for name in ZARR_FILES)
+
+
+def try_out(path: Path, write: Callable[[Path], object]) -> None:
+    """Write something small where an output is to go, and take it away.
+
+    Parameters
+    ----------
+    write
+        Called with a hidden place whose name is that of the output.
+
+    Raises
+    ------
+    OSError
+        If nothing can be written there: it names `path` and says why.
+    """
+    target = Path(os.path.realpath(path))
+    if not target.parent.is_dir():
+        if os.path.lexists(target.parent):
+            raise NotADirectoryError(
+                f"{path} cannot be written: {target.parent} is not a folder"
+            )
+        raise FileNotFoundError(
+            f"{path} cannot be written: there is no folder {target.parent}; make it "
+            "first"
+        )
+    with _told_of(path), _workplace(target.parent) as place:
+        write(place / target.name)
 
 
 def clear_up(parent: Path) -> None:

@@ -65,6 +65,20 @@ def explained(path: Path, kind: str) -> Iterator[None]:
         ) from error
 
 
+@contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Make whatever goes wrong name the file that it is about.
+
+    Its name becomes a note of the exception, unless the message has it already.
+    """
+    try:
+        yield
+    except Exception as error:
+        if str(path) not in str(error):
+            error.add_note(str(path))
+        raise
+
+
 def check_special(path: Path) -> None:
     """Check that a path is a file or a folder: a pipe would be waited for.
 

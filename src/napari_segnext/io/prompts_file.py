@@ -32,8 +32,9 @@ from napari_segnext.prompts import (
 )
 
 VERSION = 1
-# Labels of a session have 31 bits.
-MOST_ID = 2**31 - 1
+# What labels hold in files; a session numbers its objects itself.
+MOST_ID = 2**63 - 1
+_MOST_CLASS = 2**31 - 1
 # What comes of other JSON than is expected.
 _WRONG = (
     ValueError,
@@ -236,7 +237,7 @@ def _parse_object(values: Mapping[str, Any]) -> ObjectPrompts:
     planes = joined(map(_parse_plane, values["planes"]))
     category = None
     if "class" in values:
-        value = whole_number(values["class"]["value"], "a class", 1, MOST_ID)
+        value = whole_number(values["class"]["value"], "a class", 1, _MOST_CLASS)
         category = Category(value, _text(values["class"]["name"]))
     number = whole_number(values["id"], "id", 1, MOST_ID)
     return ObjectPrompts(number, _text(values.get("name", "")), planes, category)

@@ -119,7 +119,20 @@ class Grid:
         if not inside or not all(
             0 <= at < length for at, length in zip(plane.fixed, self.fixed, strict=True)
         ):
-            raise ValueError(f"{plane} does not cut labels of shape {self.shape}")
+            raise ValueError(self._told(plane))
+
+    def _told(self, plane: Plane) -> str:
+        """Return what is wrong with a plane."""
+        place = f"slice {plane.index} along axis {plane.axis}"
+        if plane.fixed:
+            place += f", fixed at {', '.join(map(str, plane.fixed))},"
+        wanted = ""
+        if len(plane.fixed) != len(self.fixed):
+            wanted = (
+                f"; its fixed place is {len(self.fixed)} numbers, one for each axis "
+                "before the last three"
+            )
+        return f"{place} does not cut labels of shape {self.shape}{wanted}"
 
     def plane_shape(self, plane: Plane) -> tuple[int, int]:
         """Height and width of a plane."""
