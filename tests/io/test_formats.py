@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import dask.array as da
@@ -12,7 +15,13 @@ import pytest
 import tifffile
 from skimage.io import imsave
 
-from napari_segnext.io import Geometry, is_readable, read_image, write_labels
+from napari_segnext.io import (
+    Geometry,
+    is_readable,
+    read_image,
+    read_prompts,
+    write_labels,
+)
 
 rng = np.random.default_rng(0)
 SECTIONS = rng.integers(0, 255, (12, 20, 30), dtype=np.uint8)
@@ -169,3 +178,43 @@ def test_reading_and_writing_load_neither_torch_nor_qt(tmp_path):
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert run.stdout.strip() == "[]", run.stderr
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.tif", "a.npy", "a.png", "a"])
+def test_a_pipe_in_the_place_of_a_file_is_refused_at_once(tmp_path, name):
+    os.mkfifo(tmp_path / name)
+    with pytest.raises(ValueError, match=f"{name} is a pipe"):
+        read_image(tmp_path / name)
+    with pytest.raises(ValueError, match=f"{name} is a pipe"):
+        read_prompts(tmp_path / name)
+
+
+def test_a_pipe_inside_a_zarr_is_refused_at_once(tmp_path):
+    folder = tmp_path / "a.zarr"
+    folder.mkdir()
+    os.mkfifo(folder / "zarr.json")
+    with pytest.raises(ValueError, match="is a pipe"):
+        read_image(folder)
+
+
+@pytest.mark.parametrize("side", [60_000, 2**31 - 1])
+def test_a_picture_that_announces_too_much_is_refused(tmp_path, side):
+    path = tmp_path / "a.png"
+    imsave(path, SECTIONS[0], check_contrast=False)
+    raw = bytearray(path.read_bytes())
+    raw[16:24] = struct.pack(">II", side, side)
+    raw[29:33] = struct.pack(">I", zlib.crc32(raw[12:29]))
+    path.write_bytes(raw)
+    with pytest.raises(ValueError, match="damaged, incomplete") as caught:
+        read_image(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("header", ["{" * 5000, "(" * 3000, "{'shape': (2**70, 9)}"])
+def test_an_odd_header_of_numpy_is_one_sentence(tmp_path, header):
+    path = tmp_path / "a.npy"
+    length = struct.pack("<H", len(header) + 1)
+    path.write_bytes(b"\x93NUMPY\1\0" + length + header.encode() + b"\n" + b"\0" * 99)
+    with pytest.raises(ValueError, match=r"a\.npy") as caught:
+        read_image(path)
+    assert "\n" not in str(caught.value)

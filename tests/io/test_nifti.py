@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import nibabel as nib
 import numpy as np
@@ -216,6 +218,61 @@ def test_colours_are_read_as_rgb(tmp_path):
     read = read_image(tmp_path / "a.nii.gz")
     assert read.rgb and read.channel == 3
     np.testing.assert_array_equal(read.data, values.transpose(2, 1, 0, 3))
+
+
+def test_colours_over_time_have_no_channels(tmp_path):
+    rgb = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
+    values = np.arange(720, dtype=np.uint16).astype(np.uint8).reshape(4, 5, 6, 2, 3)
+    stored = values.copy().view(rgb).reshape(4, 5, 6, 2)
+    nib.save(nib.Nifti1Image(stored, np.diag([-1, -1, 1, 1])), tmp_path / "a.nii.gz")
+    read = read_image(tmp_path / "a.nii.gz")
+    assert read.rgb and read.channel_axis is None and read.channel == 4
+    assert read.axis_labels == ("t", "z", "y", "x")
+    np.testing.assert_array_equal(read.data, values.transpose(3, 2, 1, 0, 4))
+
+
+def test_labels_of_a_few_times_come_back_as_times(tmp_path):
+    from napari_segnext.io import Geometry
+
+    labels = np.arange(2 * 60, dtype=np.uint8).reshape(2, 3, 4, 5)
+    write_labels(tmp_path / "l.nii", labels, Geometry.plain(labels.shape))
+    read = read_image(tmp_path / "l.nii")
+    assert read.labels and read.axis_labels == ("t", "z", "y", "x")
+    np.testing.assert_array_equal(read.data, labels)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize(
+    ("kind", "at", "value"),
+    [
+        # Sizes, and where the values begin.
+        (nib.Nifti1Image, 40, np.array([3, 32000, 32000, 32000], "<i2")),
+        (nib.Nifti1Image, 40, np.array([4, 4, 5, 6, 32000, 32000], "<i2")),
+        (nib.Nifti1Image, 108, np.array(np.inf, "<f4")),
+        (nib.Nifti1Image, 108, np.array(3e9, "<f4")),
+        (nib.Nifti2Image, 16, np.array([3, 60000, 60000, 60000], "<i8")),
+        (nib.Nifti2Image, 16, np.array([3, 2**40, 2**40, 2**40], "<i8")),
+        (nib.Nifti2Image, 168, np.array(2**62, "<i8")),
+    ],
+)
+def test_what_a_header_announces_is_not_believed(tmp_path, suffix, kind, at, value):
+    raw = bytearray(kind(np.ones((4, 5, 6), np.int16), np.eye(4)).to_bytes())
+    raw[at : at + value.nbytes] = value.tobytes()
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(gzip.compress(raw) if suffix == ".nii.gz" else raw)
+    with pytest.raises(ValueError, match="damaged, incomplete") as caught:
+        read_image(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_an_image_larger_than_the_memory_is_refused(tmp_path, monkeypatch):
+    free = SimpleNamespace(available=1000)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: free)
+    save(tmp_path / "a.nii.gz", shape=(10, 10, 10))
+    with pytest.raises(ValueError, match=r"a\.nii\.gz does not fit into memory"):
+        read_image(tmp_path / "a.nii.gz")
+    save(tmp_path / "a.nii", shape=(10, 10, 10))
+    assert read_image(tmp_path / "a.nii").data.shape == (10, 10, 10)
 
 
 def test_a_single_slice_is_a_stack_of_one(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 import zarr
 
 from napari_segnext.io import Geometry, read_image, write_labels
+from napari_segnext.prompts import Plane
 from napari_segnext.volume import Volume
 
 DATA = np.arange(2 * 4 * 20 * 30, dtype=np.uint16).reshape(2, 4, 20, 30)
@@ -98,3 +100,60 @@ def test_an_empty_zarr_folder_is_one_sentence(tmp_path):
     (tmp_path / "a.zarr").mkdir()
     with pytest.raises(ValueError, match="not a zarr image"):
         read_image(tmp_path / "a.zarr")
+
+
+def array_json(shape: list, chunks: list) -> str:
+    return json.dumps(
+        {
+            "zarr_format": 3,
+            "node_type": "array",
+            "shape": shape,
+            "data_type": "uint8",
+            "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunks}},
+            "chunk_key_encoding": {"name": "default"},
+            "fill_value": 0,
+            "codecs": [{"name": "bytes"}],
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("shape", "chunks", "message"),
+    [
+        ([6, 40, 50], [0, 0, 0], "damaged, incomplete"),
+        ([60000] * 3, [60000] * 3, "does not fit into memory"),
+        ([2**40] * 3, [64] * 3, "its shape is"),
+        ([-6, 40, 50], [6, 40, 50], "damaged, incomplete"),
+        ([6.5, 40, 50], [6, 40, 50], "damaged, incomplete"),
+    ],
+)
+def test_shapes_and_chunks_that_cannot_be_are_refused(tmp_path, shape, chunks, message):
+    path = tmp_path / "a.zarr"
+    path.mkdir()
+    (path / "zarr.json").write_text(array_json(shape, chunks))
+    with pytest.raises(ValueError, match=message) as caught:
+        read_image(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"xx", b"", b"\0" * 999])
+def test_a_damaged_chunk_is_named_when_it_is_read(tmp_path, content):
+    path = tmp_path / "a.zarr"
+    zarr.create_array(path, data=DATA[0], chunks=(2, 20, 30))
+    next(p for p in (path / "c" / "0").rglob("*") if p.is_file()).write_bytes(content)
+    image = read_image(path)
+    volume = Volume(image.data, spatial=image.spatial, channel=image.channel)
+    np.testing.assert_array_equal(volume.read(Plane(0, 3)), DATA[0, 3])
+    with pytest.raises(ValueError, match=r"a\.zarr is damaged") as caught:
+        volume.read(Plane(0, 0))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scale", [[0, -1, 1], [float("inf"), float("nan"), 1]])
+def test_steps_that_cannot_be_are_not_believed(tmp_path, scale):
+    group = zarr.open_group(tmp_path / "a.zarr", mode="w", zarr_format=2)
+    group.create_array("0", data=DATA[0])
+    step = {"type": "scale", "scale": scale}
+    dataset = {"path": "0", "coordinateTransformations": [step]}
+    group.attrs["multiscales"] = [{"axes": list("zyx"), "datasets": [dataset]}]
+    assert read_image(tmp_path / "a.zarr").scale == (1, 1, 1)

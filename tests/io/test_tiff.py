@@ -62,6 +62,145 @@ def test_centimetres_are_believed_and_printing_resolution_is_not(
     assert image.scale == pytest.approx((scale, scale)) and image.units == units
 
 
+@pytest.mark.parametrize(
+    ("resolution", "told", "scale", "units"),
+    [
+        # Without a unit the ratio is still known.
+        ((10, 10), {"spacing": 0.3}, (0.3, 0.1, 0.1), ("pixel",) * 3),
+        ((1, 1), {"spacing": 3.0, "unit": "pixel"}, (3, 1, 1), ("pixel",) * 3),
+        ((2, 4), {"unit": "mm"}, (1, 0.25, 0.5), ("pixel", "mm", "mm")),
+        (
+            (10, 5),
+            {"spacing": 40, "unit": "um", "zunit": "nm"},
+            (40, 0.2, 0.1),
+            ("nm", "um", "um"),
+        ),
+        (
+            (10, 5),
+            {"spacing": 2, "unit": "um", "yunit": "nm"},
+            (2, 0.2, 0.1),
+            ("um", "nm", "um"),
+        ),
+        ((1, 1), {"spacing": -3.0, "unit": "um"}, (3, 1, 1), ("um",) * 3),
+        ((1, 1), {"spacing": "nan"}, (1, 1, 1), ("pixel",) * 3),
+    ],
+)
+def test_an_imagej_stack_has_the_unit_of_each_axis_or_none(
+    tmp_path, resolution, told, scale, units
+):
+    path = tmp_path / "a.tif"
+    metadata = {"axes": "ZYX", **told}
+    tifffile.imwrite(path, STACK, imagej=True, resolution=resolution, metadata=metadata)
+    image = read_image(path)
+    assert image.scale == pytest.approx(scale) and image.units == units
+    write_labels(tmp_path / "l.tif", STACK, image.geometry)
+    again = read_image(tmp_path / "l.tif")
+    assert again.scale == pytest.approx(scale) and again.units == units
+
+
+@pytest.mark.parametrize("size", ["nan", "inf", "-1", "0"])
+def test_a_pixel_size_that_cannot_be_is_not_believed(tmp_path, size):
+    path = tmp_path / "a.ome.tif"
+    metadata = {"axes": "ZYX", "PhysicalSizeX": 7.25, "PhysicalSizeY": 2.5}
+    tifffile.imwrite(path, STACK, ome=True, metadata=metadata)
+    content = path.read_bytes()
+    assert b'"7.25"' in content
+    path.write_bytes(content.replace(b'"7.25"', f'"{size:4}"'.encode()))
+    image = read_image(path)
+    assert image.scale == (1, 2.5, 1) and image.units == ("pixel", "um", "pixel")
+    write_labels(tmp_path / "l.ome.tif", STACK, image.geometry)
+
+
+@pytest.mark.parametrize("compression", ["lzw", "jpeg", "zstd", "packbits"])
+def test_compressed_pages_are_read(tmp_path, compression):
+    path = tmp_path / "a.tif"
+    data = np.full((3, 32, 32), 77, np.uint8)
+    tifffile.imwrite(path, data, compression=compression, photometric="minisblack")
+    np.testing.assert_array_equal(read_image(path).data, data)
+
+
+def pages(path, heights, **options):
+    with tifffile.TiffWriter(path) as file:
+        for height in heights:
+            page = np.arange(height * 30, dtype=np.uint16).reshape(height, 30)
+            file.write(page, photometric="minisblack", metadata=None, **options)
+
+
+@pytest.mark.parametrize(
+    ("heights", "page"),
+    [
+        ([20] * 8 + [14] * 4, 8),
+        ([20] * 8 + [14] + [20] * 3, 8),
+        ([20] * 11 + [14], 11),
+        ([20] * 4 + [14] + [20] * 30, 4),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"compression": "zlib"}])
+def test_pages_of_another_size_are_named(tmp_path, heights, page, options):
+    path = tmp_path / "a.tif"
+    pages(path, heights, **options)
+    with pytest.raises(ValueError, match=rf"page {page}\b") as caught:
+        read_image(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_small_pictures_beside_an_image_are_passed_over(tmp_path):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as file:
+        file.write(STACK[0, ::4, ::4], photometric="minisblack")
+        file.write(STACK, photometric="minisblack", resolution=(20000, 20000))
+        file.write(STACK[1, ::2, ::2], photometric="minisblack")
+    np.testing.assert_array_equal(read_image(path).data, STACK)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_a_large_image_behind_a_small_picture_is_the_one_that_is_mapped(
+    tmp_path, monkeypatch, large
+):
+    monkeypatch.setattr("napari_segnext.io.tiff._LARGE_BYTES", 100)
+    path = tmp_path / "a.tif"
+    options = {"compression": "zlib"} if large else {}
+    with tifffile.TiffWriter(path) as file:
+        file.write(STACK[0, ::4, ::4], photometric="minisblack")
+        file.write(STACK, photometric="minisblack", **options)
+    data = read_image(path).data
+    assert not isinstance(data, np.ndarray) or isinstance(data, np.memmap)
+    np.testing.assert_array_equal(data[1], STACK[1])
+
+
+def test_several_images_are_refused_naming_their_shapes(tmp_path):
+    path = tmp_path / "a.tif"
+    with tifffile.TiffWriter(path) as file:
+        file.write(STACK, photometric="minisblack")
+        file.write(STACK[0], photometric="minisblack")
+    message = r"2 images, of the shapes \(3, 20, 30\), \(20, 30\)"
+    with pytest.raises(ValueError, match=message):
+        read_image(path)
+
+
+def test_channels_in_colour_are_refused(tmp_path):
+    path = tmp_path / "a.tif"
+    data = np.zeros((3, 2, 20, 30, 3), np.uint8)
+    tifffile.imwrite(path, data, photometric="rgb", metadata={"axes": "ZCYXS"})
+    with pytest.raises(ValueError, match="colours and channels"):
+        read_image(path)
+
+
+@pytest.mark.parametrize("planes", [10**9, 10**30])
+def test_planes_that_are_not_there_are_refused(tmp_path, planes):
+    path = tmp_path / "a.ome.tif"
+    tifffile.imwrite(path, STACK, ome=True, metadata={"axes": "ZYX", "Name": "n" * 40})
+    content = path.read_bytes()
+    assert b'SizeZ="3"' in content
+    changed = content.replace(b'SizeZ="3"', f'SizeZ="{planes}"'.encode(), 1)
+    # The length of the text, and so all that lies behind it, stays as it was.
+    spare = len(changed) - len(content)
+    path.write_bytes(changed.replace(b"n" * 40, b"n" * (40 - spare), 1))
+    with pytest.raises(ValueError, match="damaged, incomplete") as caught:
+        read_image(path)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
 def test_a_plain_stack_is_z_y_x(tmp_path):
     tifffile.imwrite(tmp_path / "a.tiff", STACK, photometric="minisblack")
     image = read_image(tmp_path / "a.tiff")

@@ -41,7 +41,10 @@ def names_of(axes: Sequence[tuple[str, str | None]]) -> tuple[str, ...]:
     >>> names_of([("", None)] * 4)
     ('t', 'z', 'y', 'x')
     """
-    names = [_NAMES.get(name.lower(), name.lower()) for name, _ in axes]
+    names = [
+        TIME if kind == "time" else _NAMES.get(name.lower(), name.lower())
+        for name, kind in axes
+    ]
     space = [
         kind == "space" or (kind is None and name in SPATIAL)
         for name, (_, kind) in zip(names, axes, strict=True)

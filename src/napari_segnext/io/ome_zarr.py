@@ -156,7 +156,8 @@ def _multiscale(path: Path, group: zarr.Group, ome: Mapping[str, Any]) -> ImageF
     axes = [a if isinstance(a, dict) else {"name": a} for a in names]
     known = ome.get("omero", {}).get("channels", [])
     names_of_channels = tuple(str(c.get("label", n)) for n, c in enumerate(known))
-    scale, offset = _transform(image, ndim)
+    with np.errstate(invalid="ignore", over="ignore"):
+        scale, offset = _transform(image, ndim)
     return replace(
         _image(path, levels, axes, scale, offset),
         channel_names=names_of_channels,

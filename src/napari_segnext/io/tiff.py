@@ -12,7 +12,7 @@ import tifffile
 import zarr
 
 from napari_segnext.io.axes import SPATIAL, names_of
-from napari_segnext.io.checks import CheckedArray, FileError, explained
+from napari_segnext.io.checks import CheckedArray, FileError, check_memory, explained
 from napari_segnext.io.image import Geometry, ImageFile, space_last
 from napari_segnext.io.pieces import PIECE, Sliceable, parts, transposed
 from napari_segnext.io.tiff_series import main_series
@@ -124,10 +124,13 @@ def _data(path: Path, number: int, series: tifffile.TiffPageSeries) -> Any:
     """Return an array in memory, a memory map, a lazy array or a pyramid."""
     if len(series.levels) > 1:
         return [_lazy(path, number, level) for level in range(len(series.levels))]
-    if series.nbytes <= _LARGE_BYTES:
-        return series.asarray()
-    if series.dataoffset is not None:
+    large = series.nbytes > _LARGE_BYTES
+    if large and series.dataoffset is not None:
         return tifffile.memmap(path, series=number, mode="r")
+    if not large or len(series.pages) == len(series.keyframe.dataoffsets) == 1:
+        # What was compressed as a whole would be so often unpacked as it is read.
+        check_memory(series.nbytes)
+        return series.asarray()
     return _lazy(path, number, 0)
 
 
