@@ -194,8 +194,15 @@ def write_labels(
     geometry = geometry or Geometry.plain(array.shape)
     check_shape(place, array, geometry)
     names = [legend] if found[0] in _WITH_NAMES else []
-    with replacing(place, like, folder=found[0] in _FOLDERS) as part:
-        load(found)(part, array, geometry, *names)
+    try:
+        with replacing(place, like, folder=found[0] in _FOLDERS) as part:
+            load(found)(part, array, geometry, *names)
+    except (OSError, ValueError, MemoryError):
+        raise
+    except Exception as error:
+        # Each format's library has errors of its own.
+        reason = " ".join(str(error).split()) or type(error).__name__
+        raise ValueError(f"{place} was not written: {reason}") from error
 
 
 def _format(path: Path) -> Found:
