@@ -7,12 +7,16 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
+import tifffile
 import zarr
 from napari.components import ViewerModel
 from npe2 import PluginManifest
 
 import napari_segnext
+from napari_segnext.label_store import LabelStore
+from napari_segnext.plugin.label_levels import LabelLevels
 from napari_segnext.plugin.readers import get_reader, write_labels_layer
+from napari_segnext.prompts import Plane
 
 PLUGIN = "napari-segnext"
 LAS = np.array([[-2.0, 0, 0, 9], [0, 3, 0, -4], [0, 0, 5, 1], [0, 0, 0, 1]])
@@ -97,6 +101,41 @@ def test_a_geometry_that_no_longer_fits_is_not_used(tmp_path, viewer):
     path = str(tmp_path / "l.nii")
     assert write_labels_layer(path, np.ones((2, 4, 3), np.uint8), meta) == [path]
     assert nib.load(path).shape == (3, 4, 2)
+
+
+@pytest.mark.parametrize("name", ["l.tif", "l.zarr", "l.nii"])
+def test_a_scale_given_by_the_user_is_written(viewer, tmp_path, name):
+    data = np.zeros((3, 8, 8), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", data, photometric="minisblack")
+    (image,) = viewer.open(tmp_path / "a.tif", plugin=PLUGIN)
+    image.scale, image.units = (40, 4, 4), "nm"
+    state = {key: getattr(image, key) for key in ("scale", "translate", "units")}
+    meta = {**state, "metadata": image.metadata}
+    write_labels_layer(str(tmp_path / name), np.ones((3, 8, 8), np.uint8), meta)
+    (again,) = viewer.open(tmp_path / name, plugin=PLUGIN)
+    to_nm = 1e6 if name == "l.nii" else 1
+    np.testing.assert_allclose(np.array(again.scale) * to_nm, (40, 4, 4))
+
+
+def test_names_of_the_axes_of_a_layer_say_where_its_labels_lie(tmp_path):
+    labels = np.zeros((5, 4, 3), np.uint8)
+    labels[4, 1, 2] = 1
+    meta = {"scale": (1, 2, 3), "axis_labels": ("X", "y", "z")}
+    write_labels_layer(str(tmp_path / "l.nii"), labels, meta)
+    image = nib.load(tmp_path / "l.nii")
+    (at,) = np.argwhere(np.asarray(image.dataobj))
+    world = nib.affines.apply_affine(image.affine, at)
+    np.testing.assert_allclose(world, (-4, -2, 6))
+
+
+def test_a_pyramid_of_labels_is_written_from_its_first_level(tmp_path):
+    store = LabelStore((500, 600))
+    rows, columns = np.indices((3, 4)).reshape(2, -1)
+    store.write(Plane(), rows + 10, columns + 20, np.full(12, 9, np.uint16))
+    levels = LabelLevels(store).levels
+    write_labels_layer(str(tmp_path / "l.tif"), levels, {"scale": (1, 1)})
+    written = tifffile.imread(tmp_path / "l.tif")
+    assert written.shape == (500, 600) and (written == 9).sum() == 12
 
 
 def test_dicom_is_answered_with_what_to_do(viewer, tmp_path):

@@ -57,6 +57,11 @@ class Geometry:
         }
         return cls(shape, **{**defaults, **values})
 
+    @property
+    def on_grid(self) -> bool:
+        """Whether labels go onto a grid of the file's own, wherever they are shown."""
+        return self.source is not None and not isinstance(self.source, Order)
+
     def transposed(self, axes: Sequence[int]) -> Geometry:
         """Return the geometry of a transposed array; `axes` as for numpy."""
         return Geometry(

@@ -65,6 +65,7 @@ class Exporting(QObject):
             "scale": image.scale,
             "translate": image.translate,
             "units": image.units,
+            "axis_labels": image.axis_labels,
             "metadata": image.metadata,
         }
         geometry = label_geometry(tuple(self._session.labels.shape), meta)

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_segnext.io import (
     Geometry,
     ImageFile,
+    LabelPieces,
     is_readable,
     read_image,
     write_labels,
 )
+from napari_segnext.io.axes import names_of
 from napari_segnext.io.units import unit_name
 
 if TYPE_CHECKING:
@@ -72,19 +76,34 @@ def write_labels_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
 
     Parameters
     ----------
+    data
+        An array, or the levels of a pyramid.
     meta
-        The layer's state. ``metadata["geometry"]``, if it fits the data, says where
-        the labels lie in the file that the image came from; otherwise the layer's
-        own scale and offset do.
+        The layer's state. Its scale, offset and units say where the labels lie, and
+        ``metadata["geometry"]``, if it fits the data, how they lie in the file that
+        the image came from; labels of a NIfTI always go back onto its grid.
 
     Raises
     ------
     ValueError, OSError
         See `napari_segnext.io.write_labels`.
     """
-    labels = np.asarray(data)
-    write_labels(path, labels, label_geometry(labels.shape, meta))
+    full = data[0] if isinstance(data, Sequence) else data
+    lazy = not isinstance(full, np.ndarray) and np.dtype(full.dtype).kind in "ui"
+    labels = _LayerPieces(full) if lazy else np.asarray(full)
+    write_labels(path, labels, label_geometry(tuple(labels.shape), meta))
     return [path]
+
+
+class _LayerPieces(LabelPieces):
+    """What a layer shows, read as it is written."""
+
+    def __init__(self, data: Any) -> None:
+        self._data = data
+        self.shape, self.dtype = tuple(data.shape), np.dtype(data.dtype)
+
+    def __getitem__(self, part: tuple[slice, ...]) -> NDArray[np.integer[Any]]:
+        return np.asarray(self._data[part])
 
 
 def label_geometry(shape: tuple[int, ...], meta: dict[str, Any]) -> Geometry:
@@ -95,9 +114,6 @@ def label_geometry(shape: tuple[int, ...], meta: dict[str, Any]) -> Geometry:
     meta
         As for `write_labels_layer`.
     """
-    geometry = meta.get("metadata", {}).get("geometry")
-    if isinstance(geometry, Geometry) and geometry.shape == shape:
-        return geometry
     known: dict[str, Any] = {
         key: tuple(map(float, meta[key]))
         for key in ("scale", "translate")
@@ -106,6 +122,13 @@ def label_geometry(shape: tuple[int, ...], meta: dict[str, Any]) -> Geometry:
     units = tuple(unit_name(str(unit)) for unit in meta.get("units") or ())
     if len(units) == len(shape):
         known["units"] = units
+    geometry = meta.get("metadata", {}).get("geometry")
+    if isinstance(geometry, Geometry) and geometry.shape == shape:
+        return geometry if geometry.on_grid else replace(geometry, **known)
+    names = [str(name) for name in meta.get("axis_labels") or ()]
+    # napari numbers axes that have no names: -3, -2, -1.
+    if len(names) == len(shape) and not any(name.startswith("-") for name in names):
+        known["axis_labels"] = names_of([(name, None) for name in names])
     return Geometry.plain(shape, **known)
 
 
