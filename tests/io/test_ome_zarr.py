@@ -122,7 +122,8 @@ def array_json(shape: list, chunks: list) -> str:
     [
         ([6, 40, 50], [0, 0, 0], "damaged, incomplete"),
         ([60000] * 3, [60000] * 3, "does not fit into memory"),
-        ([2**40] * 3, [64] * 3, "its shape is"),
+        ([2**40] * 3, [64] * 3, "larger than any image"),
+        ([10**6] * 3, [64] * 3, "larger than any image"),
         ([-6, 40, 50], [6, 40, 50], "damaged, incomplete"),
         ([6.5, 40, 50], [6, 40, 50], "damaged, incomplete"),
     ],

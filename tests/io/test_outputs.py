@@ -178,3 +178,10 @@ def test_labels_without_anything_take_no_room(tmp_path):
     write_labels(tmp_path / "l.npy", Nothing())
     assert (tmp_path / "l.npy").stat().st_size > 1_800_000_000
     assert (tmp_path / "l.npy").stat().st_blocks * 512 < 1_000_000
+
+
+@pytest.mark.parametrize("name", ["l.nii", "l.nii.gz", "l.tif"])
+def test_labels_that_find_no_room_are_told_beforehand(tmp_path, name):
+    with pytest.raises(OSError, match=rf"{name} needs .* GB are free"):
+        check_labels_fit(tmp_path / name, Geometry.plain((10**6,) * 3), 5)
+    check_labels_fit(tmp_path / "l.zarr", Geometry.plain((10**6,) * 3), 5)

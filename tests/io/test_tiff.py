@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import tifffile
@@ -117,6 +120,21 @@ def test_compressed_pages_are_read(tmp_path, compression):
     data = np.full((3, 32, 32), 77, np.uint8)
     tifffile.imwrite(path, data, compression=compression, photometric="minisblack")
     np.testing.assert_array_equal(read_image(path).data, data)
+
+
+def test_without_imagecodecs_the_message_says_what_to_install(tmp_path):
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, STACK[0], compression="lzw")
+    # tifffile keeps what it has once imported.
+    code = (
+        "import sys; sys.modules['imagecodecs'] = None\n"
+        "from napari_segnext.io import read_image\n"
+        f"read_image({str(path)!r})\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    last = run.stderr.strip().splitlines()[-1]
+    assert last.startswith(f"OSError: {path} needs a package")
+    assert last.endswith("pip install imagecodecs")
 
 
 def pages(path, heights, **options):

@@ -20,8 +20,10 @@ import zarr
 
 # No more than this comes out of a byte that was deflated.
 DEFLATED = 1032
-# Numbers of voxels beyond this do not fit into 64 bits.
-_MOST_VOXELS = 2**62
+# What unpacks all that is not deflated.
+_CODECS = "imagecodecs"
+# More voxels than in any image that was ever taken.
+_MOST_VOXELS = 2**52
 
 
 class FileError(ValueError):
@@ -50,12 +52,12 @@ def explained(path: Path, kind: str) -> Iterator[None]:
         raise
     except MemoryError as error:
         raise FileError(f"{path} does not fit into memory{_reason(error)}") from error
-    except ImportError as error:
-        raise OSError(
-            f"{path} needs a package that is missing or broken{_reason(error)}; "
-            "install napari-segnext again, with all that it depends on"
-        ) from error
     except Exception as error:
+        if isinstance(error, ImportError) or _CODECS in str(error):
+            raise OSError(
+                f"{path} needs a package that is missing or broken{_reason(error)}: "
+                f"pip install {_CODECS}"
+            ) from error
         if isinstance(error, PermissionError) or not path.exists():
             raise
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
@@ -144,7 +146,7 @@ class CheckedArray(zarr.Array[Any]):
         super().__init__(array.async_array)
         self._path, self._kind = path, kind
         if np.prod(self.shape, dtype=object) > _MOST_VOXELS:
-            raise ValueError(f"its shape is {self.shape}")
+            raise ValueError(f"its shape {self.shape} is larger than any image")
         if 0 in self.chunks:
             raise ValueError(f"its chunks have the shape {self.chunks}")
         check_memory(int(np.prod(self.chunks, dtype=object)) * self.dtype.itemsize)

@@ -14,6 +14,7 @@ import numpy as np
 
 from napari_segnext.categories import Legend
 from napari_segnext.io.atomic import check_replaceable, replacing, try_out
+from napari_segnext.io.checks import DEFLATED
 from napari_segnext.io.formats import Found, by_suffix, load
 from napari_segnext.io.image import (
     Geometry,
@@ -216,15 +217,17 @@ def _format(path: Path) -> Found:
 
 
 def _check_room(path: Path, geometry: Geometry, itemsize: int) -> None:
-    """Check that what is not compressed, and knows no holes, finds room."""
-    if not path.name.lower().endswith(".nii"):
+    """Check that what knows no holes finds room; deflated, as little as can be."""
+    name = path.name.lower()
+    if not name.endswith((".nii", ".nii.gz", ".tif", ".tiff")):
         return
-    needed = math.prod(geometry.shape) * itemsize
+    packed = 1 if name.endswith(".nii") else DEFLATED
+    needed = math.prod(geometry.shape) * itemsize // packed
     free = shutil.disk_usage(os.path.realpath(path.parent)).free
     if needed > free:
         raise OSError(
             f"{path} needs {needed / 1e9:.1f} GB, but {free / 1e9:.1f} GB are free "
-            "there; .nii.gz takes less"
+            f"there; {'.nii.gz' if packed == 1 else '.zarr'} takes less"
         )
 
 
