@@ -21,8 +21,9 @@ from napari_segnext.io.units import UNKNOWN, is_time
 
 # A series larger than this is read piece by piece.
 _LARGE_BYTES = 256_000_000
-# ImageJ reads no more than this, and no tiles.
+# ImageJ reads no more than this, and no tiles: a page is written at once.
 _IMAGEJ_BYTES = 2**32 - 2**20
+_IMAGEJ_PAGE = 1 << 26
 _TILE = 512
 _KIND = "a TIFF image"
 # OME's names of units, where they are not ours.
@@ -68,9 +69,10 @@ def read_tiff(path: Path) -> ImageFile:
 
 
 def write_tiff(path: Path, labels: Sliceable, geometry: Geometry) -> None:
-    """Write labels as ImageJ TIFF, or as OME-TIFF where ImageJ has no such type."""
+    """Write labels as ImageJ TIFF, or as OME-TIFF what is too much for that."""
     size = math.prod(labels.shape) * labels.dtype.itemsize
-    if labels.dtype not in (np.uint8, np.uint16) or size > _IMAGEJ_BYTES:
+    large = size > _IMAGEJ_BYTES or math.prod(labels.shape[-2:]) > _IMAGEJ_PAGE
+    if labels.dtype not in (np.uint8, np.uint16) or large:
         write_ome_tiff(path, labels, geometry)
         return
     labels, axes, geometry = _standard(labels, geometry)
