@@ -146,6 +146,38 @@ def test_frames_are_segmented_as_slices_are(
     assert (labels[found] == 5).sum() == 400
 
 
+def test_a_section_is_segmented_and_nothing_is_followed(model, tmp_path) -> None:
+    section = np.full((60, 64), 40, np.uint8)
+    section[25:45, 20:40] = 200
+    tifffile.imwrite(tmp_path / "a.tif", section)
+    prompts, out = prompts_file(tmp_path, [click(0, 35, 30)]), tmp_path / "l.npy"
+    answer = run("propagate", tmp_path / "a.tif", "--prompts", prompts, "--out", out)
+    assert answer.exit_code == 0, answer.output
+    np.testing.assert_array_equal(np.load(out), 5 * (section > 60))
+
+
+def test_an_object_that_cannot_be_followed_does_not_lose_the_others(
+    model, scan, tmp_path
+) -> None:
+    prompts = prompts_file(
+        tmp_path, [click(6, 35, 30)], [click(7, 10, 54, positive=False)]
+    )
+    out = tmp_path / "labels.npy"
+    answer = run("propagate", scan, "--prompts", prompts, "--out", out)
+    assert answer.exit_code == 1
+    assert "block 1 was not followed: no plane along axis 0" in answer.output
+    assert set(np.unique(np.load(out))) == {0, 5}
+    assert np.load(out).any((1, 2)).sum() == 8
+
+
+@pytest.mark.parametrize("store", ["scan.nii.gz", "scan.nii.gz/store"])
+def test_embeddings_never_go_where_the_image_is(model, scan, tmp_path, store) -> None:
+    answer = run("embed", scan, "--store", tmp_path / store)
+    assert "scan.nii.gz" in str(answer.exception)
+    assert scan.is_file()
+    assert model.encoded == 0
+
+
 def test_embeddings_are_made_once(model, scan, tmp_path) -> None:
     store = tmp_path / "store"
     for _ in range(2):

@@ -8,7 +8,7 @@ import pytest
 from napari_segnext import label_store
 from napari_segnext.io import read_image
 from napari_segnext.label_mirror import LabelMirror
-from napari_segnext.label_store import LabelStore
+from napari_segnext.label_store import LabelStore, blank_labels
 from napari_segnext.patch import Extent
 from napari_segnext.prompts import Plane
 from napari_segnext.session import ArrayLabels
@@ -74,6 +74,26 @@ def test_memory_is_for_what_was_painted_and_lately_used(monkeypatch) -> None:
         rows, columns = np.mgrid[at : at + 300, at : at + 300].reshape(2, -1)
         store.write(Plane(), rows, columns, np.ones(len(rows), np.uint16))
     assert store.nbytes < 4 * 2 * 512**2 + 300_000
+
+
+@pytest.mark.parametrize(
+    ("shape", "most", "kind", "dtype"),
+    [
+        ((10, 300, 400), 3, ArrayLabels, np.uint16),
+        ((10, 300, 400), 70_000, ArrayLabels, np.uint32),
+        ((2000, 4000, 4000), 3, LabelStore, np.uint16),
+        ((40_000, 40_000), 2**40, LabelStore, np.uint64),
+    ],
+)
+def test_blank_labels_hold_ids_and_take_little(shape, most, kind, dtype) -> None:
+    labels = blank_labels(shape, most)
+    assert isinstance(labels, kind)
+    at = np.array([7])
+    labels.write(Plane(), at, at, np.array([most], dtype))
+    part = labels.read(Plane(), Extent(6, 6, 9, 9))
+    assert part.dtype == dtype
+    assert part[1, 1] == most
+    assert np.count_nonzero(part) == 1
 
 
 def read_back(folder):

@@ -119,6 +119,7 @@ def test_threads_wait_without_spinning_unless_the_user_wants_it(
 def test_public_names_are_found_on_first_use() -> None:
     import napari_segnext
 
+    assert set(dir(napari_segnext)) >= {"Predictor", "Prompts", "load_model"}
     for name in napari_segnext.__all__:
         assert getattr(napari_segnext, name) is not None
     with pytest.raises(AttributeError, match="nothing_so_called"):
