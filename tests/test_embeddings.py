@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import shutil
+import stat
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -331,3 +333,37 @@ def test_a_model_is_named_by_configuration_and_weights():
     with torch.no_grad():
         model.weight[1] = 2
     assert model_fingerprint(model) != name
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no modes")
+@pytest.mark.parametrize(
+    ("folder", "entry", "file"),
+    [
+        (None, 0o700, 0o600),
+        (0o755, 0o700, 0o600),
+        (0o2775, 0o2770, 0o660),
+        (0o777, 0o777, 0o666),
+    ],
+)
+def test_others_read_embeddings_only_where_they_may_write_too(
+    folder, entry, file, tmp_path
+):
+    place = tmp_path / "store"
+    if folder is not None:
+        place.mkdir()
+        place.chmod(folder)
+    EmbeddingStore(folder=place).put("a", embedding())
+    if folder is None:
+        assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    assert stat.S_IMODE((place / "a").stat().st_mode) == entry
+    assert {
+        stat.S_IMODE(path.stat().st_mode) for path in (place / "a").rglob("*.json")
+    } == {file}
+    assert value_of(EmbeddingStore(folder=place).get("a")) == 1
+
+
+def test_a_folder_that_was_deleted_meanwhile_is_made_again(tmp_path):
+    store = EmbeddingStore(folder=tmp_path / "store")
+    shutil.rmtree(tmp_path / "store")
+    store.put("a", embedding(2))
+    assert value_of(EmbeddingStore(folder=tmp_path / "store").get("a")) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,6 +56,22 @@ def test_what_is_in_the_store_is_not_embedded_again(model, job) -> None:
     assert model.encoded == 4
 
 
+def test_a_process_that_lives_on_sees_what_became_of_store_and_image(model, job):
+    def saved() -> int:
+        return sum(1 for entry in job.store.iterdir() if entry.is_dir())
+
+    precompute.embed(job)
+    shutil.rmtree(job.store)
+    precompute.embed(job)
+    assert saved() == 4 and model.encoded == 8
+    shutil.rmtree(next(entry for entry in job.store.iterdir() if entry.is_dir()))
+    precompute.embed(job)
+    assert saved() == 4 and model.encoded == 9
+    np.save(job.image, np.random.default_rng(1).random((6, 20, 30)))
+    assert precompute.embed(job) == 6
+    assert saved() == 10 and model.encoded == 15
+
+
 def test_a_predictor_with_the_same_store_has_nothing_to_embed(model, job) -> None:
     precompute.embed(job)
     store = EmbeddingStore(folder=job.store)
@@ -67,7 +84,7 @@ def test_all_tiles_of_a_large_plane_are_embedded(monkeypatch, model, job) -> Non
     monkeypatch.setattr(precompute, "load_model", lambda name, device: tiled)
     np.save(job.image, np.random.default_rng(0).random((1, 150, 150)))
     precompute.embed(job)
-    predictor = precompute._predictor(job)
+    predictor = VolumePredictor(tiled, job.volume(), EmbeddingStore(folder=job.store))
     predictor.embed(Plane(0, 0))
     pyramid = predictor.at(Plane(0, 0)).pyramid
     assert pyramid.levels > 1

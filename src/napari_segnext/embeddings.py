@@ -9,7 +9,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
+import stat
 import threading
 import time
 import uuid
@@ -130,7 +132,8 @@ class EmbeddingStore:
         least recently used go first; the newest one always stays.
     folder
         A zarr v3 group with one subgroup per key, tensors in half precision. None:
-        memory alone.
+        memory alone. The user alone can read what is written, unless others may write
+        to the folder as well.
     writing
         Whether new embeddings are written to the folder, which is then made when
         missing. Otherwise what is in it is read all the same.
@@ -176,10 +179,11 @@ class EmbeddingStore:
             return
         place = Path(folder)
         if writing:
-            zarr.open_group(place, mode="a", zarr_format=3)
+            _make_private(place)
             _remove_abandoned(place)
         if place.is_dir():
-            self._on_disk = {e.name for e in place.iterdir() if e.is_dir()}
+            with os.scandir(place) as entries:
+                self._on_disk = {entry.name for entry in entries if entry.is_dir()}
         self.folder, self.disk_error = place, None
 
     def save_held(self, cancelled: Callable[[], bool] = lambda: False) -> None:
@@ -278,11 +282,13 @@ class EmbeddingStore:
             # Values beyond half precision: on disk they would be another embedding.
             return
         size = sum(array.nbytes for array in arrays.values())
+        _make_private(folder)
         if shutil.disk_usage(folder).free < _SPARE + size:
             raise OSError(errno.ENOSPC, "less than 1 GB would be left on the disk")
         part = folder / f"{_PART}{uuid.uuid4().hex}"
         try:
-            group = zarr.open_group(part, mode="w", zarr_format=3)
+            part.mkdir(mode=0o700)
+            group = zarr.open_group(part, mode="a", zarr_format=3)
             for name, array in arrays.items():
                 group.create_array(
                     name,
@@ -293,6 +299,7 @@ class EmbeddingStore:
                     config={"write_empty_chunks": True},
                 )
             group.attrs["tensors"] = sorted(arrays)
+            _open_as(part, folder)
             try:
                 part.rename(folder / key)
             except OSError:
@@ -336,6 +343,28 @@ class EmbeddingStore:
         except OSError:
             return
         shutil.rmtree(part, ignore_errors=True)
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder for embeddings that its owner alone can read, if there is none."""
+    if not folder.exists():
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not (folder / "zarr.json").exists():
+        zarr.open_group(folder, mode="a", zarr_format=3)
+
+
+def _open_as(part: Path, folder: Path) -> None:
+    """Let others read an entry only where they may write to the folder as well.
+
+    An embedding shows what is in an image; a folder that several people fill is
+    shared on purpose.
+    """
+    mode = stat.S_IMODE(folder.stat().st_mode) | stat.S_IRWXU
+    for shift in (3, 0):  # the group, and everybody
+        if not mode >> shift & stat.S_IWOTH:
+            mode &= ~(stat.S_IRWXO << shift)
+    for path in (part, *part.rglob("*")):
+        path.chmod(mode if path.is_dir() else mode & 0o666)
 
 
 def _remove_abandoned(folder: Path) -> None:

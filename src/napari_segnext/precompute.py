@@ -191,21 +191,30 @@ def embed_plane(job: Job, plane: Plane) -> Plane:
         As `embed`.
     """
     with _one_at_a_time:
-        predictor = _predictor(job)
+        known = _predictor(job, _state(job))
+        # What a process remembers of the folder may have been deleted since.
+        store = EmbeddingStore(_MEMORY_GB, job.store)
+        predictor = VolumePredictor(known.model, known.volume, store, known.window)
         embed_planes(predictor, [plane])
-        error = predictor.store.disk_error
+        error = store.disk_error
     if error is not None:
         raise OSError(f"embeddings cannot be written to {job.store}: {error}")
     return plane
 
 
+def _state(job: Job) -> tuple[str, ...]:
+    """Name what the files of a job hold now."""
+    files = [job.image, Path(job.model).expanduser()]
+    return tuple(file_identity(file) for file in files if file.exists())
+
+
 @lru_cache(maxsize=1)
-def _predictor(job: Job) -> VolumePredictor:
-    store = EmbeddingStore(_MEMORY_GB, job.store)
+def _predictor(job: Job, state: tuple[str, ...]) -> VolumePredictor:
+    """Open a job's image and model, again when `state` is another."""
     # What embeds in the plugin embeds here too, for that is part of what is kept.
     model = load_model(job.model, job.device)
     model = accelerate(model, choose_engine(model.device.type, masks=False))
-    return VolumePredictor(model, job.volume(), store)
+    return VolumePredictor(model, job.volume())
 
 
 def _on_cluster(job: Job, wanted: list[Plane], scheduler: str) -> Iterator[Plane]:

@@ -128,13 +128,20 @@ class TilePyramid:
 
     def nearest(self, point: tuple[float, float], level: int, count: int) -> list[Tile]:
         """Return the tiles of a level whose centres are nearest to a point."""
-
-        def distance(tile: Tile) -> float:
-            f = self.frame(tile)
-            y, x = f.top + f.height / 2, f.left + f.width / 2
-            return (y - point[0]) ** 2 + (x - point[1]) ** 2
-
-        return sorted(self.tiles(level), key=distance)[:count]
+        off = [
+            (np.array(starts) + side / 2 - at) ** 2
+            for starts, side, at in zip(
+                self._starts[level], self._side(level), point, strict=True
+            )
+        ]
+        # Those tiles lie in as many of the nearest rows and columns.
+        rows, columns = (np.sort(np.argsort(d, kind="stable")[:count]) for d in off)
+        distance = np.add.outer(off[0][rows], off[1][columns]).ravel()
+        nearest = np.argsort(distance, kind="stable")[:count]
+        return [
+            Tile(level, int(rows[at // len(columns)]), int(columns[at % len(columns)]))
+            for at in nearest
+        ]
 
     def _side(self, level: int) -> tuple[int, int]:
         side = max(1, round(max(self.shape) / 2**level))

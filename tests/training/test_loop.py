@@ -93,6 +93,35 @@ def test_a_checkpoint_is_read_wherever_a_process_computes(
     assert Trainer(model(), SOURCES, tmp_path, OPTIONS).step == 0
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        bytes(1000),
+        b"PK\3\4" + bytes(5000),
+        b"cut",
+        {"step": 3},
+        {"model": {}, "average": {}, "optimizer": {}, "schedule": {}, "step": 1},
+        [1, 2],
+    ],
+    ids=["empty", "zeros", "half a zip", "cut", "lacking", "of another", "a list"],
+)
+def test_a_checkpoint_that_cannot_be_gone_on_with_says_what_to_do(
+    content: object, tmp_path: Path
+) -> None:
+    path = tmp_path / "checkpoint.pt"
+    if isinstance(content, bytes):
+        Trainer(model(), SOURCES, tmp_path, OPTIONS).save()
+        path.write_bytes(path.read_bytes()[:5000] if content == b"cut" else content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(
+        ValueError, match=r"checkpoint\.pt is damaged.*delete it"
+    ) as told:
+        Trainer(model(), SOURCES, tmp_path, OPTIONS)
+    assert "\n" not in str(told.value)
+
+
 def test_training_learns_and_logs(tmp_path: Path) -> None:
     options = Options(
         steps=60,

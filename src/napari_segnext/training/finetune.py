@@ -116,7 +116,6 @@ def finetune(
     """
     network = load_model(model)
     training, held_out = hold_out(read_folders(data))
-    before = _check(network, held_out)
     # What an encoder knows of images in general is more than a few can teach it.
     trained = deepcopy(network)
     encoder = getattr(trained, "encoder", None)
@@ -125,7 +124,10 @@ def finetune(
     options = options_of(trained, steps, seed, workers)
     crop = _crop_for(trained.config)
     sources = _sources(training, trained)
-    trained = Trainer(trained, sources, out, options, crop).run(report).eval()
+    # It reads the checkpoint, if there is one, before anything long begins.
+    trainer = Trainer(trained, sources, out, options, crop)
+    before = _check(network, held_out)
+    trained = trainer.run(report).eval()
     path = out / "model.safetensors"
     save_model(trained, path, {"start": str(model), "steps": str(steps)})
     after = _check(trained, held_out)

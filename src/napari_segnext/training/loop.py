@@ -7,7 +7,6 @@ Devices are HuggingFace accelerate's affair: one CPU, one GPU or, under
 from __future__ import annotations
 
 import csv
-import os
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,6 +22,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
+from napari_segnext.io.atomic import replacing
 from napari_segnext.training.data import Crop, Mixture, Sample, Source
 
 Learner = TypeVar("Learner", bound=nn.Module)
@@ -200,26 +200,32 @@ class TrainingLoop(ABC, Generic[Learner]):
         """Write the checkpoint, replacing the last one at once."""
         if not self.accelerator.is_main_process:
             return
-        partial = self.checkpoint.with_suffix(".partial")
-        torch.save(
-            {
-                "step": self.step,
-                "model": self.model.state_dict(),
-                "average": self.average.state_dict(),
-                "optimizer": self.optimizer.state_dict(),
-                "schedule": self.schedule.state_dict(),
-            },
-            partial,
-        )
-        os.replace(partial, self.checkpoint)
+        state = {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+        }
+        with replacing(self.checkpoint) as part:
+            torch.save(state, part)
 
     def _resume(self) -> None:
-        state = torch.load(self.checkpoint, map_location="cpu", weights_only=True)
-        self.model.load_state_dict(state["model"])
-        self.average.load_state_dict(state["average"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
-        self.step = state["step"]
+        with self.checkpoint.open("rb") as file:
+            try:
+                state = torch.load(file, map_location="cpu", weights_only=True)
+                self.model.load_state_dict(state["model"])
+                self.average.load_state_dict(state["average"])
+                self.optimizer.load_state_dict(state["optimizer"])
+                self.schedule.load_state_dict(state["schedule"])
+                self.step = int(state["step"])
+            # What is damaged makes torch raise anything, OSError too.
+            except Exception as error:
+                raise ValueError(
+                    f"{self.checkpoint} is damaged or belongs to another training "
+                    f"({type(error).__name__}): delete it to start anew, or name "
+                    "another folder"
+                ) from error
 
     def _groups(self) -> list[dict[str, Any]]:
         encoder = [] if self._encoder is None else list(self._encoder.parameters())
