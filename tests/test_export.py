@@ -46,6 +46,7 @@ def annotated(scan: Path) -> np.ndarray:
         probability = np.zeros(SHAPE[1:], np.float32)
         probability[2:5, 3 : 5 + number] = 1
         session.commit(request, probability)
+        journal.wait(timeout=30)
     assert journal.close()
     return labels
 
@@ -98,11 +99,11 @@ def test_image_that_was_not_annotated_is_named(scan, tmp_path):
 
 @pytest.fixture
 def damaged(scan, annotated):
-    """Annotate, and damage the journal in its second half."""
+    """Annotate, and damage the journal in its middle."""
     (journal,) = Subject(scan, "", SHAPE).journals()
     content = bytearray(journal.read_bytes())
     lines = content.splitlines(keepends=True)
-    content[sum(map(len, lines[:4])) + 20] ^= 1
+    content[sum(map(len, lines[: len(lines) // 2])) + 20] ^= 1
     journal.write_bytes(content)
     return journal
 
