@@ -122,6 +122,13 @@ def test_objects_of_a_class_look_alike_and_are_saved_as_one(desk, tmp_path):
     desk.annotator.exporting.save_labels(path)
     desk.user.waits_until(lambda: "Saved" in desk.status)
     np.testing.assert_array_equal(np.load(path), 4 * (desk.labels > 0))
+    desk.annotator.exporting.save_labels(tmp_path / "classes.json")
+    desk.user.waits_until(lambda: "Saved classes.json" in desk.status)
+    annotations = json.loads((tmp_path / "classes.json").read_text())["annotations"]
+    assert {(a["instance_id"], a["category_id"]) for a in annotations} == {
+        (1, 4),
+        (2, 4),
+    }
     desk.widget.classes.semantic.setChecked(False)
     assert not np.array_equal(output.get_color(1), output.get_color(2))
 

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_segnext.categories import semantic
-from napari_segnext.io import WRITABLE, check_writable, write_labels, write_prompts
+from napari_segnext.categories import Legend, semantic
+from napari_segnext.io import (
+    WRITABLE,
+    check_output,
+    check_writable,
+    write_labels,
+    write_prompts,
+)
+from napari_segnext.plugin.inputs import file_of
 from napari_segnext.plugin.readers import label_geometry
 from napari_segnext.session.exchange import exported, legend
 from napari_segnext.session.snapshot import Snapshot
@@ -27,8 +34,8 @@ if TYPE_CHECKING:
 class Exporting(QObject):
     """Writes what a session holds when it is asked to; the user goes on meanwhile.
 
-    What cannot be written is said, and changes nothing. The signal `said` has what to
-    tell the user.
+    What cannot be written is said, and changes nothing; the image's own file is never
+    replaced. The signal `said` has what to tell the user.
     """
 
     said = Signal(str)
@@ -45,10 +52,14 @@ class Exporting(QObject):
         super().__init__(parent)
         self._image, self._session, self._labels = image, session, labels
         self._objects = objects
+        source = file_of(image)
+        self._source = None if source is None else source.path
         self._ended.connect(lambda end: end())
 
     def save_labels(self, path: Path) -> None:
         """Write the labels, or the classes where those are shown.
+
+        COCO annotations are of objects always, each with its class.
 
         Parameters
         ----------
@@ -60,7 +71,8 @@ class Exporting(QObject):
         except ValueError as error:
             self.said.emit(str(error))
             return
-        image, by_class = self._image, self._objects.semantic
+        image = self._image
+        by_class = self._objects.semantic and path.suffix.lower() != ".json"
         meta = {
             "scale": image.scale,
             "translate": image.translate,
@@ -70,28 +82,29 @@ class Exporting(QObject):
         }
         geometry = label_geometry(tuple(self._session.labels.shape), meta)
         self._labels.take_strokes()
-        snapshot, names = Snapshot(self._session), legend(self._session)
+        snapshot = Snapshot(self._session)
+        names: Legend = legend(self._session)
 
         def write() -> None:
-            labels = snapshot.read()
+            labels, named = snapshot.read(), names
             if by_class:
                 labels, named = semantic(labels, names)
-                write_labels(path, labels, geometry, named)
-            else:
-                write_labels(path, labels, geometry, names)
+            write_labels(path, labels, geometry, named, self._source)
 
         self._start(path, write, snapshot.close)
 
     def save_prompts(self, path: Path) -> None:
         """Write a prompts file with the objects that have prompts."""
         objects = exported(self._session)
-        self._start(path, lambda: write_prompts(path, objects), lambda: None)
+        source = self._source
+        self._start(path, lambda: write_prompts(path, objects, source), lambda: None)
 
     def _start(
         self, path: Path, write: Callable[[], None], close: Callable[[], None]
     ) -> None:
         def run() -> None:
             try:
+                check_output(path, [] if self._source is None else [self._source])
                 write()
                 text = f"Saved {path.name}"
             except (OSError, ValueError, MemoryError) as error:

@@ -1,0 +1,60 @@
+"""Saving from the panel never touches what the image was read from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+
+from napari_segnext.plugin.exporting import Exporting
+from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.session import ArrayLabels, Session
+
+SHAPE = (3, 20, 30)
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    np.save(tmp_path / "scan.npy", np.zeros(SHAPE, np.uint8))
+    (tmp_path / "scan.npy").chmod(0o600)
+    return tmp_path / "scan.npy"
+
+
+@pytest.fixture
+def exporting(scan, qtbot) -> Exporting:
+    image = ViewerModel().add_image(np.load(scan))
+    object.__setattr__(image.source, "path", str(scan))
+    session = Session(ArrayLabels(np.zeros(SHAPE, np.uint16)), blank=True)
+    session.set_prompts(Plane(0, 1), Prompts().click(3, 4))
+    labels = SimpleNamespace(take_strokes=lambda: None)
+    return Exporting(image, session, labels, SimpleNamespace(semantic=False))
+
+
+def saved(exporting, qtbot, save, path) -> str:
+    told: list[str] = []
+    exporting.said.connect(told.append)
+    save(path)
+    qtbot.waitUntil(
+        lambda: any("saved" in text.lower() for text in told), timeout=30_000
+    )
+    return told[-1]
+
+
+@pytest.mark.parametrize("what", ["save_labels", "save_prompts"])
+def test_the_image_is_never_replaced(exporting, scan, qtbot, tmp_path, what):
+    before = scan.read_bytes()
+    (tmp_path / "link.npy").symlink_to(scan)
+    for path in (scan, tmp_path / "link.npy"):
+        told = saved(exporting, qtbot, getattr(exporting, what), path)
+        assert "was not saved" in told
+        assert "which is read and stays as it is" in told
+    assert scan.read_bytes() == before
+
+
+def test_what_is_saved_is_as_private_as_the_image(exporting, qtbot, tmp_path):
+    out = tmp_path / "prompts.json"
+    assert saved(exporting, qtbot, exporting.save_prompts, out) == "Saved prompts.json"
+    assert out.stat().st_mode & 0o777 == 0o600
