@@ -122,6 +122,7 @@ def test_object_is_found_in_all_slices_as_one_step(desk):
     press(part.button)
     assert desk.annotator.propagation.running
     assert part.bar.isVisibleTo(part)
+    assert part.bar.maximum() == SHAPE[0] - 1
     assert not part.button.isEnabled()
     is_over(desk)
     assert not part.bar.isVisibleTo(part)
@@ -244,16 +245,33 @@ def test_output_layer_deleted_on_the_way_ends_the_session(desk, model):
     assert list(desk.viewer.layers) == [desk.image]
 
 
-def test_object_finished_on_the_way_stays_as_it_is(desk, model):
+def accepted_on_the_way(desk, model):
     click(desk, (START, 30, 30))
     desk.user.waits_until(lambda: desk.widget.worker.idle)
     model.hold()
     propagate(desk)
     desk.user.waits_until(model.busy.is_set)
     desk.user.key(Qt.Key.Key_G)
+    assert "finished when its slices are written" in desk.status
+    assert desk.annotator.current == 2
+    return desk.annotator.session.objects[1]
+
+
+def test_object_accepted_on_the_way_is_finished_when_it_is_written(desk, model):
+    accepted_on_the_way(desk, model)
+    assert not desk.annotator.session.objects[1].finished
     model.free.set()
     is_over(desk)
-    assert "Nothing was propagated" in desk.status
+    assert desk.annotator.session.objects[1].finished
+    assert np.array_equal(desk.labels == 1, bar())
+    assert desk.annotator.current == 2
+
+
+def test_object_accepted_on_the_way_stays_open_if_that_is_cancelled(desk, model):
+    accepted_on_the_way(desk, model)
+    press(desk.widget.propagation.cancel)
+    assert "Object 1 is not finished" in desk.status
+    assert not desk.annotator.session.objects[1].finished
     assert alone(desk)
 
 

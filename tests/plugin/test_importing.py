@@ -47,6 +47,8 @@ class Immediate(QObject):
     """Answers at once, or when it is let; can be told to fail."""
 
     loaded = Signal(str)
+    unloaded = Signal()
+    loading = False
 
     def __init__(self) -> None:
         super().__init__()

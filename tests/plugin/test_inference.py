@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from napari_segnext.models import ModelConfig, build_model
+from napari_segnext.plugin.embed_all import EmbedAll
 from napari_segnext.plugin.engine import Engine
 from napari_segnext.plugin.inference import Inference
 from napari_segnext.plugin.worker import Worker
@@ -199,3 +200,58 @@ def test_a_model_that_cannot_be_loaded_is_not_waited_for(qtbot):
     assert states == [False]
     assert said == ["The model could not be loaded: no such file"]
     assert inference.engine is None
+    inference.decode(Request(1, HERE, Prompts().click(5, 5), None, 0, 1))
+    assert said[-1].startswith("No model is loaded: choose one")
+
+
+def broken():
+    raise OSError("no such file")
+
+
+def test_model_that_cannot_be_loaded_leaves_the_one_before_in_its_place(desk):
+    said, kept, engine = [], [], desk.inference.engine
+    desk.inference.failed.disconnect(pytest.fail)
+    desk.inference.failed.connect(said.append)
+    desk.inference.kept.connect(lambda: kept.append(True))
+    desk.inference.load("broken", broken)
+    # A second choice before the first has failed changes nothing in that.
+    desk.inference.load("broken too", broken)
+    desk.click(HERE)
+    desk.waits_until(lambda: desk.masks)
+    assert desk.inference.engine is engine
+    assert kept == [True]
+    assert said == [
+        "The model could not be loaded: no such file. The model before goes on"
+    ]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_embedding_all_goes_on_with_the_model_that_stays_or_ends(qtbot, there):
+    worker, ended, held = Worker(), [], threading.Event()
+
+    class Slow:
+        description, note, together = "slow", "", 1
+
+        def embed(self, plane, turn, near=None):
+            return 0.0
+
+        def embed_all(self, planes, total, turn):
+            held.wait(0.05)
+            return ""
+
+    inference = Inference(worker)
+    embedding = EmbedAll(inference, lambda: [HERE, NEXT])
+    embedding.ended.connect(ended.append)
+    embedding.start()
+    assert ended == ["No model is loaded: choose one first"]
+    inference.load("slow", Slow if there else broken)
+    embedding.start()
+    assert embedding.running
+    if there:
+        qtbot.waitUntil(lambda: inference.engine is not None)
+        inference.load("broken", broken)
+    qtbot.waitUntil(lambda: len(ended) == 2)
+    worker.close()
+    assert not embedding.running
+    expected = "All 2 slices are embedded" if there else "Stopped: the model could not"
+    assert ended[1].startswith(expected)

@@ -185,3 +185,90 @@ def test_a_click_has_the_lock_more_often_and_nothing_else_does(qtbot, worker):
     qtbot.waitUntil(lambda: len(found) == 3)
     assert found[0] < usual / 10
     assert found[2] == usual
+
+
+class Ends:
+    """Notes how a job ends."""
+
+    def __init__(self):
+        self.seen = []
+
+    def job(self, name, run=lambda turn: "result", priority=Priority.REST):
+        return Job(
+            name,
+            priority,
+            run,
+            lambda result: self.seen.append((name, "done")),
+            lambda error: self.seen.append((name, "failed")),
+            lambda: self.seen.append((name, "dropped")),
+        )
+
+
+@pytest.fixture
+def ends():
+    return Ends()
+
+
+def fail(turn):
+    raise OSError("no such file")
+
+
+def test_every_job_ends_exactly_once(qtbot, worker, gate, ends):
+    worker.submit(ends.job("running", gate))
+    assert gate.entered.wait(5)
+    for name in ("replaced", "unwanted", "bad", "good", "replaced"):
+        worker.submit(ends.job(name, fail if name == "bad" else gate))
+    assert ends.seen == [("replaced", "dropped")]
+    worker.discard(lambda job: job.key in ("running", "unwanted"))
+    gate.open.set()
+    qtbot.waitUntil(lambda: worker.idle and len(ends.seen) == 6)
+    worker.close()
+    qtbot.wait(20)
+    assert sorted(ends.seen) == [
+        ("bad", "failed"),
+        ("good", "done"),
+        ("replaced", "done"),
+        ("replaced", "dropped"),
+        ("running", "dropped"),
+        ("unwanted", "dropped"),
+    ]
+
+
+def test_interrupted_job_that_was_replaced_meanwhile_is_dropped(
+    qtbot, worker, gate, ends
+):
+    worker.submit(ends.job("embed", gate))
+    assert gate.entered.wait(5)
+    worker.submit(ends.job("embed"))
+    worker.submit(ends.job("click", priority=Priority.CLICK))
+    qtbot.waitUntil(lambda: len(ends.seen) == 3)
+    assert sorted(ends.seen) == [
+        ("click", "done"),
+        ("embed", "done"),
+        ("embed", "dropped"),
+    ]
+
+
+def test_result_on_its_way_is_not_delivered_once_it_is_unwanted(worker, ends):
+    computed = threading.Event()
+
+    def run(turn):
+        computed.set()
+
+    worker.submit(ends.job("late", run))
+    assert computed.wait(5)
+    worker.discard(lambda job: job.key == "late")
+    assert ends.seen == [("late", "dropped")]
+
+
+def test_closing_drops_what_runs_what_waits_and_what_comes_later(qtbot, gate, ends):
+    worker = Worker()
+    worker.submit(ends.job("running", gate))
+    assert gate.entered.wait(5)
+    worker.submit(ends.job("waiting"))
+    worker.close()
+    worker.submit(ends.job("late"))
+    qtbot.wait(20)
+    assert sorted(ends.seen) == [
+        (name, "dropped") for name in ("late", "running", "waiting")
+    ]

@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_segnext.plugin.embed_all import EmbedAll
 from napari_segnext.plugin.engine import Keeping, load_engine, model_label
-from napari_segnext.plugin.engine_choice import EngineNews
+from napari_segnext.plugin.engine_choice import ModelInUse
 from napari_segnext.plugin.exporting import Exporting
 from napari_segnext.plugin.importing import Importing
 from napari_segnext.plugin.inference import Inference
@@ -48,7 +48,8 @@ class Annotator(QObject):
     """A session in a viewer.
 
     Signals: `said` (status line), `changed` (objects, prompts, tool or sign),
-    `engine` (where the model runs), `waiting` (see `Inference`), `ended` (why).
+    `engine` (where the model runs), `model_kept` (another could not be loaded: names of
+    the model and the engine that go on), `waiting` (see `Inference`), `ended` (why).
 
     Raises
     ------
@@ -59,6 +60,7 @@ class Annotator(QObject):
     said = Signal(str)
     changed = Signal()
     engine = Signal(str)
+    model_kept = Signal(str, str)
     waiting = Signal(object)
     ended = Signal(str)
     _ending = Signal(str)
@@ -96,7 +98,7 @@ class Annotator(QObject):
             image, self.session, self._labels, self.objects, self
         )
         self.importing = Importing(self.session, self._labels, self._inference, self)
-        self._news = EngineNews(self._engine_changed, self)
+        self._model = ModelInUse(self._engine_changed, self)
         self.embedding = EmbedAll(self._inference, self._shown.all_planes, self)
         self.propagation = Propagating(
             self._inference, self.session, self._labels, self._shown, self
@@ -122,9 +124,11 @@ class Annotator(QObject):
         engine: str = "auto",
         text: Path | None = None,
     ) -> None:
-        """Load a model off the GUI thread; prompts wait for it."""
-        self._news.close()
-        news = self._news = EngineNews(self._engine_changed, self)
+        """Load a model off the GUI thread; prompts wait for it.
+
+        If it cannot be loaded, the one before goes on.
+        """
+        news = self._model.ask(model, engine)
         self._inference.load(
             model_label(model),
             lambda: load_engine(model, inputs, keeping, engine, news, text),
@@ -138,7 +142,7 @@ class Annotator(QObject):
         self._connect(False)
         self._shown.close()
         self._inference.close()
-        self._news.close()
+        self._model.close()
         self._keys.close()
         self._labels.close()
         self.saving.close()
@@ -166,6 +170,7 @@ class Annotator(QObject):
         self.propagation.changed.connect(self._objects_changed)
         self._inference.waiting.connect(self.waiting)
         self._inference.loaded.connect(self._loaded)
+        self._inference.kept.connect(lambda: self.model_kept.emit(*self._model.kept()))
         self._inference.unloaded.connect(lambda: self.engine.emit("—"))
         self._inference.shown.connect(self._embedded)
         self._inference.decoded.connect(self._decoded)
@@ -268,6 +273,7 @@ class Annotator(QObject):
             self.said.emit(message)
 
     def _loaded(self, description: str) -> None:
+        self._model.loaded()
         self.engine.emit(description)
         self.said.emit("Ready")
 
@@ -350,6 +356,13 @@ class Annotator(QObject):
     def current(self) -> int:
         """Id of the object that prompts are for."""
         return int(self.session.current)
+
+    def accept(self) -> None:
+        """Finish the object, once it is written if it is being propagated; go on."""
+        if self.propagation.accept(self.current):
+            self.objects.begin()
+        else:
+            self.objects.accept()
 
     def clear_edits(self) -> None:
         """Let the prompts decide again where the displayed plane was painted."""

@@ -44,6 +44,7 @@ class EmbedAll(QObject):
         self._total = 0
         self._left: list[Plane] = []
         inference.loaded.connect(self._loaded)
+        inference.unloaded.connect(self._unloaded)
 
     @property
     def running(self) -> bool:
@@ -51,7 +52,10 @@ class EmbedAll(QObject):
         return bool(self._left)
 
     def start(self) -> None:
-        """Begin, or go on where it was stopped."""
+        """Begin, or go on where it was stopped; a model being loaded is waited for."""
+        if self._inference.engine is None and not self._inference.loading:
+            self._end("No model is loaded: choose one first")
+            return
         self._left = self._planes()
         self._total = len(self._left)
         if not self._left:
@@ -89,6 +93,11 @@ class EmbedAll(QObject):
             self.said.emit(engine.note)
         if self.running:
             self.start()
+
+    def _unloaded(self) -> None:
+        """Stop where there is no model to go on with."""
+        if self.running:
+            self._end("Stopped: the model could not be loaded")
 
     def _next(self) -> None:
         engine = self._inference.engine

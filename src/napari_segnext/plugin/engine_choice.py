@@ -1,4 +1,4 @@
-"""Which engine runs the model: chosen by the user, and told of when it changes."""
+"""Which model answers, on which engine: chosen by the user, and told of."""
 
 from __future__ import annotations
 
@@ -86,3 +86,45 @@ class EngineNews(QObject):
     def _arrived(self, description: str, message: str) -> None:
         if not self._closed:
             self._say(description, message)
+
+
+class ModelInUse:
+    """Which model and engine answer, and the news of that engine alone.
+
+    One that cannot be loaded leaves the one before in its place.
+
+    Parameters
+    ----------
+    say
+        See `EngineNews`.
+    """
+
+    def __init__(self, say: Callable[[str, str], None], parent: QObject) -> None:
+        self._say, self._parent = say, parent
+        self._news = self._next = EngineNews(say, parent)
+        self._names = self._asked = ("", "")
+
+    def ask(self, model: str, engine: str) -> EngineNews:
+        """Take note of what is being loaded; return what its engine tells news to."""
+        if self._next is not self._news:
+            self._next.close()
+        self._asked = model, engine
+        self._next = EngineNews(self._say, self._parent)
+        return self._next
+
+    def loaded(self) -> None:
+        """Use what was asked for."""
+        if self._next is not self._news:
+            self._news.close()
+        self._news, self._names = self._next, self._asked
+
+    def kept(self) -> tuple[str, str]:
+        """Go on with the one before; return the names of model and engine."""
+        self._next.close()
+        self._next, self._asked = self._news, self._names
+        return self._names
+
+    def close(self) -> None:
+        """Bring no more news."""
+        for news in (self._news, self._next):
+            news.close()

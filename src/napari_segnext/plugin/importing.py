@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_segnext.io import ObjectPrompts, read_prompts
+from napari_segnext.label_store import blank_labels
 from napari_segnext.patch import Patch
 from napari_segnext.plugin.worker import Priority
-from napari_segnext.session import ArrayLabels, Request, Session
+from napari_segnext.session import Request, Session
 from napari_segnext.session.exchange import check_objects, in_last_axes, replay
 from napari_segnext.session.grid import Grid
 
@@ -53,6 +53,7 @@ class Importing(QObject):
         self._read.connect(self._begin)
         # A model that is loaded makes the worker forget what waits for another.
         inference.loaded.connect(lambda _: self._decode())
+        inference.unloaded.connect(self._unloaded)
 
     @property
     def busy(self) -> bool:
@@ -80,6 +81,11 @@ class Importing(QObject):
             self._inference.withdraw(_KEY)
             self._end("Nothing was loaded")
 
+    def _unloaded(self) -> None:
+        """Stop where there is no model to go on with."""
+        if self.busy:
+            self._end("Nothing was loaded: there is no model")
+
     def _begin(self, objects: list[ObjectPrompts] | str) -> None:
         if isinstance(objects, str):
             self.said.emit(objects)
@@ -95,8 +101,11 @@ class Importing(QObject):
         except ValueError as error:
             self.said.emit(f"Nothing was loaded: {error}")
             return
+        if self._inference.engine is None and not self._inference.loading:
+            self.said.emit("Nothing was loaded: choose a model first")
+            return
         self._objects = objects
-        self._scratch = Session(ArrayLabels(np.zeros(shape, np.int32)), blank=True)
+        self._scratch = Session(blank_labels(shape, len(objects)), blank=True)
         self._steps = replay(self._scratch, objects)
         self.changed.emit()
         self._advance()

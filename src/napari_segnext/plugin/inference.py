@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 # The plane's picture is drawn first; planes that are only passed are not begun.
 SHOWN_AFTER_MS = 20
 AHEAD_AFTER_MS = 200
+_NO_MODEL = "No model is loaded: choose one; the prompt is kept and waits for it"
 
 
 class Inference(QObject):
@@ -25,13 +26,15 @@ class Inference(QObject):
 
     Signals are emitted on the GUI thread: `loaded` (the model is there), `shown`
     (the displayed plane is embedded: plane, milliseconds), `decoded` (request,
-    prediction), `failed` (message), `unloaded` (the model could not be loaded),
+    prediction), `failed` (message), `unloaded` (the model could not be loaded, and
+    there is none), `kept` (it could not be loaded, and the one before goes on),
     `busy` (what is being done) and `waiting` (an embedding has to be waited for: the
     seconds that one took before, or 0; None when that is over).
     """
 
     loaded = Signal(str)
     unloaded = Signal()
+    kept = Signal()
     shown = Signal(object, float)
     decoded = Signal(object, object)
     failed = Signal(str)
@@ -42,6 +45,7 @@ class Inference(QObject):
         super().__init__(parent)
         self._worker = worker
         self._engine: Engine | None = None
+        self._former: Engine | None = None
         self.loading = False
         self._plane: Plane | None = None
         self._neighbours: Sequence[Plane] = ()
@@ -76,8 +80,11 @@ class Inference(QObject):
         self._worker.discard(lambda job: self._owns(job))
 
     def load(self, name: str, load: Callable[[], Engine]) -> None:
-        """Load a model; the requests that wait for one are answered afterwards."""
-        self._engine = None
+        """Load a model; the requests that wait for one are answered afterwards.
+
+        If it cannot be loaded, the one that there was goes on.
+        """
+        self._former, self._engine = self._engine or self._former, None
         self.loading = True
         self._takes_s = 0.0
         self._embedded.clear()
@@ -124,6 +131,10 @@ class Inference(QObject):
         self._unanswered[key] = request
         engine = self._engine
         if engine is None:
+            if self.loading:
+                self.busy.emit("The model is being loaded: the mask comes when it is")
+            else:
+                self.failed.emit(_NO_MODEL)
             return
         self._say_embedding(request.plane)
         place = engine.place(request)
@@ -144,15 +155,20 @@ class Inference(QObject):
         *,
         needs: Callable[[Hashable], bool] = lambda making: False,
         failed: Callable[[str], None] | None = None,
+        dropped: Callable[[], None] = lambda: None,
         what: str = "The model failed",
     ) -> None:
         """Queue work for this session; `done` gets the result on the GUI thread.
+
+        It ends with one call of `done`, `failed` or `dropped`, unless this is closed.
 
         Parameters
         ----------
         failed
             Called on the GUI thread with what to say if it fails; default: the
             signal of that name.
+        dropped
+            Called there if the work was withdrawn, as by another model.
         what
             What is said then before the reason.
         """
@@ -168,8 +184,12 @@ class Inference(QObject):
             if not self._closed:
                 fail(f"{what}: {error}" if str(error) else what)
 
+        def end() -> None:
+            if not self._closed:
+                dropped()
+
         self._worker.submit(
-            Job((id(self), key), priority, run, finished, explain, needs)
+            Job((id(self), key), priority, run, finished, explain, end, needs)
         )
 
     def withdraw(self, key: Hashable) -> None:
@@ -217,12 +237,17 @@ class Inference(QObject):
             self._no_longer_wait()
 
     def _not_loaded(self, why: str) -> None:
-        self.loading = False
-        self.unloaded.emit()
-        self.failed.emit(why)
+        former, self.loading = self._former, False
+        if former is None:
+            self.unloaded.emit()
+            self.failed.emit(why)
+        else:
+            self.kept.emit()
+            self._loaded(former)
+            self.failed.emit(f"{why}. The model before goes on")
 
     def _loaded(self, engine: Engine) -> None:
-        self._engine = engine
+        self._engine, self._former = engine, None
         self.loading = False
         self.loaded.emit(engine.description)
         for request in list(self._unanswered.values()):

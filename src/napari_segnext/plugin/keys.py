@@ -48,7 +48,7 @@ ACTIONS = (
     Action("objects.pick", "H", "H", "Pick", "Go on with the object under the pointer"),
     Action("objects.previous", "J", "J", "Previous", "Go to the previous object"),
     Action("objects.next", "N", "N", "Next", "Next object; a new one after the last"),
-    Action("objects.accept", "G", "G", "Accept", "Protect the object, go to a new one"),
+    Action("accept", "G", "G", "Accept", "Protect the object, go to a new one"),
     Action("objects.discard", "Q", "Q", "Discard", "Remove the prompts and the mask"),
     Action("propagation.start", "U", "U", "Propagate", "Find it in the other slices"),
     Action(

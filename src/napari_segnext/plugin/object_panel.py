@@ -40,7 +40,7 @@ class ObjectPanel(QWidget):
         self.list.renamed.connect(partial(do, "objects.rename"))
         self.list.merged.connect(partial(do, "objects.merge"))
         self.list.deleted.connect(partial(do, "objects.delete"))
-        self.list.accepted.connect(partial(do, "objects.accept"))
+        self.list.accepted.connect(partial(do, "accept"))
         self.list.coloured.connect(
             lambda number, *rgb: do("objects.recolour", number, rgb)
         )

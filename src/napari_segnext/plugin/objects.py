@@ -150,8 +150,12 @@ class Objects(QObject):
         elif at < len(self.ids):
             self.select(self.ids[at])
         else:
-            self._session.new_object()
-            self.turned.emit()
+            self.begin()
+
+    def begin(self) -> None:
+        """Go to a new object."""
+        self._session.new_object()
+        self.turned.emit()
 
     def _go_to_prompts(self) -> None:
         """Show the nearest plane with prompts of the object, unless one is shown."""

@@ -26,9 +26,10 @@ class Propagating(QObject):
 
     What is found is written at the end, as one step of undo; until then nothing is
     changed, and nothing is if it is cancelled. Afterwards only the planes are found
-    anew that depend on what the user has changed.
+    anew that depend on what the user has changed. An object that is accepted meanwhile
+    is finished when that is written.
 
-    Signals: `progressed` (planes decoded, all), `changed` (masks, planes to check,
+    Signals: `progressed` (slices gone through, all), `changed` (masks, planes to check,
     begun or ended) and `said` (status line).
     """
 
@@ -49,7 +50,8 @@ class Propagating(QObject):
         self._labels, self._shown = labels, shown
         self._objects: dict[tuple[int, int, tuple[int, ...]], WholeObject] = {}
         self._under_way: WholeObject | None = None
-        inference.loaded.connect(self._loaded)
+        self._object_id = 0
+        self._accepted = False
         # What is doubtful is so along one axis.
         shown.turned.connect(lambda axis: self.changed.emit())
 
@@ -92,13 +94,22 @@ class Propagating(QObject):
                 self.said.emit(str(error))
                 return
             self._objects[key] = self._under_way = whole
+            self._object_id, self._accepted = self._session.current, False
             self._go(whole, engine.propagation(decided, plane.axis, within))
 
     def cancel(self) -> None:
         """Stop; nothing has changed."""
         if self.running:
-            self._inference.withdraw(_KEY)
             self._end("Propagation cancelled: nothing has changed")
+            self._inference.withdraw(_KEY)
+
+    def accept(self, object_id: int) -> bool:
+        """Finish an object once it is written; False if it is not on its way."""
+        if not self.running or object_id != self._object_id:
+            return False
+        self._accepted = True
+        self.said.emit(f"{self._name} is finished when its slices are written")
+        return True
 
     def next_doubtful(self) -> None:
         """Show the next plane to check; a displayed one counts as checked."""
@@ -128,11 +139,11 @@ class Propagating(QObject):
             # After an interruption it is called again, and goes on.
             while not propagation.ended:
                 results.extend(propagation.advance(turn))
-                self.progressed.emit(propagation.done, propagation.total)
+                self.progressed.emit(*propagation.slices)
             return results
 
         self.said.emit("Propagating: you can go on meanwhile")
-        self.progressed.emit(0, propagation.total)
+        self.progressed.emit(*propagation.slices)
         self.changed.emit()
         self._inference.submit(
             _KEY,
@@ -140,6 +151,7 @@ class Propagating(QObject):
             run,
             lambda found: self._found(whole, found),
             failed=self._end,
+            dropped=self._dropped,
             what="The object could not be propagated",
         )
 
@@ -150,17 +162,26 @@ class Propagating(QObject):
         except ValueError as error:
             self._end(f"Nothing was propagated: {error}")
             return
+        if self._accepted:
+            self._session.accept(self._object_id)
+            self._accepted = False
         said = f"Found in {len(results)} more slice{'s' if len(results) != 1 else ''}"
         if whole.doubtful:
             said += f"; {len(whole.doubtful)} to check"
         self._end(said)
 
-    def _loaded(self) -> None:
+    def _dropped(self) -> None:
         if self.running:
             # It went with the model that was there before.
             self._end("Propagation cancelled by the change of the model")
 
+    @property
+    def _name(self) -> str:
+        return self._session.objects[self._object_id].name
+
     def _end(self, why: str) -> None:
-        self._under_way = None
+        if self._accepted and self._object_id in self._session.objects:
+            why += f". {self._name} is not finished: accept it again"
+        self._under_way, self._accepted = None, False
         self.said.emit(why)
         self.changed.emit()

@@ -107,6 +107,7 @@ class SegNextWidget(QWidget):
         self.annotator.changed.connect(self._show_state)
         self.annotator.engine.connect(self._device.setText)
         self.annotator.engine.connect(self._device.setToolTip)
+        self.annotator.model_kept.connect(self._show_model)
         self.annotator.waiting.connect(self._waiting.wait)
         self.annotator.ended.connect(self._ended)
         self.embeddings.follow(self.annotator.embedding)
@@ -366,6 +367,11 @@ class SegNextWidget(QWidget):
             text = self.text.folder
             self.annotator.load(model, self._inputs, keeping, engine, text)
             self.text.refresh()
+
+    def _show_model(self, model: str, engine: str) -> None:
+        """Show the model in use, after another could not be loaded."""
+        for choice, name in ((self.model_choice, model), (self.engine_choice, engine)):
+            choice.setCurrentIndex(choice.findData(name))
 
     def _ended(self, why: str) -> None:
         self.annotator = None

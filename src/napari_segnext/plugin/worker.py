@@ -4,6 +4,8 @@ Jobs carry a key: a newer job replaces a waiting one of the same key, never one
 of another. The most urgent job runs first; a running one that is less urgent is
 interrupted and waits its turn again, unless it is making just what the urgent one
 needs. Results come back to the GUI thread by a Qt signal.
+
+Every job ends exactly once: finished, failed or dropped.
 """
 
 from __future__ import annotations
@@ -66,8 +68,10 @@ class Job:
         When it runs.
     run
         The computation, given its turn.
-    done, failed
-        Called on the GUI thread with the result, or the exception.
+    done, failed, dropped
+        One of them is called, once, on the GUI thread: with the result, with the
+        exception, or, where a newer job took its place or nobody wants it any more,
+        with nothing.
     needs
         Tells whether this job needs what another one is making, given what that
         one has said it works on. If so, it waits for it instead of interrupting it.
@@ -78,10 +82,11 @@ class Job:
     run: Callable[[Turn], Any]
     done: Callable[[Any], None] = lambda result: None
     failed: Callable[[Exception], None] = lambda error: None
+    dropped: Callable[[], None] = lambda: None
     needs: Callable[[Hashable], bool] = lambda making: False
     making: Hashable = None
     interrupted: threading.Event = field(default_factory=threading.Event)
-    unwanted: bool = False
+    ended: bool = False
 
 
 class Worker(QObject):
@@ -89,14 +94,18 @@ class Worker(QObject):
 
     THREAD = "napari-segnext"
     _delivered = Signal(object, object)
+    _outdated = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._waiting: list[Job] = []
         self._running: Job | None = None
+        # Done, but on their way to the GUI thread.
+        self._arriving: list[Job] = []
         self._closed = False
         self._changed = threading.Condition()
         self._delivered.connect(self._deliver)
+        self._outdated.connect(lambda job: job.dropped())
         self._thread = threading.Thread(
             target=self._work, name=self.THREAD, daemon=True
         )
@@ -105,12 +114,20 @@ class Worker(QObject):
     def submit(self, job: Job) -> None:
         """Queue a job; called on the GUI thread."""
         with self._changed:
-            if self._closed:
-                return
-            self._waiting = [j for j in self._waiting if j.key != job.key]
+            replaced = [j for j in self._waiting if j.key == job.key]
             self._waiting.append(job)
+            outdated = self._end([job] if self._closed else replaced)
             self._interrupt()
             self._changed.notify()
+        for each in outdated:
+            each.dropped()
+
+    def _end(self, jobs: list[Job]) -> list[Job]:
+        """Mark jobs as ended and take them out of the queue; return the jobs."""
+        for job in jobs:
+            job.ended = True
+        self._waiting = [job for job in self._waiting if not job.ended]
+        return jobs
 
     def makes(self, job: Job, what: Hashable) -> None:
         """Note what the running job makes from now on."""
@@ -128,12 +145,18 @@ class Worker(QObject):
             running.interrupted.set()
 
     def discard(self, unwanted: Callable[[Job], bool]) -> None:
-        """Drop the waiting jobs, and stop the running one, that match."""
+        """Drop the waiting jobs, and stop the running one, that match.
+
+        Called on the GUI thread.
+        """
         with self._changed:
-            self._waiting = [j for j in self._waiting if not unwanted(j)]
-            if self._running is not None and unwanted(self._running):
-                self._running.unwanted = True
-                self._running.interrupted.set()
+            running = [] if self._running is None else [self._running]
+            known = [*self._waiting, *running, *self._arriving]
+            outdated = self._end([j for j in known if not j.ended and unwanted(j)])
+            for job in outdated:
+                job.interrupted.set()
+        for job in outdated:
+            job.dropped()
 
     @property
     def idle(self) -> bool:
@@ -147,13 +170,11 @@ class Worker(QObject):
         return self._closed
 
     def close(self, timeout: float = 5.0) -> None:
-        """Stop: nothing is delivered after this. Waits for the running job."""
+        """Stop: what is not done is dropped. Waits for the running job."""
         with self._changed:
             self._closed = True
-            self._waiting.clear()
-            if self._running is not None:
-                self._running.interrupted.set()
             self._changed.notify()
+        self.discard(lambda job: True)
         self._thread.join(timeout)
 
     def _next(self) -> Job | None:
@@ -189,8 +210,10 @@ class Worker(QObject):
         with self._changed:
             # Free for the queue before the result is known to anyone.
             self._running = None
-            closed = self._closed
-        if not closed:
+            wanted = not job.ended
+            if wanted:
+                self._arriving.append(job)
+        if wanted:
             self._delivered.emit(job, outcome)
         return True
 
@@ -198,13 +221,20 @@ class Worker(QObject):
         """Put an interrupted job back, unless it is outdated."""
         with self._changed:
             self._running = None
-            replaced = any(j.key == job.key for j in self._waiting)
-            if not (replaced or job.unwanted or self._closed):
+            if job.ended:
+                return
+            job.ended = any(j.key == job.key for j in self._waiting)
+            if not job.ended:
                 self._waiting.insert(0, job)
+        if job.ended:
+            self._outdated.emit(job)
 
     def _deliver(self, job: Job, outcome: object) -> None:
-        if self._closed or job.unwanted:
-            return
+        with self._changed:
+            self._arriving.remove(job)
+            if job.ended:
+                return
+            job.ended = True
         if isinstance(outcome, Exception):
             job.failed(outcome)
         else:

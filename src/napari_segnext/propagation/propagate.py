@@ -80,6 +80,15 @@ class Propagation:
         """Whether there is nothing left to decode."""
         return self._begun and self._asked is None
 
+    @property
+    def slices(self) -> tuple[int, int]:
+        """How many of the planes to find are gone through, and how many there are.
+
+        One that is reached from both sides counts half after the first.
+        """
+        planes = sum(len(gap.indices) for gap in self.gaps_between)
+        return (planes * self.done // self.total if self.total else planes), planes
+
     def advance(
         self, cancelled: Callable[[], bool] = lambda: False
     ) -> list[PlaneResult]:
