@@ -141,7 +141,9 @@ def clear_up(parent: Path) -> None:
 
 def _clear(place: Path) -> None:
     lock = place / _LOCK
-    if not lock.exists() and time.time() - place.stat().st_mtime < _BEGINNING_S:
+    young = time.time() - place.stat().st_mtime < _BEGINNING_S
+    if young and not any(place.iterdir()):
+        # Its writer may be about to take the lock, which comes first in it.
         return
     # While its writer lives this is a TimeoutError.
     with FileLock(lock, timeout=0):
