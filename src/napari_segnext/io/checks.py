@@ -12,11 +12,17 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import psutil
 import zarr
+
+if TYPE_CHECKING:
+    _Array = zarr.Array[Any]
+else:
+    # Older versions of zarr know no parameter.
+    _Array = zarr.Array
 
 # No more than this comes out of a byte that was deflated.
 DEFLATED = 1032
@@ -126,7 +132,7 @@ def check_memory(nbytes: int) -> None:
         )
 
 
-class CheckedArray(zarr.Array[Any]):
+class CheckedArray(_Array):
     """An array of a file: what goes wrong when it is read names the file.
 
     Parameters
