@@ -25,8 +25,13 @@ SERIES = Axes((3, 5, 6, 7))
         (VOLUME, (2, 3, 4), 2, Plane(2, 4)),
         (SERIES, (1, 2, 3, 4), 0, Plane(0, 2, (1,))),
         (SERIES, (1, 2, 3, 4), 2, Plane(2, 4, (1,))),
+        (VOLUME, (2.5, 3, 4), 0, Plane(0, 2)),
+        (VOLUME, (3.5, 3, 4), 0, Plane(0, 4)),
+        (VOLUME, (2, 4.5, 4), 1, Plane(1, 4)),
+        (VOLUME, (-0.5, 3, 4), 0, Plane(0, 0)),
         (VOLUME, (-0.6, 3, 4), 0, None),
-        (VOLUME, (4.5, 3, 4), 0, None),
+        (VOLUME, (4.5, 3, 4), 0, Plane(0, 4)),
+        (VOLUME, (4.6, 3, 4), 0, None),
     ],
 )
 def test_position_lies_in_plane(axes, position, axis, plane):
@@ -65,6 +70,45 @@ def test_shown_plane_follows_the_displayed_axes(order):
     viewer.dims.order = order
     viewer.dims.set_current_step(order[0], 3)
     assert shown_plane(viewer, image, VOLUME) == Plane(order[0], 3)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize(
+    ("scale", "finer", "options"),
+    [
+        (2, 1, {}),
+        (4, 1, {}),
+        (1, 0.5, {}),
+        (0.7, 0.35, {"translate": (10, -7.3, 0.1)}),
+        (1, 0.5, {"affine": np.diag([2, -2, 2, 1])}),
+    ],
+)
+def test_between_planes_the_shown_plane_is_what_napari_shows(
+    axis, scale, finer, options
+):
+    viewer = ViewerModel()
+    data = np.indices((5, 5, 5))[axis].astype(np.float32)
+    image = viewer.add_image(data, scale=[scale] * 3, **options)
+    viewer.add_image(np.zeros((20, 20, 20)), scale=[finer] * 3, **options)
+    viewer.dims.order = (axis, *(a for a in range(3) if a != axis))
+    seen, taken = [], []
+    for step in range(int(viewer.dims.nsteps[axis])):
+        viewer.dims.set_current_step(axis, step)
+        if not image._slice.empty:
+            seen.append(int(image._slice.image.raw.flat[0]))
+            taken.append(shown_plane(viewer, image, Axes((5, 5, 5))).index)
+    assert len(seen) > 8
+    assert taken == seen
+
+
+def test_units_that_the_viewer_does_not_count_in_are_refused():
+    viewer = ViewerModel()
+    image = viewer.add_image(np.zeros((5, 6, 7)), units="mm")
+    other = viewer.add_image(np.zeros((5, 6, 7)), units="um")
+    with pytest.raises(NoPlaneError, match="micrometer, the image in millimeter"):
+        shown_plane(viewer, image, VOLUME)
+    other.units = "mm"
+    assert shown_plane(viewer, image, VOLUME).axis == 0
 
 
 def test_shown_plane_of_an_image_of_fewer_axes_than_the_viewer():

@@ -56,12 +56,15 @@ class Axes:
         return self.shape[rows], self.shape[columns]
 
     def plane_at(self, position: ArrayLike, axis: int) -> Plane | None:
-        """Return the plane that holds an (ndim,) data position, if in the data."""
+        """Return the plane that holds an (ndim,) data position, if in the data.
+
+        Between two planes it is the one that napari shows there: the even one.
+        """
         at = np.asarray(position, float)
         if len(self.shape) == 2:
             return Plane()
         across = [*range(self.leading), self.leading + axis]
-        index = np.floor(at[across] + 0.5).astype(int)
+        index = np.round(at[across]).astype(int)
         if (index < 0).any() or (index >= np.array(self.shape)[across]).any():
             return None
         return Plane(axis, int(index[-1]), tuple(map(int, index[:-1])))
@@ -119,6 +122,12 @@ def shown_axis(viewer: ViewerModel, layer: Layer, axes: Axes) -> int:
     if viewer.dims.ndisplay != 2:
         raise NoPlaneError(
             "Prompts are given in the 2-D view: press Ctrl+Y to leave 3-D"
+        )
+    units = getattr(viewer.dims, "units", None)
+    if units is not None and tuple(units[-layer.ndim :]) != tuple(layer.units):
+        raise NoPlaneError(
+            f"The viewer counts in {units[-1]}, the image in {layer.units[-1]}, and "
+            "napari's clicks would miss: give all layers the same units"
         )
     offset = viewer.dims.ndim - layer.ndim
     displayed = sorted(d - offset for d in viewer.dims.displayed)
