@@ -10,7 +10,6 @@ from napari.layers import Image
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
-    QApplication,
     QCheckBox,
     QFileDialog,
     QFormLayout,
@@ -35,6 +34,7 @@ from napari_segnext.plugin.input_choice import InputChoice
 from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.plugin.keys import ACTIONS
 from napari_segnext.plugin.layers import COLOURS
+from napari_segnext.plugin.leaving import Leaving
 from napari_segnext.plugin.object_panel import ClassPanel, ObjectPanel
 from napari_segnext.plugin.propagation_part import PropagationPart
 from napari_segnext.plugin.resume import ResumeOffer, SavingLine, StatusLine
@@ -80,9 +80,8 @@ class SegNextWidget(QWidget):
         viewer.layers.events.removed.connect(self._list_images)
         self._list_images()
         self._show_state()
-        application = QApplication.instance()
-        if application is not None:
-            application.aboutToQuit.connect(self._shut_down)
+        self._leaving = Leaving(self)
+        self._leaving.left.connect(self._shut_down)
 
     def start(self) -> None:
         """Begin to segment the chosen image with the chosen model."""
@@ -91,6 +90,7 @@ class SegNextWidget(QWidget):
             self.say("Open an image first")
             return
         self.stop()
+        self._leaving.watch_window()
         if self.worker is None:
             worker = self.worker = Worker()
             # It outlives the widget, and is stopped even if Qt deletes that first.
@@ -143,6 +143,11 @@ class SegNextWidget(QWidget):
         super().closeEvent(event)
 
     def _shut_down(self) -> None:
+        layers = self._viewer.layers
+        layers.events.inserted.disconnect(self._list_images)
+        layers.events.removed.disconnect(self._list_images)
+        for layer in layers:
+            layer.events.name.disconnect(self._list_images)
         self.stop()
         if self.worker is not None:
             self.worker.close()
