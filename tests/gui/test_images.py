@@ -169,7 +169,6 @@ def test_dock_closed_stops_the_thread(user, widget):
     widget.start()
     user.waits_until(lambda: "Ready" in widget.status)
     user.viewer.window.remove_dock_widget(widget)
-    widget.close()
     QApplication.processEvents()
     user.waits_until(
         lambda: all(t.name != Worker.THREAD for t in threading.enumerate())

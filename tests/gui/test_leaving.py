@@ -13,7 +13,6 @@ from tests.gui.driver import DiskEngine
 from napari_segnext.prompts import Plane
 
 SHAPE = (4, 30, 40)
-NAME = "SegNext (SegNext)"
 
 
 @pytest.fixture(autouse=True)
@@ -49,9 +48,13 @@ def threads():
     return [t.name for t in threading.enumerate() if "segnext" in t.name]
 
 
+def dock_of(viewer):
+    docks = viewer.window._wrapped_dock_widgets.values()
+    return next(dock for dock in docks if "SegNext" in dock.name)
+
+
 def press_x(viewer, widget):
-    dock = viewer.window._wrapped_dock_widgets[NAME]
-    dock.title.close_button.click()
+    dock_of(viewer).title.close_button.click()
 
 
 def remove(viewer, widget):
@@ -97,7 +100,7 @@ def test_closed_viewer_ends_its_session_and_another_offers_to_resume(
 def test_hidden_or_docked_elsewhere_the_session_goes_on(make_napari_viewer, qtbot):
     viewer = make_napari_viewer()
     widget = work(viewer, qtbot)
-    dock = viewer.window._wrapped_dock_widgets[NAME]
+    dock = dock_of(viewer)
     dock.setVisible(False)
     dock.setVisible(True)
     viewer.window.remove_dock_widget(widget)

@@ -47,7 +47,7 @@ def open_desk(viewer, qtbot, engine):
     def open_(path) -> Desk:
         for widget in opened:
             viewer.window.remove_dock_widget(widget)
-            widget.close()
+            widget.close()  # At once, not when napari is done.
         viewer.layers.clear()
         (image,) = viewer.open(path, plugin="napari-segnext")
         _, widget = viewer.window.add_plugin_dock_widget("napari-segnext", "SegNext")

@@ -19,7 +19,6 @@ class Leaving(QObject):
     def __init__(self, panel: QWidget) -> None:
         super().__init__(panel)
         self._panel = panel
-        self._window: QMainWindow | None = None
         panel.installEventFilter(self)
         application = QApplication.instance()
         if application is not None:
@@ -31,8 +30,7 @@ class Leaving(QObject):
         above = self._panel.parentWidget()
         while above is not None and not isinstance(above, QMainWindow):
             above = above.parentWidget()
-        if above is not None and above is not self._window:
-            self._window = above
+        if above is not None:
             above.installEventFilter(self)
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
@@ -40,7 +38,7 @@ class Leaving(QObject):
         kind = event.type()
         if kind == QEvent.Type.DeferredDelete:
             self.left.emit()
-        elif kind == QEvent.Type.Close and watched is self._window:
+        elif kind == QEvent.Type.Close and watched is not self._panel:
             if event.spontaneous():
                 # The user may still say no.
                 QTimer.singleShot(0, self._look_at_window)
@@ -51,7 +49,7 @@ class Leaving(QObject):
         return False
 
     def _look_at_window(self) -> None:
-        if self._window is not None and not self._window.isVisible():
+        if not self._panel.window().isVisible():
             self.left.emit()
 
     def _look_at_panel(self) -> None:
