@@ -23,7 +23,7 @@ from napari_segnext.training.data import LabelledImage, Mixture
 from napari_segnext.training.named import (
     first_named_prompts,
     named_objects,
-    prompts_for,
+    openings,
 )
 from napari_segnext.training.phrases import (
     NamedImages,
@@ -156,8 +156,8 @@ def test_objects_without_names_get_no_phrase():
     mask[0, 5:20, 5:20] = True
     sample = Sample(np.zeros((32, 32, 3), np.float32), mask)
     for seed in range(10):
-        (prompts,) = prompts_for(sample, np.random.default_rng(seed))
-        assert prompts.phrase is None
+        (opening,) = openings(sample, np.random.default_rng(seed))
+        assert opening.prompts.phrase is None
 
 
 # Training

@@ -1,7 +1,8 @@
 """Learning to segment from simulated users: iterative click simulation.
 
-A first prompt, then corrective clicks into the largest error. What is learned from is
-the last answer, as in RITM (Sofiiuk et al., 2022) and SegNext, or several.
+First prompts, or what a neighbouring plane shows, then corrective clicks into the
+largest error. What is learned from is the last answer, as in RITM (Sofiiuk et al.,
+2022) and SegNext, or several.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from torch import Tensor, nn
 
 from napari_segnext.models import PromptBatch, SegmentationModel
 from napari_segnext.models.base import Auxiliary
-from napari_segnext.prompts import BoolArray, Prompts, PromptStyle
+from napari_segnext.prompts import BoolArray, PromptStyle
 from napari_segnext.training.crops import around_object
 from napari_segnext.training.data import Crop, Sample, Source
 from napari_segnext.training.loop import Options, TrainingLoop
@@ -26,8 +27,8 @@ from napari_segnext.training.losses import (
     dice_loss,
     normalised_focal_loss,
 )
-from napari_segnext.training.named import prompts_for
-from napari_segnext.training.simulate import identity_frame, next_click
+from napari_segnext.training.named import openings
+from napari_segnext.training.simulate import Opening, identity_frame, next_click
 
 
 class Conversation:
@@ -35,8 +36,8 @@ class Conversation:
 
     Parameters
     ----------
-    first
-        First prompts of each of N objects.
+    openings
+        What is said first about each of N objects.
     masks
         (N, S, S) what the users want.
     turns
@@ -51,7 +52,7 @@ class Conversation:
 
     def __init__(
         self,
-        first: Sequence[Prompts],
+        openings: Sequence[Opening],
         masks: BoolArray,
         turns: int,
         style: PromptStyle,
@@ -59,9 +60,13 @@ class Conversation:
         device: torch.device,
     ) -> None:
         self.turns = turns
-        self._given, self._masks, self._rng = list(first), masks, rng
+        self._given = [opening.prompts for opening in openings]
+        self._masks, self._rng = masks, rng
         self._frame, self._style = identity_frame(masks.shape[-1]), style
-        self._drawn = [p.to_model(self._frame, style) for p in first]
+        self._drawn = [
+            opening.prompts.to_model(self._frame, style, opening.previous)
+            for opening in openings
+        ]
         self._device = device
 
     @property
@@ -175,7 +180,7 @@ class Trainer(TrainingLoop[SegmentationModel]):
         rng = np.random.default_rng(place)
         images = torch.from_numpy(np.stack([s.image for s in samples]))
         masks = np.concatenate([s.masks for s in samples])
-        first = [p for s in samples for p in prompts_for(s, rng)]
+        first = [opening for s in samples for opening in openings(s, rng)]
         target = torch.from_numpy(masks[:, None].astype(np.float32)).to(device)
         # Processes wait for each other: they talk equally long, and learn as often.
         shared = np.random.default_rng([options.seed, 2, self.step])
@@ -212,7 +217,7 @@ class Trainer(TrainingLoop[SegmentationModel]):
             "focal": focal.item(),
             "dice": dice.item(),
             "click": clicked.item(),
-            "iou": _iou(logits.detach() > 0, target > 0.5),
+            "iou": mean_overlap(logits.detach() > 0, target > 0.5),
         }
 
 
@@ -222,7 +227,9 @@ def learned_turns(turns: int, most: int, rng: np.random.Generator) -> set[int]:
     return set([turns - 1, 0, *between][:most])
 
 
-def _iou(predicted: Tensor, target: Tensor) -> float:
+def mean_overlap(predicted: Tensor, target: Tensor) -> float:
+    """Return the mean intersection over union of (B, 1, S, S) bool masks."""
     overlap = (predicted & target).sum((1, 2, 3))
     union = (predicted | target).sum((1, 2, 3))
-    return float((overlap / union.clamp(min=1)).mean())
+    # Nothing, where there is nothing, is right.
+    return float(((overlap + (union == 0)) / union.clamp(min=1)).mean())

@@ -23,6 +23,12 @@ from napari_segnext.training.sources import (
     repeated,
     superpixels,
 )
+from napari_segnext.training.stacks import (
+    generated_em_steps,
+    generated_mri_steps,
+    head_steps,
+    volume_steps,
+)
 from napari_segnext.training.starts import (
     load_alike,
     load_base,
@@ -42,11 +48,24 @@ ARCHIVES = {
     "figshare_brain_tumour_t1ce": (0.07, 0.02),
     "sunnybrook_cardiac_lv": (0.04, 0.02),
     "sct_spinalcord": (0.02, 0.0),
+    "fib25_mitochondria": (0.15, 0.0),
+    "open_ms_lesions": (0.05, 0.0),
+    "soop_stroke_flair": (0.02, 0.0),
+    "brain_tumor_progression_t1ce": (0.05, 0.0),
+    "tem_optic_nerve_axons": (0.03, 0.0),
+    "tem_optic_nerve_mitochondria": (0.03, 0.0),
 }
+# Weights of the step from plane to plane in labelled volumes, and in generated ones.
+VOLUME, HEADS = "fib25_medulla_stack", "synthseg_label_maps"
+STEPS = {VOLUME: 0.22, HEADS: 0.12}
+GENERATED_STEPS = {"generated_em_steps": 0.1, "generated_mri_steps": 0.06}
+# Most planes of a step.
+VOLUME_STEP, HEAD_STEP = 8, 6
 GENERATED = {"generated_em": 0.22, "generated_mri": 0.14}
 # Different slices of each kind that takes long to draw.
 GENERATED_COUNT = 500
 SUPERPIXEL_COUNT = 200
+STACK_COUNT = 60
 
 _TINY = ModelConfig(
     "tiny",
@@ -254,38 +273,39 @@ def bundled_mixture(folder: Path | None) -> dict[str, tuple[Source, float]]:
     Parameters
     ----------
     folder
-        Holds the ``.npz`` files named in `ARCHIVES`; None trains on generated images
-        alone.
+        Holds the ``.npz`` files named in `ARCHIVES` and `STEPS`; None trains on
+        generated images alone.
 
     Raises
     ------
     FileNotFoundError
         If one of the files is missing.
     """
-    sources: dict[str, tuple[Source, float]] = {
-        "generated_em": (
-            repeated(generated_em, GENERATED_COUNT, seed=1),
-            GENERATED["generated_em"],
-        ),
-        "generated_mri": (
-            repeated(generated_mri, GENERATED_COUNT, seed=2),
-            GENERATED["generated_mri"],
-        ),
+    sources = {
+        "generated_em": repeated(generated_em, GENERATED_COUNT, seed=1),
+        "generated_mri": repeated(generated_mri, GENERATED_COUNT, seed=2),
+        "generated_em_steps": generated_em_steps(STACK_COUNT),
+        "generated_mri_steps": generated_mri_steps(STACK_COUNT),
     }
-    if folder is None:
-        return sources
-    for name, (labels, pixels) in ARCHIVES.items():
-        path = folder / f"{name}.npz"
-        if not path.is_file():
-            raise FileNotFoundError(
-                f"{path} is missing: give the folder that holds {', '.join(ARCHIVES)}"
-            )
-        images = Archive(path)
-        sources[name] = images, labels
-        if pixels:
-            drawn = repeated(superpixels(images), SUPERPIXEL_COUNT, seed=3)
-            sources[f"{name}_superpixels"] = drawn, pixels
-    return sources
+    weights = {**GENERATED, **GENERATED_STEPS}
+    if folder is not None:
+        paths = {name: folder / f"{name}.npz" for name in (*ARCHIVES, *STEPS)}
+        for path in paths.values():
+            if not path.is_file():
+                raise FileNotFoundError(
+                    f"{path} is missing: give the folder that holds {', '.join(paths)}"
+                )
+        sources[VOLUME] = volume_steps(paths[VOLUME], VOLUME_STEP)
+        sources[HEADS] = head_steps(paths[HEADS], STACK_COUNT, HEAD_STEP)
+        weights |= STEPS
+        for name, (labels, pixels) in ARCHIVES.items():
+            sources[name], weights[name] = Archive(paths[name]), labels
+            if pixels:
+                other = f"{name}_superpixels"
+                drawn = superpixels(sources[name])
+                sources[other] = repeated(drawn, SUPERPIXEL_COUNT, seed=3)
+                weights[other] = pixels
+    return {name: (source, weights[name]) for name, source in sources.items()}
 
 
 def data_set(

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 from napari_segnext.training.generated.anatomy import Anatomy, head, trunk
 from napari_segnext.training.generated.canvas import GeneratedSlice, Grid, LabelArray
+from napari_segnext.training.generated.labelled import head_of_labels
 from napari_segnext.training.generated.lesions import Lesion, draw_lesions
 from napari_segnext.training.generated.noise import FloatArray
 
@@ -90,10 +91,26 @@ def mri_stack(
     return _draw(rng, Grid(shape, through=float(np.clip(through, 1, 8))), 1)
 
 
+def labelled_head(rng: np.random.Generator, labels: LabelArray) -> GeneratedSlice:
+    """Draw an MRI-like volume of a head whose label map is given.
+
+    Parameters
+    ----------
+    labels
+        (Z, Y, X) FreeSurfer's numbers; see `head_of_labels`.
+    """
+    return _image(rng, head_of_labels(rng, labels), 1)
+
+
 def _draw(rng: np.random.Generator, grid: Grid, channels: int) -> GeneratedSlice:
     if channels not in (1, 2, 3):
         raise ValueError(f"an image has 1 to 3 channels, not {channels}")
     anatomy = head(rng, grid) if rng.random() < 0.7 else trunk(rng, grid)
+    return _image(rng, anatomy, channels)
+
+
+def _image(rng: np.random.Generator, anatomy: Anatomy, channels: int) -> GeneratedSlice:
+    """Draw an image of a label map, mostly with lesions."""
     lesions = draw_lesions(rng, anatomy)
     images = _contrasts(rng, anatomy, lesions, channels)
     layers, kinds = _objects(anatomy, lesions, images)
