@@ -20,7 +20,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # What a module may import from the package lies in its own layer or a lower one.
 LAYERS = (
-    ("categories", "resample", "frame", "patch", "drawing", "prompts"),
+    ("categories", "resample", "frame", "kinds", "patch", "drawing", "prompts"),
     ("window", "shapes", "appearance"),
     ("models", "layout", "io"),
     ("tiles", "embeddings", "weights"),
@@ -47,6 +47,7 @@ WITHOUT_TORCH = (
     "categories",
     "resample",
     "frame",
+    "kinds",
     "patch",
     "drawing",
     "prompts",

@@ -7,7 +7,19 @@ from dataclasses import FrozenInstanceError
 import numpy as np
 import pytest
 
-from napari_segnext.prompts import Frame, Phrase, Prompts, Region, extent
+from napari_segnext.prompts import (
+    Box,
+    Click,
+    Frame,
+    Mask,
+    Phrase,
+    Plane,
+    Polygon,
+    Prompts,
+    Region,
+    Scribble,
+    extent,
+)
 from tests.canvas import SQUARE, STYLE, drawn, square
 
 # Making prompts
@@ -54,8 +66,8 @@ def test_equal_prompts_are_equal_and_hash_alike():
     [
         (lambda p: p.click(np.nan, 0), "finite"),
         (lambda p: p.polygon([(0, 0), (1, 1)]), "polygon needs at least 3"),
-        (lambda p: p.scribble(np.zeros((0, 2))), "scribble needs at least 1"),
-        (lambda p: p.scribble([(0, 0)], width=0), "width must be positive"),
+        (lambda p: p.scribble(np.zeros((0, 2))), "scribble needs at least one"),
+        (lambda p: p.scribble([(0, 0)], width=0), "width is positive, not 0"),
         (lambda p: p.scribble(np.zeros((4, 3))), r"shape \(4, 3\)"),
         (lambda p: p.mask(np.zeros((2, 4, 4))), r"2-D, not of shape \(2, 4, 4\)"),
     ],
@@ -73,8 +85,10 @@ def test_what_is_no_prompt_is_refused(make, message):
         (Prompts().box((0, 0), (10, 70.5)), r"box point \(10, 70.5\)"),
         (Prompts().polygon([(0, 0), (5, 5), (9, -2)]), r"polygon point \(9, -2\)"),
         (Prompts().scribble([(0, 0), (99, 5)]), r"scribble point \(99, 5\)"),
-        (Prompts().scribble(np.ones((80, 8), bool)), r"scribble point \(79, 7\)"),
-        (Prompts().mask(np.ones((8, 80))), r"mask point \(7, 79\)"),
+        (Prompts().scribble(np.ones((80, 8), bool)), "scribble of shape 80 x 8"),
+        (Prompts().mask(np.ones((8, 80))), "mask of shape 8 x 80"),
+        (Prompts().mask(np.ones((32, 32))), "mask of shape 32 x 32"),
+        (Prompts((Mask(Region.of(np.ones((8, 80)))),)), r"mask point \(7, 79\)"),
     ],
 )
 def test_a_point_outside_the_image_is_named_with_the_shape(prompts, named):
@@ -91,7 +105,7 @@ def test_the_whole_area_of_border_pixels_is_inside(at):
 
 def test_an_empty_mask_has_no_extent_and_draws_nothing():
     prompts = Prompts().mask(np.zeros((64, 64))).scribble(np.zeros((64, 64), bool))
-    prompts.check_inside((1, 1))
+    prompts.check_inside((64, 64))
     assert [list(extent(p)) for p in prompts] == [[], []]
     assert not drawn(prompts).any()
 
@@ -142,6 +156,40 @@ def test_without_clicks_and_boxes_the_lists_are_empty():
     assert given.signs.shape == (0,)
     assert given.boxes.shape == (0, 4)
     assert given.text is None
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Click((np.nan, 1.0)),
+        lambda: Click((1.0, 2.0, 3.0)),
+        lambda: Click(("a", "b")),
+        lambda: Click((1.0, 2.0), positive=2),
+        lambda: Box((0.0, np.inf), (1.0, 1.0)),
+        lambda: Polygon(((1.0, 1.0), (2.0, 2.0))),
+        lambda: Scribble(),
+        lambda: Scribble(((1.0, 2.0),), width=np.nan),
+        lambda: Scribble(((1.0, 2.0),), width=0),
+        lambda: Phrase("  "),
+        lambda: Mask(Region.of([[np.nan]])),
+        lambda: Plane(0, 1.5),
+        lambda: Plane("z", 1),
+        lambda: Prompts(((1.0, 2.0),)),
+    ],
+)
+def test_what_cannot_be_written_and_read_back_cannot_be_made(make):
+    with pytest.raises(ValueError):
+        make()
+
+
+def test_numbers_of_numpy_become_pythons_own():
+    at = np.float32(1.5), np.int64(2)
+    assert Prompts().click(*at, np.bool_(False)).items == (Click((1.5, 2.0), False),)
+    plane = Plane(np.int64(0), np.argmax([0, 3]), (np.uint8(4),))
+    assert plane == Plane(0, 1, (4,))
+    numbers = (*Click(at, 1).at, plane.axis, plane.index, *plane.fixed)
+    assert {type(n) for n in numbers} == {float, int}
+    assert Click(at, 1).positive is True
 
 
 def test_a_region_is_put_back_where_it_was():

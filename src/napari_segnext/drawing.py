@@ -62,7 +62,7 @@ def draw_disks(
 
 def draw_path(channel: FloatArray, points: FloatArray, radius: float) -> None:
     """Set all pixels within a radius of the polyline through (N, 2) points."""
-    pixels = points.astype(int)
+    pixels = np.floor(points).astype(int)
     parts = [pixels]
     for (y0, x0), (y1, x1) in pairwise(pixels):
         parts.append(np.stack(line(y0, x0, y1, x1), 1))
@@ -87,7 +87,8 @@ def draw_painted(channel: FloatArray, painted: Region, frame: Frame) -> None:
     np.maximum(channel, coverage(painted, frame) > 0.25, out=channel)
     # However far the image is shrunk, no painted pixel is lost.
     pixels = np.argwhere(painted.pixels) + painted.offset
-    draw_disks(channel, np.unique(frame.to_model(pixels).astype(int), axis=0), 0)
+    reached = np.floor(frame.to_model(pixels)).astype(int)
+    draw_disks(channel, np.unique(reached, axis=0), 0)
 
 
 def coverage(region: Region, frame: Frame) -> FloatArray:

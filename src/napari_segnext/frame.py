@@ -169,11 +169,13 @@ class Region:
         Raises
         ------
         ValueError
-            If the mask is not 2-D.
+            If the mask is not 2-D, or holds NaN.
         """
         pixels = np.asarray(mask)
         if pixels.ndim != 2:
             raise ValueError(f"a mask prompt is 2-D, not of shape {pixels.shape}")
+        if pixels.dtype.kind == "f" and np.isnan(pixels).any():
+            raise ValueError("a mask prompt is zero or not, and holds no NaN")
         pixels = pixels != 0
         rows, columns = np.nonzero(pixels.any(1))[0], np.nonzero(pixels.any(0))[0]
         if not len(rows):

@@ -12,9 +12,8 @@ pixel is (0, 0). Nothing here imports torch or Qt.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -29,6 +28,17 @@ from napari_segnext.drawing import (
     draw_stroke,
 )
 from napari_segnext.frame import BoolArray, Frame, Point, Region
+from napari_segnext.kinds import (
+    Box,
+    Click,
+    Mask,
+    Phrase,
+    Plane,
+    Polygon,
+    Prompt,
+    Scribble,
+    extent,
+)
 from napari_segnext.patch import Patch
 from napari_segnext.resample import FloatArray
 
@@ -51,95 +61,6 @@ __all__ = [
     "Scribble",
     "extent",
 ]
-
-
-@dataclass(frozen=True, order=True, slots=True)
-class Plane:
-    """The slice in which prompts are given.
-
-    Attributes
-    ----------
-    axis
-        Spatial axis that the slice is perpendicular to (0 = z for z, y, x).
-        0 for a 2-D image.
-    index
-        Position along that axis, in voxels.
-    fixed
-        Positions along the axes that are not spatial (time, ...), in order.
-    """
-
-    axis: int = 0
-    index: int = 0
-    fixed: tuple[int, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Click:
-    """A point on the object (positive) or off it (negative)."""
-
-    at: Point
-    positive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Scribble:
-    """A stroke: a path with a width in image pixels, or painted pixels."""
-
-    path: tuple[Point, ...] = ()
-    width: float = 3.0
-    painted: Region | None = None
-    positive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """Two opposite corners, both inside the box."""
-
-    start: Point
-    end: Point
-    positive: bool = True
-
-    @property
-    def outline(self) -> tuple[Point, ...]:
-        """The four corners, in order."""
-        (y0, x0), (y1, x1) = self.start, self.end
-        return (y0, x0), (y0, x1), (y1, x1), (y1, x0)
-
-
-@dataclass(frozen=True, slots=True)
-class Polygon:
-    """The vertices of a closed outline, at least three."""
-
-    vertices: tuple[Point, ...]
-    positive: bool = True
-
-    @property
-    def outline(self) -> tuple[Point, ...]:
-        """The vertices, in order."""
-        return self.vertices
-
-
-@dataclass(frozen=True, slots=True)
-class Mask:
-    """A mask drawn or computed elsewhere."""
-
-    region: Region
-    positive: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Phrase:
-    """Words that say what the object is, wherever it is in the plane."""
-
-    text: str
-
-    @property
-    def positive(self) -> bool:
-        """True: what the object is not cannot be said in words."""
-        return True
-
-
-Prompt: TypeAlias = Click | Scribble | Box | Polygon | Mask | Phrase
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -167,18 +88,6 @@ class ModelPrompts:
     text: str | None = None
 
 
-def _points(values: ArrayLike, least: int, what: str) -> tuple[Point, ...]:
-    array = np.asarray(values, float)
-    if array.ndim != 2 or array.shape[1] != 2 or len(array) < least:
-        raise ValueError(
-            f"a {what} needs at least {least} points as (y, x) rows, "
-            f"not an array of shape {array.shape}"
-        )
-    if not np.isfinite(array).all():
-        raise ValueError(f"a {what} needs finite coordinates")
-    return tuple((float(y), float(x)) for y, x in array)
-
-
 @dataclass(frozen=True, slots=True)
 class Prompts:
     """All prompts for one object in one plane, in the order given. Immutable.
@@ -193,6 +102,10 @@ class Prompts:
     items: tuple[Prompt, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "items", tuple(self.items))
+        for item in self.items:
+            if not isinstance(item, Prompt):
+                raise ValueError(f"a prompt is a click, a box, ..., not {item!r}")
         if sum(isinstance(item, Phrase) for item in self.items) > 1:
             raise ValueError("an object has one phrase at most in a plane")
 
@@ -208,8 +121,7 @@ class Prompts:
 
     def click(self, y: float, x: float, positive: bool = True) -> Prompts:
         """Add a click at (y, x)."""
-        ((row, column),) = _points([[y, x]], 1, "click")
-        return self.add(Click((row, column), positive))
+        return self.add(Click((y, x), positive))
 
     def scribble(
         self, stroke: ArrayLike, width: float = 3.0, positive: bool = True
@@ -229,24 +141,24 @@ class Prompts:
         """
         array = np.asarray(stroke)
         if array.dtype == bool:
-            return self.add(Scribble(painted=Region.of(array), positive=positive))
-        if not width > 0:
-            raise ValueError(f"a scribble's width must be positive, not {width}")
-        path = _points(array, 1, "scribble")
-        return self.add(Scribble(path, float(width), positive=positive))
+            painted, shape = Region.of(array), array.shape
+            made = Scribble((), width, painted, positive, (shape[0], shape[1]))
+        else:
+            made = Scribble(stroke, width, positive=positive)  # type: ignore[arg-type]
+        return self.add(made)
 
     def box(self, start: Point, end: Point, positive: bool = True) -> Prompts:
         """Add a box by two opposite corners (y, x)."""
-        first, last = _points([start, end], 2, "box")
-        return self.add(Box(first, last, positive))
+        return self.add(Box(start, end, positive))
 
     def polygon(self, vertices: ArrayLike, positive: bool = True) -> Prompts:
         """Add a polygon by its (N, 2) vertices (y, x)."""
-        return self.add(Polygon(_points(vertices, 3, "polygon"), positive))
+        return self.add(Polygon(vertices, positive))  # type: ignore[arg-type]
 
     def mask(self, mask: ArrayLike, positive: bool = True) -> Prompts:
         """Add an image-sized (H, W) mask; nonzero is inside."""
-        return self.add(Mask(Region.of(mask), positive))
+        region, (height, width) = Region.of(mask), np.shape(mask)
+        return self.add(Mask(region, positive, (height, width)))
 
     def text(self, phrase: str) -> Prompts:
         """Say in words what the object is.
@@ -267,14 +179,22 @@ class Prompts:
         return next(said, None)
 
     def check_inside(self, shape: tuple[int, int]) -> None:
-        """Check that all coordinates lie in an image of this (H, W).
+        """Check that all prompts fit an image of this (H, W).
 
         Raises
         ------
         ValueError
-            Naming the first point outside, and the shape.
+            Naming the first point outside and the shape, or a mask or painted
+            scribble of another shape.
         """
         for prompt in self.items:
+            drawn_on = prompt.shape if isinstance(prompt, Mask | Scribble) else None
+            if drawn_on is not None and drawn_on != tuple(shape):
+                raise ValueError(
+                    f"a {type(prompt).__name__.lower()} of shape {drawn_on[0]} x "
+                    f"{drawn_on[1]} does not fit the image of shape {shape[0]} x "
+                    f"{shape[1]}: give one of the image's shape"
+                )
             for y, x in extent(prompt):
                 if not (-0.5 <= y < shape[0] - 0.5 + 1e-6) or not (
                     -0.5 <= x < shape[1] - 0.5 + 1e-6
@@ -318,7 +238,7 @@ class Prompts:
             channel = 1 if prompt.positive else 2
             match prompt:
                 case Click(at, _):
-                    pixel = frame.to_model([at]).astype(int)
+                    pixel = np.floor(frame.to_model([at])).astype(int)
                     draw_disks(dense[channel], pixel, style.radius)
                 case Scribble(painted=Region() as painted):
                     draw_painted(dense[channel], painted, frame)
@@ -355,21 +275,3 @@ class Prompts:
             boxes=frame.to_model(corners).reshape(-1, 4),
             text=self.phrase,
         )
-
-
-def extent(prompt: Prompt) -> Iterable[Point]:
-    """Return points (y, x) whose bounding box holds the prompt; none of a phrase."""
-    match prompt:
-        case Click(at=at):
-            return [at]
-        case Scribble(painted=None, path=path):
-            return path
-        case Scribble(painted=Region() as region) | Mask(region=region):
-            return region.corners
-        case Box(start=start, end=end):
-            return [start, end]
-        case Polygon(vertices=vertices):
-            return vertices
-        case Phrase():
-            return ()
-    raise TypeError(f"not a prompt: {prompt!r}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import operator
 import zlib
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -12,10 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.categories import Category
-from napari_segnext.io.prompts_file import prompt_from_json, prompt_to_json
+from napari_segnext.io.prompts_file import MOST_ID, prompt_from_json, prompt_to_json
 from napari_segnext.journal.runs import Runs
 from napari_segnext.prompts import Plane, Prompts, Region
 from napari_segnext.session import Record, SegmentedObject
+from napari_segnext.session.grid import Grid
 from napari_segnext.session.sparse import Diff, Sparse
 from napari_segnext.session.state import (
     Delta,
@@ -28,11 +30,35 @@ from napari_segnext.session.state import (
 
 Entry = dict[str, Any]
 
+# More bytes than this, or voxels in one line, are no change that anybody made.
+_MOST_BYTES = 1 << 30
+_MOST_VOXELS = 1 << 28
+# What reading a line that was not written here may raise.
+UNREADABLE = (
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    MemoryError,
+    zlib.error,
+)
+
 
 def to_line(entry: Mapping[str, Any]) -> bytes:
     """Return a line that tells whether it is whole: checksum, space, JSON."""
-    text = json.dumps(entry, separators=(",", ":")).encode("ascii")
+    text = json.dumps(
+        entry, separators=(",", ":"), allow_nan=False, default=_plain
+    ).encode("ascii")
     return b"%08x %b\n" % (zlib.crc32(text), text)
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of numpy's as Python's."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} cannot be written")
 
 
 def from_line(line: bytes) -> Entry:
@@ -65,7 +91,7 @@ def encode(record: Record, known: Mapping[int, SegmentedObject]) -> Entry:
     if delta.current is not None:
         entry["current"] = delta.current
     if delta.objects:
-        entry["objects"] = {n: _info(info) for n, info in delta.objects.items()}
+        entry["objects"] = {int(n): _info(info) for n, info in delta.objects.items()}
     prompts = {k: _prompts(v, prompts_of(known, k)) for k, v in delta.prompts.items()}
     for name, values in (
         ("prompts", prompts),
@@ -79,30 +105,48 @@ def encode(record: Record, known: Mapping[int, SegmentedObject]) -> Entry:
     return entry
 
 
-def decode(entry: Mapping[str, Any], known: Mapping[int, SegmentedObject]) -> Record:
+def decode(
+    entry: Mapping[str, Any], known: Mapping[int, SegmentedObject], grid: Grid
+) -> Record:
     """Return the change that `encode` was given; its labels' old values are 0.
+
+    Parameters
+    ----------
+    grid
+        Of the labels. What does not lie in them is refused.
 
     Raises
     ------
-    ValueError, KeyError, TypeError
+    UNREADABLE
         If the entry is not one.
     """
     delta = Delta(entry.get("current"))
-    for number, info in entry.get("objects", {}).items():
-        delta.objects[int(number)] = None if info is None else _to_info(info)
-    for key, (kept, items) in _keyed(entry, "prompts"):
+    if delta.current is not None:
+        _check_id(delta.current)
+    for text, info in entry.get("objects", {}).items():
+        delta.objects[_check_id(int(text))] = None if info is None else _to_info(info)
+    for key, (kept, items) in _keyed(entry, "prompts", grid):
         added = tuple(prompt_from_json(item) for item in items)
-        delta.prompts[key] = Prompts(prompts_of(known, key).items[:kept] + added)
-    for key, text in _keyed(entry, "edits"):
-        edits = _to_sparse(text)
+        prompts = Prompts(prompts_of(known, key).items[:kept] + added)
+        prompts.check_inside(grid.plane_shape(key[1]))
+        delta.prompts[key] = prompts
+    for key, text in _keyed(entry, "edits", grid):
+        edits = _to_sparse(text, grid)
         delta.edits[key] = Sparse(edits.voxels, edits.values.astype(bool))
-    for key, values in _keyed(entry, "results"):
-        delta.results[key] = None if values is None else _to_result(values)
+    for key, values in _keyed(entry, "results", grid):
+        result = None if values is None else _to_result(values, key[1], grid)
+        delta.results[key] = result
     diff = Diff()
     if "labels" in entry:
-        voxels, new = _to_runs(entry["labels"]).expand()
+        voxels, new = _to_runs(entry["labels"], grid).expand()
         diff = Diff(voxels, np.zeros_like(new), new)
     return Record(str(entry["what"]), delta, diff)
+
+
+def _check_id(number: Any) -> int:
+    if type(number) is not int or not 0 <= number <= MOST_ID:
+        raise ValueError(f"{number!r} is no id of an object")
+    return number
 
 
 def _key(key: Key) -> list[Any]:
@@ -110,9 +154,13 @@ def _key(key: Key) -> list[Any]:
     return [number, [plane.axis, plane.index, *plane.fixed]]
 
 
-def _keyed(entry: Mapping[str, Any], name: str) -> Iterable[tuple[Key, Any]]:
+def _keyed(
+    entry: Mapping[str, Any], name: str, grid: Grid
+) -> Iterable[tuple[Key, Any]]:
     for number, (axis, index, *fixed), value in entry.get(name, ()):
-        yield (number, Plane(axis, index, tuple(fixed))), value
+        plane = Plane(axis, index, tuple(fixed))
+        grid.check(plane)
+        yield (_check_id(number), plane), value
 
 
 def _info(info: Info | None) -> Entry | None:
@@ -128,7 +176,7 @@ def _to_info(values: Mapping[str, Any]) -> Info:
     colour = values["colour"]
     colour = None if colour is None else tuple(map(float, colour))
     category = Category(*values["class"]) if "class" in values else None
-    return Info(values["name"], values["finished"], colour, category)
+    return Info(str(values["name"]), bool(values["finished"]), colour, category)
 
 
 def _prompts(prompts: Prompts, before: Prompts) -> list[Any]:
@@ -156,28 +204,43 @@ def _result(result: Result | None) -> Entry | None:
     )
 
 
-def _to_result(values: Mapping[str, Any]) -> Result:
-    height, width = values["shape"]
-    top, left = values["offset"]
-    levels = _unpack(values["levels"], np.uint8).reshape(values["size"])
-    probability = Probability((height, width), (top, left), levels)
-    (top, left), shape, text = values["section"]
-    count = int(np.prod(shape))
-    pixels = np.unpackbits(_unpack(text, np.uint8), count=count).reshape(shape)
+def _to_result(values: Mapping[str, Any], plane: Plane, grid: Grid) -> Result:
+    shape = grid.plane_shape(plane)
+    if tuple(values["shape"]) != shape:
+        raise ValueError(f"a probability map of {plane} is not of {values['shape']}")
+    offset, size = _part(values["offset"], values["size"], shape)
+    levels = _unpack(values["levels"], np.uint8, size[0] * size[1]).reshape(size)
+    place, extent, text = values["section"]
+    corner, sides = _part(place, extent, shape)
+    area = sides[0] * sides[1]
+    pixels = np.unpackbits(_unpack(text, np.uint8, -(-area // 8)), count=area)
     return Result(
         Prompts(tuple(prompt_from_json(item) for item in values["answered"])),
-        probability,
-        Region((top, left), pixels.astype(bool)),
-        _to_sparse(values["base"]),
+        Probability(shape, offset, levels),
+        Region(corner, pixels.reshape(sides).astype(bool)),
+        _to_sparse(values["base"], grid),
     )
+
+
+def _part(
+    offset: Any, size: Any, shape: tuple[int, int]
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return first pixel and size of a part of a plane that lies in it."""
+    top, left = map(operator.index, offset)
+    height, width = map(operator.index, size)
+    if min(top, left, height, width) < 0:
+        raise ValueError("a part of a plane lies outside")
+    if height and width and (top + height > shape[0] or left + width > shape[1]):
+        raise ValueError("a part of a plane lies outside")
+    return (top, left), (height, width)
 
 
 def _sparse(sparse: Sparse) -> str:
     return _runs(Runs.of(sparse.voxels, sparse.values))
 
 
-def _to_sparse(text: str) -> Sparse:
-    return Sparse(*_to_runs(text).expand())
+def _to_sparse(text: str, grid: Grid) -> Sparse:
+    return Sparse(*_to_runs(text, grid).expand())
 
 
 def _runs(runs: Runs) -> str:
@@ -186,14 +249,32 @@ def _runs(runs: Runs) -> str:
     return _pack(np.stack([steps, runs.length, runs.value]).astype("<i8"))
 
 
-def _to_runs(text: str) -> Runs:
-    steps, length, value = _unpack(text, np.dtype("<i8")).reshape(3, -1)
-    return Runs(np.cumsum(steps), length.astype(np.int64), value.astype(np.int64))
+def _to_runs(text: str, grid: Grid) -> Runs:
+    most = 3 * 8 * min(grid.size, _MOST_VOXELS)
+    values = _unpack(text, np.dtype("<i8"), most)
+    steps, length, value = values.reshape(3, -1).astype(np.int64)
+    start = np.cumsum(steps)
+    # Sorted, apart and inside: then no more voxels come of it than there are.
+    ends = np.minimum(length, grid.size) + start
+    apart = np.all(start[1:] >= ends[:-1]) and np.all((length > 0) & (start >= 0))
+    if not apart or (len(ends) and (ends[-1] > grid.size or value.min() < 0)):
+        raise ValueError("runs of voxels lie outside, or over each other")
+    if int(length.sum()) > _MOST_VOXELS:
+        raise ValueError("a change of more voxels than anybody makes")
+    return Runs(start, length, value)
 
 
 def _pack(array: NDArray[Any]) -> str:
     return base64.b64encode(zlib.compress(array.tobytes(), 1)).decode("ascii")
 
 
-def _unpack(text: str, dtype: Any) -> NDArray[Any]:
-    return np.frombuffer(zlib.decompress(base64.b64decode(text)), dtype)
+def _unpack(text: str, dtype: Any, most: int) -> NDArray[Any]:
+    """Return an array of at most so many bytes; no more than that is unpacked."""
+    unpacking = zlib.decompressobj()
+    limit = min(most, _MOST_BYTES)
+    content = unpacking.decompress(base64.b64decode(text), limit + 1)
+    if len(content) > limit:
+        raise ValueError(f"more than {limit} bytes are packed")
+    if not unpacking.eof:
+        raise ValueError("packed bytes are missing")
+    return np.frombuffer(content, dtype)

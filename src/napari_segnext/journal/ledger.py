@@ -42,10 +42,15 @@ class Ledger:
         if not self._folded:
             self._labels, self._folded = list(fold(self._labels)), True
 
+    def __len__(self) -> int:
+        """Return how many records the sum has."""
+        self.fold()
+        return 1 + len(self._labels)
+
     def records(self) -> Iterator[Record]:
         """Yield the sum, as changes from nothing."""
-        yield Record("all", everything(self.objects, self.current), Diff())
         self.fold()
+        yield Record("all", everything(self.objects, self.current), Diff())
         for runs in self._labels:
             voxels, values = runs.expand()
             yield Record("labels", Delta(), Diff(voxels, values * 0, values))

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from napari_segnext.journal.locking import JournalBusyError, JournalLock
-from napari_segnext.journal.place import Subject, dated
+from napari_segnext.journal.place import Subject, dated, permissions
 from napari_segnext.journal.reading import (
     DamagedJournalError,
     Saved,
     read_header,
     read_journal,
 )
-from napari_segnext.journal.writing import Journal
+from napari_segnext.journal.writing import Journal, open_file
 
 # How many viewers of one image have a journal each.
 _VIEWERS = 9
@@ -34,6 +34,8 @@ class Earlier:
         When it was written last.
     objects, prompts, planes
         How much there is.
+    damaged
+        Whether some of it is missing.
     """
 
     path: Path
@@ -41,6 +43,7 @@ class Earlier:
     objects: int
     prompts: int
     planes: int
+    damaged: bool = False
 
 
 def find_earlier(subject: Subject) -> list[Path]:
@@ -69,7 +72,8 @@ def describe(path: Path) -> Earlier | None:
         return None
     pages = [prompts for each in objects for prompts in each.prompts.values()]
     planes = {plane for each in objects for plane in each.planes}
-    return Earlier(path, saved.time, len(objects), sum(map(len, pages)), len(planes))
+    prompts = sum(map(len, pages))
+    return Earlier(path, saved.time, len(objects), prompts, len(planes), saved.damaged)
 
 
 def start(subject: Subject, **options: Any) -> Journal:
@@ -93,7 +97,7 @@ def start(subject: Subject, **options: Any) -> Journal:
     problem: OSError | None = None
     for place in subject.places():
         try:
-            place.parent.mkdir(parents=True, exist_ok=True)
+            place.parent.mkdir(0o700, parents=True, exist_ok=True)
             return _start_at(place, subject, **options)
         except OSError as error:
             problem = problem or error
@@ -105,7 +109,7 @@ def resume(subject: Subject, path: Path, **options: Any) -> tuple[Journal, Saved
     """Go on with a journal.
 
     Where it cannot be written any more, or another viewer has it by now, what it
-    holds goes into a new one.
+    holds goes into a new one. A damaged one is kept aside as it is.
 
     Returns
     -------
@@ -117,7 +121,7 @@ def resume(subject: Subject, path: Path, **options: Any) -> tuple[Journal, Saved
         If it cannot be read, or nothing can be written anywhere.
     """
     try:
-        lock = JournalLock(path, _CLOSING_S)
+        lock = _lock_to_write(path)
     except OSError:
         saved = read_journal(path)
         saved.ledger.fold()
@@ -127,12 +131,30 @@ def resume(subject: Subject, path: Path, **options: Any) -> tuple[Journal, Saved
         saved.ledger.fold()
         if saved.damaged:
             shutil.copy2(path, dated(path))
-        spare = _spare(subject, path)
-        options = {"lock": lock, "spare": spare, **options}
+        options = {**_defaults(subject, path, lock), **options}
         return Journal(path, subject.shape, saved, **options), saved
     except BaseException:
         lock.release()
         raise
+
+
+def _lock_to_write(path: Path) -> JournalLock:
+    """Take the right to write a journal, or raise OSError where it cannot be."""
+    lock = JournalLock(path, _CLOSING_S)
+    try:
+        open_file(path, "r+b").close()
+    except OSError:
+        lock.release()
+        raise
+    return lock
+
+
+def _defaults(subject: Subject, path: Path, lock: JournalLock) -> dict[str, Any]:
+    return {
+        "lock": lock,
+        "spare": _spare(subject, path),
+        "permissions": permissions(subject.file),
+    }
 
 
 def _start_at(place: Path, subject: Subject, **options: Any) -> Journal:
@@ -145,8 +167,8 @@ def _start_at(place: Path, subject: Subject, **options: Any) -> Journal:
         try:
             if path.exists() and _holds_nothing(path):
                 path.unlink()
-            spare = _spare(subject, path)
-            return Journal(path, subject.shape, lock=lock, spare=spare, **options)
+            options = {**_defaults(subject, path, lock), **options}
+            return Journal(path, subject.shape, **options)
         except BaseException:
             lock.release()
             raise
@@ -165,8 +187,8 @@ def _holds_nothing(path: Path) -> bool:
     try:
         saved = read_journal(path)
     except DamagedJournalError:
-        return path.stat().st_size == 0
-    return saved.empty and not saved.damaged
+        return path.is_file() and path.stat().st_size == 0
+    return saved.empty and not saved.damaged and not saved.lost
 
 
 def _is_free(path: Path, shape: tuple[int, ...]) -> bool:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +67,9 @@ class Subject:
                 rest = name.removeprefix(place.name)
                 if name.startswith(place.name) and _LATER.fullmatch(rest):
                     path = place.with_name(name)
-                    found[path] = path.stat().st_mtime
+                    # Another viewer may just have taken it away.
+                    with contextlib.suppress(FileNotFoundError):
+                        found[path] = path.stat().st_mtime
         return sorted(found, key=found.__getitem__, reverse=True)
 
 
@@ -96,9 +100,33 @@ def sample_key(data: Any) -> str:
 
 
 def dated(path: Path) -> Path:
-    """Return the name under which a journal is set aside: with when it was written."""
+    """Return the name under which a journal is set aside: with when it was written.
+
+    Nothing has that name yet.
+    """
     written = datetime.fromtimestamp(path.stat().st_mtime)
-    return path.with_name(f"{path.name}.{written:%Y%m%d-%H%M%S-%f}")
+    name = f"{path.name}.{written:%Y%m%d-%H%M%S-%f}"
+    further = (f"{name}-{number}" for number in count(1))
+    return next(
+        place
+        for place in map(path.with_name, chain([name], further))
+        if not os.path.lexists(place)
+    )
+
+
+def permissions(file: Path | None) -> int:
+    """Return who may read and write the journal of an image: who may its file.
+
+    Parameters
+    ----------
+    file
+        The image's; without one nobody else may.
+    """
+    try:
+        mode = 0 if file is None else file.stat().st_mode
+    except OSError:
+        mode = 0
+    return 0o600 | mode & 0o666
 
 
 def _data_folder() -> Path:

@@ -2,24 +2,44 @@
 
 from __future__ import annotations
 
-import zlib
+import math
+import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from napari_segnext.journal.coding import decode, from_line
+from napari_segnext.journal.coding import UNREADABLE, decode, from_line
 from napari_segnext.journal.ledger import Ledger
 from napari_segnext.session import Labels, Record, Request, SegmentedObject, Session
+from napari_segnext.session.grid import Grid
 from napari_segnext.session.sparse import Diff
 from napari_segnext.session.state import Delta, Info
 
 VERSION = 1
+# More than the header of any journal, in bytes.
+_HEADER = 1 << 12
 
 
 class DamagedJournalError(ValueError):
     """A file that is no journal, or whose very first line is damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Header:
+    """The first line: shape of the labels, number of the change that is summed up.
+
+    Attributes
+    ----------
+    lines
+        How many lines after it belong to the sum. They were written at once with it,
+        so that a journal with fewer of them is damaged.
+    """
+
+    shape: tuple[int, ...]
+    number: int
+    lines: int
 
 
 @dataclass(slots=True)
@@ -39,7 +59,7 @@ class Saved:
     lost
         How many bytes after them are not, and were left out.
     damaged
-        Whether these are more than the one line that was being written at the end.
+        Whether more is missing than the one line that was being written at the end.
     time
         When it was written last.
     """
@@ -123,12 +143,13 @@ def read_header(path: Path) -> tuple[int, ...]:
     DamagedJournalError, OSError
         As `read_journal`.
     """
+    _check_regular(path)
     with path.open("rb") as file:
-        return _header(path, file.readline())[0]
+        return _header(path, file.readline(_HEADER)).shape
 
 
 def read_journal(path: Path) -> Saved:
-    """Read a journal up to the first line that is damaged.
+    """Read a journal up to the first line that is damaged, or means nothing.
 
     Raises
     ------
@@ -137,35 +158,49 @@ def read_journal(path: Path) -> Saved:
     OSError
         If the file cannot be read.
     """
+    _check_regular(path)
     with path.open("rb") as file:
-        line = file.readline()
-        shape, number = _header(path, line)
+        line = file.readline(_HEADER)
+        header = _header(path, line)
         time = datetime.fromtimestamp(path.stat().st_mtime)
-        saved = Saved(shape, number, len(line), time)
+        saved = Saved(header.shape, header.number, len(line), time)
+        grid, summed = Grid(header.shape), 0
         for line in file:
             try:
-                _take(saved, from_line(line))
-            except (ValueError, KeyError, TypeError, zlib.error):
+                _take(saved, from_line(line), grid)
+            except UNREADABLE:
                 break
+            summed += saved.number == header.number
             saved.size += len(line)
         file.seek(saved.size)
         rest = file.read()
-        saved.lost, saved.damaged = len(rest), b"\n" in rest
+        saved.lost = len(rest)
+        saved.damaged = b"\n" in rest or summed < header.lines
     return saved
 
 
-def _header(path: Path, line: bytes) -> tuple[tuple[int, ...], int]:
+def _check_regular(path: Path) -> None:
+    # A pipe would be waited for without an end.
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise DamagedJournalError(f"{path} is not a journal: it is no regular file")
+
+
+def _header(path: Path, line: bytes) -> _Header:
     try:
-        header = from_line(line)
-        if header["journal"] != VERSION:
-            raise ValueError(f"version {header['journal']} is not known")
-        return tuple(map(int, header["shape"])), int(header["number"])
-    except (ValueError, KeyError, TypeError) as error:
+        values = from_line(line)
+        if values["journal"] != VERSION:
+            raise ValueError(f"version {values['journal']} is not known")
+        shape = tuple(map(int, values["shape"]))
+        if not 2 <= len(shape) <= 32 or min(shape) < 1 or math.prod(shape) > 2**52:
+            raise ValueError(f"{shape} is no shape of labels")
+        # Those of older versions do not say how many; there is one at least.
+        return _Header(shape, int(values["number"]), int(values.get("lines", 1)))
+    except UNREADABLE as error:
         raise DamagedJournalError(f"{path} is not a journal: {error}") from error
 
 
-def _take(saved: Saved, entry: dict[str, Any]) -> None:
+def _take(saved: Saved, entry: dict[str, Any], grid: Grid) -> None:
     if entry["number"] not in (saved.number, saved.number + 1):
         raise ValueError("a line is missing")
-    saved.ledger.add(decode(entry, saved.ledger.objects))
+    saved.ledger.add(decode(entry, saved.ledger.objects, grid))
     saved.number = entry["number"]

@@ -36,8 +36,12 @@ _WHAT_TO_DO = {
 
 
 def open_file(path: Path, mode: str) -> BinaryIO:
-    """Open a file whose writes go straight to the system."""
-    return open(path, mode, buffering=0)  # type: ignore[return-value]
+    """Open a file whose writes go straight to the system; no link is followed."""
+
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+    return open(path, mode, buffering=0, opener=opener)  # type: ignore[return-value]
 
 
 class Journal:
@@ -66,6 +70,8 @@ class Journal:
         For `path`, if it is held already; it is released in the end.
     spare
         Where all is written by `close` if it cannot be written to `path`.
+    permissions
+        Of a file that is made.
 
     Attributes
     ----------
@@ -96,18 +102,23 @@ class Journal:
         opener: Callable[[Path, str], BinaryIO] = open_file,
         lock: JournalLock | None = None,
         spare: Path | None = None,
+        permissions: int = 0o600,
     ) -> None:
         self.path = path
         self.aside: Path | None = None
         self.problem: str | None = None
         self.watchers: list[Callable[[], None]] = []
         self._shape, self._opener, self._spare = shape, opener, spare
+        self._permissions = permissions
+        self._unwritten = ""
         self._compact_at, self._retry_s = compact_at, retry_s
         self._lock = lock or JournalLock(path)
         self._ledger = saved.ledger if saved else Ledger()
         self._continued = saved is not None
         self._number = self._told = self._saved = saved.number if saved else 0
-        self._size = self._compact_size = saved.size if saved else 0
+        # A damaged one is written anew: what is missing in it stays missing.
+        whole = saved is not None and not saved.damaged
+        self._size = self._compact_size = saved.size if saved and whole else 0
         self._file: BinaryIO | None = None
         self._queue: list[tuple[int, Record]] = []
         self._closing = self._patient = False
@@ -130,8 +141,10 @@ class Journal:
         The latter not if the session was resumed from this journal.
         """
         if not self._continued:
-            for record in session.records():
-                self.append(record)
+            # At once: a part of it would look like all that there is.
+            with self._changed:
+                for record in session.records():
+                    self.append(record)
         session.recorders.append(self.append)
         self._sessions.append(session)
 
@@ -216,7 +229,7 @@ class Journal:
                     return
                 self._pause()
                 continue
-            self._tell(last, None)
+            self._tell(last, self._unwritten or None)
             if ending:
                 return
             if self._size > max(self._compact_at, _GROWTH * self._compact_size):
@@ -236,10 +249,15 @@ class Journal:
             taken, self._queue = self._queue, []
             last, ending = self._number, self._closing
         for number, record in taken:
-            entry = encode(record, self._ledger.objects)
-            lines.append(to_line({"number": number, **entry}))
-            self._ledger.add(record)
-            self._worth = self._worth or _is_work(record)
+            try:
+                entry = encode(record, self._ledger.objects)
+                lines.append(to_line({"number": number, **entry}))
+                self._ledger.add(record)
+                self._worth = self._worth or _is_work(record)
+            except (ValueError, TypeError, LookupError, AttributeError) as error:
+                # One change that cannot be told must not cost all later ones.
+                lines.append(to_line({"number": number, "what": "unwritten"}))
+                self._unwritten = f"A change ({record.name}) was not saved: {error}"
         self._told = last
         return last, ending
 
@@ -286,16 +304,24 @@ class Journal:
         if self._spare is None:
             return
         with contextlib.suppress(OSError):
-            self._spare.parent.mkdir(parents=True, exist_ok=True)
+            self._spare.parent.mkdir(0o700, parents=True, exist_ok=True)
             self._write_sum(self._spare)
             self._tell(last, f"Saved in {self._spare}, since {self.path} has failed")
 
     def _write_sum(self, path: Path) -> int:
         """Write the sum of all changes to a file, in one go; return its size."""
         part = path.with_name(path.name + ".new")
-        header = {"journal": VERSION, "shape": self._shape, "number": self._told}
+        header = {
+            "journal": VERSION,
+            "shape": self._shape,
+            "number": self._told,
+            "lines": len(self._ledger),
+        }
         try:
-            with self._opener(part, "w+b") as file:
+            # What a killed writer left, or somebody else put there to be followed.
+            part.unlink(missing_ok=True)
+            with self._opener(part, "x+b") as file:
+                os.chmod(part, self._permissions)
                 size = _write_all(file, to_line(header))
                 for record in self._ledger.records():
                     line = to_line({"number": self._told, **encode(record, {})})

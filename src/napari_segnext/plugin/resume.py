@@ -84,6 +84,8 @@ class ResumeOffer(QFrame):
             _count(chosen.planes, "slice"),
         )
         text = "{}, {} in {}. Starting new deletes nothing."
+        if chosen.damaged:
+            text += " The file is damaged and a part is missing: it is kept as it is."
         self._what.setText(text.format(*counts))
         self._what.setToolTip(str(chosen.path))
 

@@ -95,8 +95,8 @@ class Saving(QObject):
         session.recorders.append(self._recorded)
         # The layer itself is looked at here alone, its data elsewhere.
         data = list(image.data) if image.multiscale else image.data
-        about = image.source.path, image.name, data, axes.shape
-        self._elsewhere(partial(_identify, *about), self._identified)
+        self._about = image.source.path, image.name, data, axes.shape
+        self._identify()
 
     @property
     def apart(self) -> bool:
@@ -162,9 +162,14 @@ class Saving(QObject):
 
         threading.Thread(target=run, name="segnext-opening", daemon=True).start()
 
+    def _identify(self) -> None:
+        if not self._closed or self._left:
+            self._elsewhere(partial(_identify, *self._about), self._identified)
+
     def _identified(self, outcome: tuple[Subject, list[Path]] | Exception) -> None:
         if isinstance(outcome, Exception):
-            self._trouble(f"Not saved: {outcome}")
+            self._trouble(f"Not saved: {outcome}. It is tried again")
+            QTimer.singleShot(_RETRY_MS, self._identify)
             return
         self._subject, paths = outcome
         if not paths or self._session.can_undo or self._closed:
