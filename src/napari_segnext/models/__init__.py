@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 from napari_segnext.models.base import (
     Cancelled,
     Decoded,
@@ -12,6 +10,7 @@ from napari_segnext.models.base import (
     State,
 )
 from napari_segnext.models.config import ModelConfig, Tiling
+from napari_segnext.models.library import import_library
 from napari_segnext.models.prompt_batch import PromptBatch
 
 __all__ = [
@@ -24,6 +23,7 @@ __all__ = [
     "SegmentationModel",
     "State",
     "Tiling",
+    "architecture_of",
     "build_model",
 ]
 
@@ -41,13 +41,15 @@ ARCHITECTURES = {
 }
 
 
-def build_model(config: ModelConfig) -> SegmentationModel:
-    """Build a model with untrained weights.
+def architecture_of(config: ModelConfig) -> type[SegmentationModel]:
+    """Import the class of a model.
 
     Raises
     ------
     ValueError
-        If the architecture is unknown, or does not take the numbers given.
+        If the architecture is unknown.
+    ImportError
+        If a package that it needs cannot be imported; the message says which.
     """
     if config.architecture not in ARCHITECTURES:
         known = ", ".join(sorted(ARCHITECTURES))
@@ -55,7 +57,21 @@ def build_model(config: ModelConfig) -> SegmentationModel:
             f"unknown architecture {config.architecture!r}; known: {known}"
         )
     module, name = ARCHITECTURES[config.architecture]
-    builder = getattr(import_module(module), name)
+    found: type[SegmentationModel] = getattr(import_library(module), name)
+    return found
+
+
+def build_model(config: ModelConfig) -> SegmentationModel:
+    """Build a model with untrained weights.
+
+    Raises
+    ------
+    ValueError
+        If the architecture is unknown, or does not take the numbers given.
+    ImportError
+        If a package that it needs cannot be imported; the message says which.
+    """
+    builder = architecture_of(config)
     try:
         model = builder(config, **config.arch)
     except TypeError as error:

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
-from napari_segnext.prompts import PromptStyle
+from napari_segnext.drawing import PromptStyle, RegionDrawing
+from napari_segnext.models.limits import (
+    LARGEST_SIZE,
+    check_arch,
+    check_choice,
+    check_number,
+    check_triple,
+    check_whole,
+)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+# Characters of a configuration, and of what is told of a bad one.
+_LONGEST_TEXT, _LONGEST_TOLD = 100_000, 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +45,13 @@ class Tiling:
     finest: float = 0.75
     first: float = 0.75
     margin: float = 1.4
+
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for numbers that no pyramid can be made of."""
+        check_number("tiling.overlap", self.overlap, 0, 0.8)
+        check_number("tiling.finest", self.finest, 1e-4, 8)
+        check_number("tiling.first", self.first, 1e-4, 8)
+        check_number("tiling.margin", self.margin, 1, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +99,24 @@ class ModelConfig:
     looks: int = 1
     arch: dict[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Raise `ValueError` for what no model can have."""
+        if not isinstance(self.architecture, str):
+            raise ValueError("architecture is a name")
+        check_whole("size", self.size, 1, LARGEST_SIZE)
+        check_choice("resize", self.resize, ("square", "pad"))
+        check_choice("window", self.window, ("uint8", "percentile"))
+        check_triple("mean", self.mean, -100, 100)
+        check_triple("std", self.std, 1e-4, 100)
+        check_triple("fill", self.fill, 0, 1)
+        check_choice("antialias", self.antialias, (True, False))
+        check_number("style.radius", self.style.radius, 0, 128)
+        check_choice("style.region", self.style.region, get_args(RegionDrawing))
+        check_whole("looks", self.looks, 1, 8)
+        if not isinstance(self.arch, dict):
+            raise ValueError("arch is a table of names and values")
+        check_arch(self.arch)
+
     def to_json(self) -> str:
         """Return the configuration as a JSON text."""
         return json.dumps(asdict(self), sort_keys=True)
@@ -95,6 +131,8 @@ class ModelConfig:
             If the text is not such a configuration.
         """
         try:
+            if len(text) > _LONGEST_TEXT:
+                raise ValueError(f"{len(text)} characters long")
             values = json.loads(text)
             values["mean"] = tuple(map(float, values["mean"]))
             values["std"] = tuple(map(float, values["std"]))
@@ -105,5 +143,8 @@ class ModelConfig:
             if values["tiling"] is not None:
                 values["tiling"] = Tiling(**values["tiling"])
             return cls(**values)
-        except (TypeError, KeyError, ValueError) as error:
-            raise ValueError(f"not a model configuration: {error}") from error
+        except RecursionError as error:
+            raise ValueError("not a model configuration: nested too deeply") from error
+        except (TypeError, KeyError, ValueError, OverflowError) as error:
+            said = " ".join(str(error).split())[:_LONGEST_TOLD]
+            raise ValueError(f"not a model configuration: {said}") from error

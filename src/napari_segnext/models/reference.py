@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,9 @@ from napari_segnext.models.sam.published import SAM_CONFIGS
 from napari_segnext.prompts import PromptStyle
 
 _CLASS = "isegm.model.is_plainvit_model.PlainVitModel"
+# Whatever a file holds is told in a few words.
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 120
 _FUSION_DEPTH = {"vitb-sa0": 0, "vitb-sa1": 1, "vitb-sa2": 2, "vitb-sa2-hq": 2}
 
 
@@ -66,14 +70,19 @@ def config_from_reference(config: Mapping[str, Any]) -> ModelConfig:
     """
     if not isinstance(config, Mapping) or config.get("class") != _CLASS:
         named = config.get("class") if isinstance(config, Mapping) else config
-        raise ValueError(f"the file holds a {named!r}; only {_CLASS} can be read")
+        raise ValueError(
+            f"the file holds a {_SHORT.repr(named)}; only {_CLASS} can be read"
+        )
     try:
         values = {name: entry["value"] for name, entry in config["params"].items()}
         return _read(values)
-    except (KeyError, TypeError, AttributeError, IndexError) as error:
+    except (KeyError, TypeError, AttributeError, IndexError, OverflowError) as error:
+        said = reprlib.repr(error)
         raise ValueError(
-            f"the file's configuration is damaged or of another version: {error!r}"
+            f"the file's configuration is damaged or of another version: {said}"
         ) from error
+    except RecursionError as error:
+        raise ValueError("the file's configuration is nested too deeply") from error
 
 
 def _read(values: Mapping[str, Any]) -> ModelConfig:
@@ -125,8 +134,8 @@ def _fusion_depth(fusion: Mapping[str, Any], backbone: Mapping[str, Any]) -> int
 def _require(name: str, value: object, wanted: object) -> None:
     if value != wanted:
         raise ValueError(
-            f"this SegNext variant cannot be read: {name} is {value!r}, "
-            f"only {wanted!r} is supported"
+            f"this SegNext variant cannot be read: {name} is {_SHORT.repr(value)}, "
+            f"only {_SHORT.repr(wanted)} is supported"
         )
 
 

@@ -24,6 +24,9 @@ from torch.nn.functional import interpolate, relu
 from napari_segnext.models.base import Features, SegmentationModel
 from napari_segnext.models.config import ModelConfig
 
+# Stride of the coarsest features.
+_COARSEST = 16
+
 
 def _convolution(width: int) -> nn.Sequential:
     return nn.Sequential(
@@ -162,6 +165,8 @@ class Tiny(SegmentationModel):
         # The name comes from a file: it must not make timm fetch anything.
         if not timm.is_model(encoder):
             raise ValueError(f"timm has no network called {encoder!r}")
+        if config.size % _COARSEST:
+            raise ValueError(f"the size is a multiple of {_COARSEST}: {config.size}")
         self.encoder = timm.create_model(
             encoder, features_only=True, out_indices=(0, 1, 2, 3)
         )

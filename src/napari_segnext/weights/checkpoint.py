@@ -11,11 +11,12 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from napari_segnext.models import ModelConfig, build_model
+from napari_segnext.models import ModelConfig, architecture_of, build_model
+from napari_segnext.models.limits import few_parameters
 from napari_segnext.models.reference import config_from_reference
 from napari_segnext.models.sam.library import MissingLibrary
 from napari_segnext.models.sam.published import our_names, recognise
-from napari_segnext.weights.errors import WeightsError
+from napari_segnext.weights.errors import WeightsError, in_short
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -38,15 +39,20 @@ def expected_shapes(config: ModelConfig) -> Shapes:
     ValueError
         If there is no model with such a configuration; its kind `MissingLibrary` if
         that runs in a library which is not installed.
+    ImportError
+        If a package that it needs cannot be imported.
     """
+    # Here, so that a package that does not work is not told as the file's fault.
+    architecture_of(config)
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), few_parameters():
             model = build_model(config)
     except MissingLibrary:
         raise
     # The numbers come from a file: any of them can break any line of a builder.
     except Exception as error:
-        raise ValueError(f"no model can be built from it: {error}") from error
+        said = in_short(error)
+        raise ValueError(f"no model can be built from it: {said}") from error
     return {name: tuple(t.shape) for name, t in model.state_dict().items()}
 
 
@@ -67,8 +73,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     WeightsError
         If it is not such a file, is damaged, or its tensors are not those of the
         model that it describes.
-    MissingLibrary
-        If the model runs in a library that is not installed.
+    MissingLibrary, ImportError
+        If the model runs in a library that is not installed, or does not work.
     """
     if not path.is_file():
         raise FileNotFoundError(f"{path}: no such file")
@@ -80,7 +86,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
         checkpoint = _read_safetensors(path)
     else:
         raise WeightsError(f"{path} {_what_else(head)}")
-    check_shapes(path, checkpoint.tensors, expected_shapes_of(path, checkpoint.config))
+    _check_kinds(path, checkpoint.tensors)
+    found = _shapes_of(checkpoint.tensors)
+    check_shapes(path, found, expected_shapes_of(path, checkpoint.config))
     _check_values(path, checkpoint.tensors)
     return checkpoint
 
@@ -98,9 +106,8 @@ def expected_shapes_of(path: Path, config: ModelConfig) -> Shapes:
         ) from error
 
 
-def check_shapes(path: Path, tensors: Mapping[str, Tensor], wanted: Shapes) -> None:
-    """Raise `WeightsError` unless the tensors have these names and shapes."""
-    found = {name: tuple(t.shape) for name, t in tensors.items()}
+def check_shapes(path: Path, found: Shapes, wanted: Shapes) -> None:
+    """Raise `WeightsError` unless tensors have the names and shapes wanted."""
     faults = {
         "missing": [name for name in wanted if name not in found],
         "unknown": [name for name in found if name not in wanted],
@@ -122,13 +129,34 @@ def check_shapes(path: Path, tensors: Mapping[str, Tensor], wanted: Shapes) -> N
         )
 
 
+def _shapes_of(tensors: Mapping[str, Tensor]) -> Shapes:
+    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+
+
+def _check_kinds(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Raise `WeightsError` unless all are plain, and hold no more than the file does.
+
+    A few bytes can be seen as a tensor of any size.
+    """
+    announced = 0
+    for name, tensor in tensors.items():
+        plain = tensor.layout == torch.strided and tensor.device.type == "cpu"
+        if not plain or tensor.dtype not in _DTYPES:
+            raise WeightsError(
+                f"{path}: {in_short(name)} is stored as {tensor.dtype}, "
+                f"{tensor.layout}, which no model here uses. Use another file"
+            )
+        announced += tensor.numel() * tensor.element_size()
+    size = path.stat().st_size
+    if announced > size:
+        raise WeightsError(
+            f"{path} announces {announced} bytes of tensors and is {size} bytes long: "
+            "it is damaged or made to mislead. Use another file"
+        )
+
+
 def _check_values(path: Path, tensors: Mapping[str, Tensor]) -> None:
     for name, tensor in tensors.items():
-        if tensor.layout != torch.strided or tensor.dtype not in _DTYPES:
-            raise WeightsError(
-                f"{path}: {name} is stored as {tensor.dtype}, {tensor.layout}, which "
-                "no model here uses. Use another file"
-            )
         if not torch.isfinite(tensor).all():
             raise WeightsError(
                 f"{path} is damaged or its training failed: {name} holds NaN or "
@@ -154,13 +182,18 @@ def _read_safetensors(path: Path) -> Checkpoint:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
+            config = _own_config(path, metadata)
+            if config is not None:
+                shapes = {n: tuple(file.get_slice(n).get_shape()) for n in file.keys()}
+                # Before anything is read.
+                check_shapes(path, shapes, expected_shapes_of(path, config))
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, RuntimeError) as error:
         raise WeightsError(
             f"{path} is a damaged or incomplete .safetensors file ({error}); "
             "fetch it again"
         ) from error
-    if "config" not in metadata:
+    if config is None:
         published = recognise(tensors)
         if published is not None:
             return Checkpoint(published, our_names(tensors))
@@ -169,8 +202,14 @@ def _read_safetensors(path: Path) -> Checkpoint:
             "configuration, and it is no SAM, HQ-SAM or SAM 2 of a published size made "
             "for the library transformers. Of SegNext convert the published .pth file"
         )
+    return Checkpoint(config, tensors)
+
+
+def _own_config(path: Path, metadata: Mapping[str, str]) -> ModelConfig | None:
+    if "config" not in metadata:
+        return None
     try:
-        return Checkpoint(ModelConfig.from_json(metadata["config"]), tensors)
+        return ModelConfig.from_json(metadata["config"])
     except ValueError as error:
         raise WeightsError(f"{path}: {error}; use another file") from error
 
@@ -212,6 +251,9 @@ def _check_archive(path: Path) -> None:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
             packed = any(m.compress_type != zipfile.ZIP_STORED for m in members)
+            # Members may lie on each other, and would be read again and again.
+            if not packed and sum(m.file_size for m in members) > path.stat().st_size:
+                raise zipfile.BadZipFile("its members overlap")
             damaged = None if packed else archive.testzip()
     except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError) as error:
         raise WeightsError(

@@ -17,7 +17,7 @@ from torch import Tensor
 from napari_segnext.models import SegmentationModel, build_model
 from napari_segnext.weights.catalogue import CATALOGUE
 from napari_segnext.weights.checkpoint import read_checkpoint
-from napari_segnext.weights.errors import WeightsError
+from napari_segnext.weights.errors import WeightsError, in_short
 from napari_segnext.weights.obtain import download
 
 _NO_METADATA: Mapping[str, str] = MappingProxyType({})
@@ -59,7 +59,9 @@ def load_model(
     try:
         model.load_state_dict(checkpoint.tensors)
     except RuntimeError as error:
-        raise WeightsError(f"{path} does not fit its model: {error}") from error
+        raise WeightsError(
+            f"{path} does not fit its model: {in_short(error)}"
+        ) from error
     if text is not None:
         _use_clip(model, Path(text).expanduser())
     return model.eval().to(place)

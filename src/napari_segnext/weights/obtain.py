@@ -185,7 +185,8 @@ def _inspect(entry: Entry, path: Path) -> Verified:
     tensors = read_checkpoint(path).tensors
     if entry.reference is not None:
         wanted = expected_shapes(reference_config(entry.reference))
-        check_shapes(path, tensors, wanted)
+        found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        check_shapes(path, found, wanted)
     values = sum(tensor.numel() for tensor in tensors.values())
     return Verified(path, sha256_of(path), len(tensors), values)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
+
+from napari_segnext.models.library import import_library
 
 _INSTALL = "install it with: pip install 'napari-segnext[sam]'"
 
@@ -36,7 +37,17 @@ def from_transformers(name: str) -> Any:
         If the library is not installed, or too old to have it.
     """
     require_transformers()
-    found = getattr(import_module("transformers"), name, None)
+    library = import_library("transformers")
+    try:
+        found = getattr(library, name, None)
+    # It imports what a class needs when it is asked for, and tells it in many lines.
+    except (ImportError, RuntimeError) as error:
+        said = (str(error).strip().splitlines() or [""])[0]
+        raise MissingLibrary(
+            f"{name} of the library transformers cannot be imported ({said[:160]}): "
+            "it does not fit torch and torchvision; install all three anew, with: "
+            "pip install --upgrade --force-reinstall transformers torch torchvision"
+        ) from error
     if found is None:
         raise MissingLibrary(
             f"the library transformers on this machine is too old for {name}; "

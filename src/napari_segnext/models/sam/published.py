@@ -139,7 +139,7 @@ def _signature(tensors: Mapping[str, Tensor]) -> tuple[str, int, int] | None:
     """Return architecture, width and number of blocks of what a file holds."""
     for prefix, block in _ENCODERS.items():
         first = tensors.get(f"{prefix}.patch_embed.projection.weight")
-        if first is not None:
+        if first is not None and first.ndim:
             start, end = f"{prefix}.{block}.", ".layer_norm1.weight"
             depth = sum(k.startswith(start) and k.endswith(end) for k in tensors)
             plain = "sam2" if block == "blocks" else "sam"
