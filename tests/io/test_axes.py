@@ -127,6 +127,12 @@ def test_axes_are_known_by_type_whatever_their_names(tmp_path):
     assert image.scale == tuple(STEP[a] for a in "tzyx")
 
 
+@pytest.mark.parametrize("kind", ["", None, "Space", "SPACE"])
+def test_an_odd_type_of_an_axis_does_no_harm(tmp_path, kind):
+    image = read_image(ome_zarr(tmp_path / "a.zarr", "xyz", type=kind))
+    assert image.axis_labels == ("x", "y", "z") and image.channel is None
+
+
 @pytest.mark.parametrize(
     ("names", "labels", "channel"),
     [

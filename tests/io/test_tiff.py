@@ -168,6 +168,7 @@ def test_small_pictures_beside_an_image_are_passed_over(tmp_path):
         file.write(STACK[0, ::4, ::4], photometric="minisblack")
         file.write(STACK, photometric="minisblack", resolution=(20000, 20000))
         file.write(STACK[1, ::2, ::2], photometric="minisblack")
+        file.write(STACK[1, :19], photometric="minisblack", subfiletype=1)
     np.testing.assert_array_equal(read_image(path).data, STACK)
 
 

@@ -117,6 +117,20 @@ def test_a_scale_given_by_the_user_is_written(viewer, tmp_path, name):
     np.testing.assert_allclose(np.array(again.scale) * to_nm, (40, 4, 4))
 
 
+def test_labels_with_an_axis_of_channels_open_as_labels(viewer, tmp_path):
+    # As ome-zarr-py writes them: t, c, z, y, x, whatever there is.
+    group = zarr.open_group(tmp_path / "l.zarr", mode="w", zarr_format=2)
+    data = np.arange(60, dtype=np.uint16).reshape(1, 1, 3, 4, 5)
+    group.create_array("0", data=data)
+    group.attrs["image-label"] = {}
+    group.attrs["multiscales"] = [
+        {"axes": list("tczyx"), "datasets": [{"path": "0"}]},
+    ]
+    (layer,) = viewer.open(tmp_path / "l.zarr", plugin=PLUGIN)
+    assert type(layer).__name__ == "Labels" and layer.axis_labels == tuple("tzyx")
+    np.testing.assert_array_equal(layer.data, data[:, 0])
+
+
 def test_names_of_the_axes_of_a_layer_say_where_its_labels_lie(tmp_path):
     labels = np.zeros((5, 4, 3), np.uint8)
     labels[4, 1, 2] = 1

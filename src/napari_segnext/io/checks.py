@@ -64,8 +64,10 @@ def explained(path: Path, kind: str) -> Iterator[None]:
                 f"{path} needs a package that is missing or broken{_reason(error)}: "
                 f"pip install {_CODECS}"
             ) from error
-        if isinstance(error, PermissionError) or not path.exists():
+        if isinstance(error, PermissionError):
             raise
+        if not path.exists():
+            raise FileNotFoundError(f"there is no file {path} any more") from error
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise OSError(error.errno, error.strerror, str(path)) from error
         raise FileError(

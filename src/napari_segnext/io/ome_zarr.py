@@ -37,6 +37,8 @@ _LONG_NAMES = {
     "angstrom": "angstrom",
     "s": "second",
     "ms": "millisecond",
+    "us": "microsecond",
+    "inch": "inch",
 }
 
 
@@ -177,7 +179,9 @@ def _image(
     first = checked[0]
     if len(axes) != first.ndim or len({level.ndim for level in checked}) > 1:
         raise ValueError(f"it names {len(axes)} axes of an array of {first.ndim}")
-    kinds = [(str(a["name"]).lower(), a.get("type")) for a in axes]
+    kinds = [
+        (str(a["name"]).lower(), str(a.get("type") or "").lower() or None) for a in axes
+    ]
     channel = next(
         (
             at

@@ -82,11 +82,15 @@ def _check_planes(file: tifffile.TiffFile) -> None:
 
 
 def _small(one: tifffile.TiffPageSeries, main: tifffile.TiffPageSeries) -> bool:
-    """Tell whether planes are at most half as long as those of another image."""
+    """Tell whether an image is a mask, or at most half as long as another one."""
     page, whole = one.keyframe, main.keyframe
     return bool(
-        2 * page.imagelength <= whole.imagelength
-        and 2 * page.imagewidth <= whole.imagewidth
+        page.is_mask
+        or page.is_reduced
+        or (
+            2 * page.imagelength <= whole.imagelength
+            and 2 * page.imagewidth <= whole.imagewidth
+        )
     )
 
 

@@ -50,11 +50,11 @@ def read_layers(path: str) -> list[LayerData]:
         "axis_labels": image.axis_labels,
         "metadata": {"geometry": image.geometry, **image.header},
     }
-    if image.labels:
-        return [(image.data, {"name": name, **options}, "labels")]
     options |= {"multiscale": image.multiscale}
+    kind = "labels" if image.labels else "image"
     if image.channel_axis is None:
-        return [(image.data, {"name": name, "rgb": image.rgb, **options}, "image")]
+        options |= {} if image.labels else {"rgb": image.rgb}
+        return [(image.data, {"name": name, **options}, kind)]
     known = options.pop("metadata")
     return [
         (
@@ -65,7 +65,7 @@ def read_layers(path: str) -> list[LayerData]:
                 "metadata": {**known, "channel": n},
                 **options,
             },
-            "image",
+            kind,
         )
         for n, (channel, data) in enumerate(_channels(image))
     ]
