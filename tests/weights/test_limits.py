@@ -13,7 +13,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save_file
 
-from napari_segnext.models import ModelConfig
+from napari_segnext.models import ModelConfig, architecture_of
 from napari_segnext.weights import CATALOGUE, WeightsError, load_model, path_of
 from napari_segnext.weights.checkpoint import read_checkpoint
 
@@ -30,6 +30,8 @@ def refused(path: Path) -> str:
 
 @pytest.fixture(scope="module")
 def tiny() -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    # What a refusal takes is not what importing the architecture takes.
+    architecture_of(ModelConfig("tiny", 256))
     with safe_open(path_of(CATALOGUE["tiny"]), "pt") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
         return tensors, json.loads(file.metadata()["config"])

@@ -182,10 +182,12 @@ class Delta:
             elif number in objects:
                 objects[number].info = info
             else:
+                in_order = next(reversed(objects), number) <= number
                 objects[number] = SegmentedObject(number, info)
-                ordered = sorted(objects.items())
-                objects.clear()
-                objects.update(ordered)
+                if not in_order:
+                    ordered = sorted(objects.items())
+                    objects.clear()
+                    objects.update(ordered)
         for (number, plane), prompts in self.prompts.items():
             if number in objects:
                 _set(objects[number].prompts, plane, prompts or None)
