@@ -82,7 +82,8 @@ class LabelMirror:
             try:
                 self._write()
                 problem = None
-            except OSError as error:
+            # Whatever it is: an end without a word would leave the store behind.
+            except Exception as error:
                 problem = f"The labels' zarr store is not up to date: {error}"
             if problem != self._problem:
                 self._problem = problem

@@ -58,3 +58,12 @@ def test_what_is_saved_is_as_private_as_the_image(exporting, qtbot, tmp_path):
     out = tmp_path / "prompts.json"
     assert saved(exporting, qtbot, exporting.save_prompts, out) == "Saved prompts.json"
     assert out.stat().st_mode & 0o777 == 0o600
+
+
+def test_whatever_goes_wrong_is_told(exporting, qtbot, tmp_path, monkeypatch):
+    def fail(*_):
+        raise RuntimeError("no such\nthing")
+
+    monkeypatch.setattr("napari_segnext.plugin.exporting.write_prompts", fail)
+    told = saved(exporting, qtbot, exporting.save_prompts, tmp_path / "prompts.json")
+    assert told.startswith("prompts.json was not saved: no such thing.")

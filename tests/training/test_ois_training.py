@@ -74,7 +74,7 @@ def test_a_light_ois_learns_from_clicks(tmp_path: Path) -> None:
         network("ois-tiny"),
         {"squares": (squares, 1.0)},
         tmp_path,
-        options("ois-tiny", steps=60, rate=8e-3),
+        options("ois-tiny", steps=120, rate=8e-3),
     )
     trainer.run(lambda row: rows.append(dict(row)))
     assert rows[-1]["dice"] < 0.9 * rows[0]["dice"]

@@ -18,7 +18,7 @@ from torch.nn.modules.module import register_module_parameter_registration_hook
 # Of the input's side, in model pixels.
 LARGEST_SIZE = 2048
 # Any number of an architecture: channels, blocks, heads, sides.
-_LARGEST = 65_536
+_LARGEST = 1_000_000
 _LONGEST_TEXT, _MOST_ENTRIES, _DEEPEST = 200, 256, 8
 # The largest published model has less than a thousand.
 _MOST_PARAMETERS = 8000

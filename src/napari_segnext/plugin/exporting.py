@@ -107,8 +107,10 @@ class Exporting(QObject):
                 check_output(path, [] if self._source is None else [self._source])
                 write()
                 text = f"Saved {path.name}"
-            except (OSError, ValueError, MemoryError) as error:
-                text = f"{path.name} was not saved: {error}. The objects are still here"
+            # Whatever it is: the user must not wait for a file that never comes.
+            except Exception as error:
+                why = " ".join(str(error).split()) or type(error).__name__
+                text = f"{path.name} was not saved: {why}. The objects are still here"
 
             def end() -> None:
                 close()

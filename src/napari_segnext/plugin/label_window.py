@@ -305,15 +305,18 @@ class WindowLabels(LayerLabels):
             if whole.holds(at):
                 self._move(self._shown.plane, windows.grown(at, windows.SIDE // 2))
         self._painting, told = True, False
-        yield
-        while event.type == "mouse_move":
-            if not told and not self._reaches(layer, event):
-                told = True
-                self._say(
-                    "A stroke ends with the editable part: go on with another one"
-                )
+        try:
             yield
-        self._painting = False
+            while event.type == "mouse_move":
+                if not told and not self._reaches(layer, event):
+                    told = True
+                    self._say(
+                        "A stroke ends with the editable part: go on with another one"
+                    )
+                yield
+        finally:
+            # Also where napari drops a drag on its way.
+            self._painting = False
 
     def _data_position(self, position: Sequence[float]) -> NDArray[np.float64]:
         """Return where a position in the world lies in the image's data."""
