@@ -6,13 +6,13 @@ same encoder, neck and head; what mixes prompts and image starts anew in each. A
 interrupted run goes on where it was. Needs the extra ``train``.
 
     napari-segnext distil --model small --data DATA --out START
-    python benchmarks/ablation.py --start START/start.safetensors --data DATA \
+    python -m benchmarks.ablation --start START/start.safetensors --data DATA \
         --validation SET --out DIR --steps 3000
 
 With ``--frozen`` the encoder stays as it is, which is the faster way to compare the
 variants once `small` is trained:
 
-    python benchmarks/ablation.py --start SMALL/model.safetensors --frozen ...
+    python -m benchmarks.ablation --start SMALL/model.safetensors --frozen ...
 
 The variants:
 
@@ -35,6 +35,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from benchmarks.ois import compare
 from rich.console import Console
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -47,7 +48,6 @@ from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.loop import Options
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.train import options_of
-from ois import compare
 
 VARIANTS = ("sparse", "pixels", "sa0", "sa1", "sa2")
 # What differs between the variants, by the beginnings of its tensors' names.

@@ -5,9 +5,9 @@ robot, prints one table (published numbers are marked as quoted) and writes JSON
 and a plot. It goes on where it was interrupted. GrabCut and the plot need the
 extra ``eval``.
 
-    python benchmarks/baselines.py --dataset ssTEM --data DIR --limit 40 --out DIR
-    python benchmarks/baselines.py ... --crop 2   # on crops around the objects
-    python benchmarks/baselines.py ... --baseline flood-fill  # the others are slow
+    python -m benchmarks.baselines --dataset ssTEM --data DIR --limit 40 --out DIR
+    python -m benchmarks.baselines ... --crop 2   # on crops around the objects
+    python -m benchmarks.baselines ... --baseline flood-fill  # the others are slow
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ while slices are turned and embedded; the same turns without a session tell napa
 share. As wall time depends on what else the machine does, the CPU time of the GUI
 thread is given too.
 
-    xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/gui.py --json RESULT.json
+    xvfb-run -a -s "-screen 0 1600x1000x24" python -m benchmarks.gui --json RESULT.json
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ rightly found, or a negative one at random off both the object and the mask. Of 
 are told the mean IoU before and after it, and the share of objects that lost more than
 a tenth.
 
-    python benchmarks/needless.py --data SET --limit 100 --json R.json
+    python -m benchmarks.needless --data SET --limit 100 --json R.json
 """
 
 from __future__ import annotations

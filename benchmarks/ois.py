@@ -8,8 +8,8 @@ IoU after some clicks is added; an interrupted training goes on where it was. `t
 the bundled model as it is. Times are processor time of this process, the best of
 several, so that other work on the machine hardly matters.
 
-    python benchmarks/ois.py --out DIR
-    python benchmarks/ois.py --out DIR --data DATA --validation SET --steps 3000
+    python -m benchmarks.ois --out DIR
+    python -m benchmarks.ois --out DIR --data DATA --validation SET --steps 3000
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ trained model is needed. ``plane`` is the distance in the plane, which knows not
 the image: what a source is worth is what it has above that. ``near`` counts only
 background that is no farther from the click than the farthest part of the object.
 
-    python benchmarks/order_sources.py --validation SET.npz [--validation ...]
+    python -m benchmarks.order_sources --validation SET.npz [--validation ...]
 """
 
 from __future__ import annotations

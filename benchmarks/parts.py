@@ -6,7 +6,7 @@ some clicks is shown beside that of `tiny`, trained on likewise. What replaces a
 encoder starts at random, or with ImageNet's weights. An interrupted run goes on where
 it was. Needs the extra ``train``.
 
-    python benchmarks/parts.py --data DATA --validation SET --out DIR --steps 300
+    python -m benchmarks.parts --data DATA --validation SET --out DIR --steps 300
 
 ============  ==================================================================
 own           `tiny`
@@ -33,6 +33,7 @@ from typing import Annotated, Any
 import timm
 import torch
 import typer
+from benchmarks.ois import compare
 from rich.console import Console
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
@@ -45,7 +46,6 @@ from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.starts import load_imagenet_encoder
 from napari_segnext.training.train import options_of
-from ois import compare
 
 # A second look at first clicks would only hide what the parts are worth.
 CONFIG = replace(RECIPES["tiny"].config, looks=1)

@@ -7,11 +7,11 @@ farther end of the object, and then to the nearer one. Compared are the 3-D Dice
 slices with prompts alone, of shapes interpolated between them, and of propagation; and,
 for each slice, the overlap of what was propagated with the truth.
 
-    python benchmarks/propagation.py IMAGE.nii.gz TRUTH.nii.gz --json RESULT.json
+    python -m benchmarks.propagation IMAGE.nii.gz TRUTH.nii.gz --json RESULT.json
 
 Without files, objects in generated EM stacks are followed, among them mitochondria:
 
-    python benchmarks/propagation.py --generated em
+    python -m benchmarks.propagation --generated em
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from napari_segnext.answers import Answers
 from napari_segnext.evaluation.clicker import ClickRobot
 from napari_segnext.evaluation.metrics import iou
 from napari_segnext.headless import answer
@@ -89,7 +90,7 @@ def dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
 
 def click(
     session: Session,
-    predictor: VolumePredictor,
+    answers: Answers,
     plane: Plane,
     truth: NDArray[np.bool_],
     most: int,
@@ -106,7 +107,7 @@ def click(
         prompts = prompts.click(next_one.y, next_one.x, next_one.positive)
         request = session.set_prompts(plane, prompts, 1)
         assert request is not None
-        answer(session, predictor, request)
+        answer(session, answers, request)
     return most
 
 
@@ -143,6 +144,7 @@ def measure(
     """Follow an object from one, two and three slices; return numbers and labels."""
     goal, planes_of_goal = case.goal, np.moveaxis(case.goal, axis, 0)
     predictor = VolumePredictor(model, case.volume)
+    answers = Answers(predictor)
     labels = np.zeros(goal.shape, np.int32)
     session = Session(ArrayLabels(labels), blank=True)
     session.new_object()
@@ -150,7 +152,7 @@ def measure(
     for index in slices_to_prompt(planes_of_goal.sum((1, 2))):
         plane = Plane(axis, index)
         asked.append(plane)
-        given += click(session, predictor, plane, planes_of_goal[index], clicks, enough)
+        given += click(session, answers, plane, planes_of_goal[index], clicks, enough)
         started = time.perf_counter()
         results = complete(session, predictor, 1, axis)
         seconds = time.perf_counter() - started

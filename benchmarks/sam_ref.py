@@ -6,8 +6,8 @@ selector, number of blocks), in one run. With ``--steps`` the refiners are first
 on the same data with the same seed, and mean IoU after some clicks is added; an
 interrupted training goes on where it was. Times are processor time, best of several.
 
-    python benchmarks/sam_ref.py --out DIR
-    python benchmarks/sam_ref.py --out DIR --data DATA --validation SET --steps 3000
+    python -m benchmarks.sam_ref --out DIR
+    python -m benchmarks.sam_ref --out DIR --data DATA --validation SET --steps 3000
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Annotated, Any
 
 import torch
 import typer
+from benchmarks.ois import compare, cost
 from rich.console import Console
 
 from napari_segnext import load_model
@@ -25,7 +26,6 @@ from napari_segnext.models import SegmentationModel, build_model
 from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.train import options_of
-from ois import compare, cost
 
 RECIPE = RECIPES["tiny-ref"]
 VARIANTS: dict[str, dict[str, Any] | None] = {

@@ -5,9 +5,9 @@ the prompts of the papers' protocol. Of each the mean IoU after every prompt is 
 and how much better than the model's own it is, with the standard error of that
 difference over the objects. It goes on where it was interrupted.
 
-    python benchmarks/settings.py --data DIR --out DIR --limit 100 \
+    python -m benchmarks.settings --data DIR --out DIR --limit 100 \
         --set tiling.overlap=0.25 --set style.radius=5 --set threshold=0.5
-    python benchmarks/settings.py ... --first-prompt box --set style.region=outline
+    python -m benchmarks.settings ... --first-prompt box --set style.region=outline
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ mean IoU at distance 1, 2, 3, ... and, for propagation, sections of objects that
 not found, sections beyond their ends, how often a confidence above 0.9 stands for an
 IoU above 0.7, and CPU seconds for a plane.
 
-    python benchmarks/steps.py --stack cdeep3m_mito.npz --stack isbi2012_cells.npz \
+    python -m benchmarks.steps --stack cdeep3m_mito.npz --stack isbi2012_cells.npz \
         --volume FLAIR.nii.gz TRUTH.nii.gz --generated 3 --json RESULT.json
 
 A stack is an archive of sections, ``image_NNNN`` and ``mask_NNNN``, whose instances are

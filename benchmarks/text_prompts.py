@@ -9,7 +9,7 @@ what is wrong, and by a click alone. An answer is right if its IoU with the obje
 was named is above 0.5 and above that with the other one. An interrupted training goes
 on where it was.
 
-    OMP_NUM_THREADS=1 python benchmarks/text_prompts.py --out DIR
+    OMP_NUM_THREADS=1 python -m benchmarks.text_prompts --out DIR
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ alone, and with a session in which an object is clicked, corrected, propagated a
 for another slice. Peak memory is that of the process. In brackets are seconds of CPU,
 which tell more on a machine that does other things as well.
 
-    xvfb-run -a -s "-screen 0 1600x1000x24" python benchmarks/volumes.py --json R.json
+    xvfb-run -a -s "-screen 0 1600x1000x24" python -m benchmarks.volumes --json R.json
 """
 
 from __future__ import annotations
