@@ -71,13 +71,6 @@ class Immediate(QObject):
                 done(run(lambda: False))
 
 
-class Strokes:
-    """Labels in which nobody paints."""
-
-    def take_strokes(self):
-        pass
-
-
 @pytest.fixture
 def labels() -> np.ndarray:
     return np.zeros(SHAPE, np.uint16)
@@ -97,7 +90,7 @@ def inference(qapp) -> Immediate:
 
 @pytest.fixture
 def importing(session, inference, qtbot) -> Importing:
-    importing = Importing(session, Strokes(), inference)
+    importing = Importing(session, inference)
     importing.texts = []
     importing.said.connect(importing.texts.append)
     return importing

@@ -41,9 +41,6 @@ if TYPE_CHECKING:
     from napari_segnext.session import Request
 
 
-_UNFINISHED = "Finish the shape first (Enter), or press Escape"
-
-
 class Annotator(QObject):
     """A session in a viewer.
 
@@ -86,6 +83,7 @@ class Annotator(QObject):
         self.prompts = PromptLayers(
             viewer, image, self._axes, self._prompted, self.said.emit
         )
+        self.session.settlers += [self._labels.take_strokes, self.prompts.settle]
         carry_scribbles(self._labels, self.prompts.scribbles, self.prompts.canvas)
         self.objects = Objects(
             viewer, self.session, self._labels, self._shown, self._axes, self
@@ -97,7 +95,7 @@ class Annotator(QObject):
         self.exporting = Exporting(
             image, self.session, self._labels, self.objects, self
         )
-        self.importing = Importing(self.session, self._labels, self._inference, self)
+        self.importing = Importing(self.session, self._inference, self)
         self._model = ModelInUse(self._engine_changed, self)
         self.embedding = EmbedAll(self._inference, self._shown.all_planes, self)
         self.propagation = Propagating(
@@ -138,6 +136,7 @@ class Annotator(QObject):
         """End: prompt layers go, the output layer stays. Prompts end with it."""
         if self._closed:
             return
+        self.session.settle()
         self._closed = True
         self._connect(False)
         self._shown.close()
@@ -223,9 +222,6 @@ class Annotator(QObject):
         self.changed.emit()
 
     def _named(self, plane: Plane, prompts: Prompts) -> None:
-        if self.prompts.unfinished:
-            self.said.emit(_UNFINISHED)
-            return
         self._prompted(plane, prompts)
         self._draw_prompts()
 
@@ -366,7 +362,6 @@ class Annotator(QObject):
 
     def clear_edits(self) -> None:
         """Let the prompts decide again where the displayed plane was painted."""
-        self._labels.take_strokes()
         plane = self._shown.plane
         if plane is not None:
             self._answer(self.session.clear_manual_edits(self.current, plane))
@@ -383,10 +378,8 @@ class Annotator(QObject):
         self._turn(self.session.redo, "Nothing to redo")
 
     def _turn(self, step: Callable[[], Any], none: str) -> None:
-        if self.prompts.unfinished:
-            self.said.emit(_UNFINISHED)
+        if self.prompts.settle():
             return
-        self._labels.take_strokes()
         done = step()
         if done is None:
             self.said.emit(none)

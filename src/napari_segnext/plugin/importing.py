@@ -20,7 +20,6 @@ from napari_segnext.session.grid import Grid
 
 if TYPE_CHECKING:
     from napari_segnext.plugin.inference import Inference
-    from napari_segnext.plugin.label_bridge import LayerLabels
     from napari_segnext.predictor import Prediction
 
 _KEY = "import"
@@ -40,12 +39,11 @@ class Importing(QObject):
     def __init__(
         self,
         session: Session,
-        labels: LayerLabels,
         inference: Inference,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._session, self._labels, self._inference = session, labels, inference
+        self._session, self._inference = session, inference
         self._scratch: Session | None = None
         self._objects: list[ObjectPrompts] = []
         self._steps: Iterator[tuple[ObjectPrompts, Request]] = iter(())
@@ -149,7 +147,7 @@ class Importing(QObject):
 
     def _finish(self) -> None:
         assert self._scratch is not None
-        self._labels.take_strokes()
+        self._session.settle()
         try:
             ids = self._session.free_ids([item.id for item in self._objects])
             numbers = {at: ids[item.id] for at, item in enumerate(self._objects, 1)}

@@ -205,7 +205,6 @@ class Objects(QObject):
 
     def accept(self) -> None:
         """Finish the object and go to a new one; a finished one is opened again."""
-        self._labels.take_strokes()
         if self._session.objects[self.current].finished:
             self._session.reopen(self.current)
         else:
@@ -214,13 +213,11 @@ class Objects(QObject):
 
     def discard(self) -> None:
         """Remove the object's prompts and its mask."""
-        self._labels.take_strokes()
         self._session.discard(self.current)
         self.turned.emit()
 
     def merge(self, object_id: int) -> None:
         """Make another object a part of the current one."""
-        self._labels.take_strokes()
         name = self._session.objects[object_id].name
         self._session.merge(self.current, object_id)
         self.turned.emit()
@@ -230,7 +227,6 @@ class Objects(QObject):
 
     def delete(self, object_id: int) -> None:
         """Take an object away with all that belongs to it."""
-        self._labels.take_strokes()
         name = self._session.objects[object_id].name
         self._session.delete(object_id)
         self.turned.emit()

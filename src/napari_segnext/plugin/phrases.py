@@ -69,6 +69,7 @@ class Phrases(QObject):
     def say(self, phrase: str) -> None:
         """Name the object there; nothing takes the phrase away."""
         plane = self._shown.plane
+        self._session.settle()
         if plane is not None:
             self._give(plane, self._prompts().text(phrase))
 

@@ -7,8 +7,9 @@ when the session changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from napari.layers import Labels, Points, Shapes
 from napari.layers.base import ActionType
 from qtpy.QtCore import QTimer
 
+from napari_segnext.plugin.half_drawn import HalfDrawn, let_go
 from napari_segnext.plugin.layers import (
     COLOURS,
     NEGATIVE_LABEL,
@@ -75,15 +77,17 @@ class PromptLayers:
         self._axis = 0
         self._drawing_anew = False
         self._positive = True
-        self.unfinished = False
         self.closed = False
         self.points = make_points(image, axes)
         self.shapes = make_shapes(image, axes)
+        self._half_drawn = HalfDrawn(self.shapes)
         self.canvas = SparsePlanes(axes)
         self.scribbles = make_scribbles(image, axes, self.canvas)
         self.points.events.data.connect(self._on_points)
         self.shapes.events.data.connect(self._on_shapes)
+        self.shapes.events.mode.connect(self._on_left)
         self.scribbles.events.paint.connect(self._on_paint)
+        viewer.layers.selection.events.active.connect(self._on_left)
         for layer in self.layers:
             layer.mouse_drag_callbacks.append(self._on_press)
             viewer.add_layer(layer)
@@ -105,12 +109,52 @@ class PromptLayers:
         for layer in self.layers:
             sign_layer(layer, positive)
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether a shape is being drawn."""
+        return self._half_drawn.begun
+
+    def settle(self, turning: bool = False) -> bool:
+        """End what is being drawn, for the object and the plane it was begun in.
+
+        The user turns to something else; what is drawn until then counts.
+
+        Parameters
+        ----------
+        turning
+            Whether the viewer is on its way to another slice or tool. napari's layer
+            does not bear to be emptied then.
+
+        Returns
+        -------
+        Whether there was a shape of too few corners, which is taken away.
+        """
+        if self.closed or self._drawing_anew:
+            return False
+        if let_go(self.scribbles):
+            self._take_scribbles()
+        if not self._half_drawn.held:
+            return False
+        data, kinds = self._half_drawn.end()
+        dropped = len(data) < len(self.shapes.data)
+        self._take("shapes", partial(self._read, data, kinds), "Shape", self._axis)
+        self._restore_sign()
+        if dropped:
+            self._say("The shape had too few corners: taken away")
+        if turning:
+            QTimer.singleShot(0, self.redraw)
+        else:
+            self.redraw()
+        return dropped
+
     def close(self) -> None:
         """Stop listening, and take the layers away."""
         self.closed = True
         self._used.close()
         self.points.events.data.disconnect(self._on_points)
         self.shapes.events.data.disconnect(self._on_shapes)
+        self.shapes.events.mode.disconnect(self._on_left)
+        self._viewer.layers.selection.events.active.disconnect(self._on_left)
         self.scribbles.events.paint.disconnect(self._on_paint)
         for layer in self.layers:
             if layer in self._viewer.layers:
@@ -125,6 +169,7 @@ class PromptLayers:
 
     def draw(self, prompts: Mapping[Plane, Prompts], axis: int) -> None:
         """Show these prompts, those of the planes perpendicular to `axis`."""
+        self.settle()
         self._axis = axis
         self._known = {p: q for p, q in prompts.items() if p.axis == axis and len(q)}
         with self._quietly():
@@ -135,7 +180,8 @@ class PromptLayers:
         self._used.update()
 
     def planar(self, planar: bool) -> None:
-        """Say whether a plane is shown: all of the scribbles is never read for 3-D."""
+        """Say whether the plane now shown is one: 3-D never reads all scribbles."""
+        self._on_left()
         self._used.bar(self.scribbles, not planar)
 
     def redraw(self) -> None:
@@ -163,13 +209,14 @@ class PromptLayers:
         QTimer.singleShot(0, self._restore_sign)
 
     def _on_shapes(self, event: Any) -> None:
-        if self._drawing_anew:
-            return
-        self.unfinished = event.action == ActionType.ADDING
-        if event.action not in _FINAL:
+        self._half_drawn.heard(event)
+        if self._drawing_anew or event.action not in _FINAL:
             return
         self._take("shapes", self._read_shapes, "Shape")
         QTimer.singleShot(0, self._restore_sign)
+
+    def _on_left(self, event: Any = None) -> None:
+        self.settle(turning=True)
 
     def _on_paint(self, event: Any) -> None:
         # napari announces some edits before it makes them.
@@ -181,18 +228,32 @@ class PromptLayers:
         return read_clicks(np.asarray(points.data), _signs(points), self._axes, axis)
 
     def _read_shapes(self, axis: int) -> tuple[Placed, int]:
-        shapes = self.shapes
-        signs, widths = _signs(shapes), shapes.edge_width
-        return read_shapes(
-            shapes.data, shapes.shape_type, signs, widths, self._axes, axis
-        )
+        return self._read(self.shapes.data, self.shapes.shape_type, axis)
+
+    def _read(
+        self, data: Sequence[Any], kinds: Sequence[str], axis: int
+    ) -> tuple[Placed, int]:
+        """Read shapes of which the first N are the layer's."""
+        signs, widths = _signs(self.shapes), self.shapes.edge_width
+        count = len(data)
+        return read_shapes(data, kinds, signs[:count], widths[:count], self._axes, axis)
 
     def _take(
-        self, layer: str, read: Callable[[int], tuple[Placed, int]], what: str
+        self,
+        layer: str,
+        read: Callable[[int], tuple[Placed, int]],
+        what: str,
+        axis: int | None = None,
     ) -> None:
-        """Read one layer, tell what changed, and take away what does not count."""
+        """Read one layer, tell what changed, and take away what does not count.
+
+        Parameters
+        ----------
+        axis
+            That it is drawn along; by default the displayed one.
+        """
         try:
-            placed, outside = read(self._shown_axis())
+            placed, outside = read(self._shown_axis() if axis is None else axis)
         except NoPlaneError as error:
             self._refuse(str(error))
             return
@@ -270,7 +331,6 @@ class PromptLayers:
     def _draw_shapes(self) -> None:
         shown: list[tuple[Plane, Box | Polygon | Scribble]] = self._placed("shapes")
         layer = self.shapes
-        self.unfinished = False
         present, outside = self._read_shapes(self._axis)
         if (
             not outside

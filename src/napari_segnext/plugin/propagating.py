@@ -69,7 +69,7 @@ class Propagating(QObject):
     def start(self) -> None:
         """Propagate the current object along the displayed axis."""
         engine, plane = self._inference.engine, self._shown.plane
-        self._labels.take_strokes()
+        self._session.settle()
         if self.running:
             self.said.emit("A propagation is on its way: wait, or cancel it")
         elif len(self._labels.shape) < 3:

@@ -172,6 +172,7 @@ class Saving(QObject):
             QTimer.singleShot(_RETRY_MS, self._identify)
             return
         self._subject, paths = outcome
+        self._session.settle()
         if not paths or self._session.can_undo or self._closed:
             self._begin()
             return

@@ -47,6 +47,8 @@ class ObjectBook:
         Called without arguments after each change.
     recorders
         Called with each change, as a `Record`.
+    settlers
+        Called without arguments before what the user does to objects; see `settle`.
     """
 
     def __init__(self, labels: Labels, blank: bool = False) -> None:
@@ -58,6 +60,7 @@ class ObjectBook:
         self.current = 0
         self.listeners: list[Callable[[], object]] = []
         self.recorders: list[Callable[[Record], object]] = []
+        self.settlers: list[Callable[[], object]] = []
         for number in self._painter.ids:
             self._objects[number] = SegmentedObject(number, Info(f"Object {number}"))
             self.current = number
@@ -71,6 +74,14 @@ class ObjectBook:
     def objects(self) -> Mapping[int, SegmentedObject]:
         """All objects by id, in ascending order."""
         return MappingProxyType(self._objects)
+
+    def settle(self) -> None:
+        """Let what the user has begun, as half a polygon, become a step before others.
+
+        It belongs to the object and the plane that it was begun in.
+        """
+        for settler in self.settlers:
+            settler()
 
     def count(self, object_id: int) -> Counts:
         """Return how much there is of an object; costs nothing."""
@@ -88,6 +99,7 @@ class ObjectBook:
         ValueError
             If the labels' type holds no further id.
         """
+        self.settle()
         number = self._next_id()
         delta = Delta(number, {number: self._fresh(number, name)})
         if self._objects:
@@ -99,6 +111,7 @@ class ObjectBook:
 
     def select(self, object_id: int) -> None:
         """Go to an object; not a step."""
+        self.settle()
         self._known(object_id)
         delta = Delta(object_id)
         self._apply(delta)
@@ -106,11 +119,13 @@ class ObjectBook:
 
     def accept(self, object_id: int) -> None:
         """Finish an object: from now on it is protected."""
+        self.settle()
         info = self._known(object_id).info
         self._describe("accept", object_id, replace(info, finished=True))
 
     def accept_and_begin(self, object_id: int) -> int:
         """Finish an object and go to a new one, in one step; return the new id."""
+        self.settle()
         info, number = self._known(object_id).info, self._next_id()
         delta = Delta(number, {object_id: replace(info, finished=True)})
         delta.objects[number] = self._fresh(number)
@@ -119,6 +134,7 @@ class ObjectBook:
 
     def reopen(self, object_id: int) -> None:
         """Make a finished object one that can be changed."""
+        self.settle()
         info = self._known(object_id).info
         self._describe("reopen", object_id, replace(info, finished=False))
 
@@ -178,6 +194,7 @@ class ObjectBook:
 
         What its predictions had covered comes back.
         """
+        self.settle()
         known = self._known(object_id)
         delta = operations.emptied(known)
         delta.objects[object_id] = replace(known.info, finished=False)
@@ -185,6 +202,7 @@ class ObjectBook:
 
     def delete(self, object_id: int) -> None:
         """Take away an object with all that belongs to it."""
+        self.settle()
         known = self._known(object_id)
         delta = operations.emptied(known)
         delta.objects[object_id] = None
@@ -200,6 +218,7 @@ class ObjectBook:
 
     def merge(self, into: int, other: int) -> None:
         """Make another object part of one: pixels, prompts and edits."""
+        self.settle()
         if into == other:
             raise ValueError("an object cannot be merged with itself")
         first, second = self._known(into), self._known(other)

@@ -59,6 +59,8 @@ class Session(ObjectBook):
         Called without arguments after each change of the objects.
     recorders
         Called with each change, as a `Record`.
+    settlers
+        Called without arguments before what the user does to objects; see `settle`.
     """
 
     # Prompts to masks
@@ -289,6 +291,7 @@ class Session(ObjectBook):
         -------
         What to decode, so that the prompts decide. None without prompts or edits.
         """
+        self.settle()
         key = (object_id, plane)
         known = self._known(object_id)
         if plane not in known.edits:
@@ -312,6 +315,7 @@ class Session(ObjectBook):
 
     def undo(self) -> Undone | None:
         """Take back the last step, prompts and mask together; None without one."""
+        self.settle()
         if not self._history.can_undo:
             return None
         step = self._history.done[-1]
@@ -321,6 +325,7 @@ class Session(ObjectBook):
 
     def redo(self) -> Undone | None:
         """Do again what was undone last; None without a step."""
+        self.settle()
         if not self._history.undone:
             return None
         step = self._history.undone[-1]
