@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from napari_segnext import label_store
-from napari_segnext.io import read_image
+from napari_segnext.io import Geometry, read_image
 from napari_segnext.label_mirror import LabelMirror
 from napari_segnext.label_store import LabelStore, blank_labels
 from napari_segnext.patch import Extent
@@ -15,6 +15,9 @@ from napari_segnext.session import ArrayLabels
 from napari_segnext.session.grid import Grid
 
 VOLUME, SECTION = (4, 600, 1300), (600, 2600)
+PLACE = Geometry.plain(
+    VOLUME, scale=(40.0, 4.0, 4.0), translate=(0.0, 8.0, 8.0), units=("nm",) * 3
+)
 
 
 def scribble(labels, array, plane, seed, count=300):
@@ -104,7 +107,7 @@ def test_mirror_is_an_image_of_labels_that_can_be_opened(tmp_path) -> None:
     store, array = LabelStore(VOLUME), np.zeros(VOLUME, np.uint16)
     scribble(store, array, Plane(0, 1), 0)
     folder = tmp_path / "labels.zarr"
-    mirror = LabelMirror(store, folder, ("z", "y", "x"), (40, 4, 4), (0, 8, 8))
+    mirror = LabelMirror(store, folder, PLACE)
     scribble(store, array, Plane(0, 3), 1)
     mirror.finish()
     assert mirror.wait(30)
@@ -112,6 +115,7 @@ def test_mirror_is_an_image_of_labels_that_can_be_opened(tmp_path) -> None:
     assert file.labels
     assert tuple(file.geometry.scale) == (40, 4, 4)
     assert tuple(file.geometry.translate) == (0, 8, 8)
+    assert file.geometry.units == ("nm", "nm", "nm")
     levels = read_back(folder)
     np.testing.assert_array_equal(levels[0], array)
     assert [level.shape for level in levels] == store.shapes
@@ -123,7 +127,7 @@ def test_mirror_follows_what_is_erased_and_replaces_what_was_there(tmp_path) -> 
     (folder / "old").write_text("of an earlier session")
     store, array = LabelStore(SECTION), np.zeros(SECTION, np.uint16)
     scribble(store, array, Plane(), 0)
-    mirror = LabelMirror(store, folder, ("y", "x"), (1, 1), (0, 0))
+    mirror = LabelMirror(store, folder, Geometry.plain(SECTION))
     rows, columns = np.nonzero(array)
     store.write(Plane(), rows, columns, np.zeros(len(rows), np.uint16))
     mirror.finish()
@@ -138,7 +142,7 @@ def test_mirror_that_cannot_write_says_so_and_tries_again(tmp_path) -> None:
     in_the_way, told = tmp_path / "drive", queue.Queue[str | None]()
     in_the_way.touch()
     folder = in_the_way / "labels.zarr"
-    mirror = LabelMirror(store, folder, ("y", "x"), (1, 1), (0, 0), told.put, 0.05)
+    mirror = LabelMirror(store, folder, Geometry.plain(SECTION), told.put, 0.05)
     assert "not up to date" in str(told.get(timeout=30))
     in_the_way.unlink()
     assert told.get(timeout=30) is None

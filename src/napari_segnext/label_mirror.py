@@ -5,12 +5,14 @@ from __future__ import annotations
 import atexit
 import shutil
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import zarr
 
+from napari_segnext.io import Geometry
+from napari_segnext.io.ome_zarr import ome_axes
 from napari_segnext.label_store import CHUNK, LabelStore
 
 # Changes that come within this time are written together.
@@ -30,10 +32,8 @@ class LabelMirror:
     ----------
     folder
         What is there is replaced.
-    axes
-        Name of each axis, such as ``("z", "y", "x")``.
-    scale, translate
-        Of the full image, per axis.
+    geometry
+        Where the full image lies.
     tell
         Called from the mirror's thread with why nothing can be written, and with
         None when it works again. It is tried again until then.
@@ -43,15 +43,15 @@ class LabelMirror:
         self,
         store: LabelStore,
         folder: Path,
-        axes: Sequence[str],
-        scale: Sequence[float],
-        translate: Sequence[float],
+        geometry: Geometry,
         tell: Callable[[str | None], None] = lambda problem: None,
         retry_s: float = _RETRY_S,
     ) -> None:
         self.folder = folder
         self._store, self._tell, self._retry_s = store, tell, retry_s
-        self._axes, self._scale, self._translate = axes, scale, translate
+        self._geometry = geometry
+        self._described: Geometry | None = None
+        self._group: zarr.Group | None = None
         self._levels: list[zarr.Array[Any]] = []
         self._problem: str | None = None
         store.take_changed()
@@ -61,6 +61,10 @@ class LabelMirror:
             target=self._work, name="segnext-labels", daemon=True
         )
         self._thread.start()
+
+    def place(self, geometry: Geometry) -> None:
+        """Say that the full image lies elsewhere from now on."""
+        self._geometry = geometry
 
     def finish(self) -> None:
         """Write what is left if that can be done, and end; waits for nothing.
@@ -94,8 +98,12 @@ class LabelMirror:
                 self._closing.wait(self._retry_s)
 
     def _write(self) -> None:
-        if not self._levels:
-            self._levels = self._make()
+        if self._group is None:
+            self._make()
+        geometry = self._geometry
+        if geometry != self._described:
+            self._describe(geometry)
+            self._described = geometry
         for key in sorted(self._due):
             level, page, row, column = key
             top, left = row * CHUNK, column * CHUNK
@@ -103,13 +111,13 @@ class LabelMirror:
             self._levels[level][where] = self._store.chunk(key)
             self._due.discard(key)
 
-    def _make(self) -> list[zarr.Array[Any]]:
+    def _make(self) -> None:
         if self.folder.exists():
             shutil.rmtree(self.folder)
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         group = zarr.open_group(self.folder, mode="w", zarr_format=3)
         flat = (1,) * (len(self._store.shape) - 2)
-        levels = [
+        self._levels = [
             group.create_array(
                 str(level),
                 shape=shape,
@@ -118,35 +126,36 @@ class LabelMirror:
             )
             for level, shape in enumerate(self._store.shapes)
         ]
-        group.attrs["ome"] = {
+        self._group = group
+
+    def _describe(self, geometry: Geometry) -> None:
+        assert self._group is not None
+        levels = [_level(geometry, number) for number in range(len(self._levels))]
+        multiscale = {
+            "name": self.folder.stem,
+            "axes": ome_axes(geometry),
+            "datasets": levels,
+        }
+        self._group.attrs["ome"] = {
             "version": "0.5",
             "image-label": {},
-            "multiscales": [
-                {
-                    "name": self.folder.stem,
-                    "axes": [{"name": n, "type": _kind(n)} for n in self._axes],
-                    "datasets": [self._dataset(level) for level in range(len(levels))],
-                }
-            ],
-        }
-        return levels
-
-    def _dataset(self, level: int) -> dict[str, Any]:
-        ndim, factor = len(self._scale), 2**level
-        factors = [factor if axis >= ndim - 2 else 1 for axis in range(ndim)]
-        scale = [s * f for s, f in zip(self._scale, factors, strict=True)]
-        offset = [
-            t + s * (f - 1) / 2
-            for t, s, f in zip(self._translate, self._scale, factors, strict=True)
-        ]
-        return {
-            "path": str(level),
-            "coordinateTransformations": [
-                {"type": "scale", "scale": scale},
-                {"type": "translation", "translation": offset},
-            ],
+            "multiscales": [multiscale],
         }
 
 
-def _kind(axis: str) -> str:
-    return "space" if axis in ("z", "y", "x") else "time"
+def _level(geometry: Geometry, number: int) -> dict[str, Any]:
+    """Describe a level: each halves rows and columns of the one before."""
+    ndim = len(geometry.shape)
+    factors = [2**number if axis >= ndim - 2 else 1 for axis in range(ndim)]
+    scale = [s * f for s, f in zip(geometry.scale, factors, strict=True)]
+    offset = [
+        t + s * (f - 1) / 2
+        for t, s, f in zip(geometry.translate, geometry.scale, factors, strict=True)
+    ]
+    return {
+        "path": str(number),
+        "coordinateTransformations": [
+            {"type": "scale", "scale": scale},
+            {"type": "translation", "translation": offset},
+        ],
+    }

@@ -190,3 +190,26 @@ def test_labels_stay_when_the_session_ends_in_the_viewer_and_on_disk(large):
 
 def _middle(window):
     return (window.top + window.bottom) // 2, (window.left + window.right) // 2
+
+
+def test_window_and_the_rest_stay_on_an_image_that_is_moved(large):
+    labels = large.labels
+    large.look_at(800, 1200)
+    large.user.waits_until(lambda: large.window_reaches(800, 1200))
+    large.image.scale, large.image.translate = (40, 8, 2), (-1, -2, -3)
+    scribbles = large.widget.annotator.prompts.scribbles
+    for layer in (labels.layer, scribbles):
+        np.testing.assert_allclose(
+            layer.data_to_world((0, 0, 0)),
+            large.image.data_to_world((1, labels.window.top, labels.window.left)),
+        )
+    np.testing.assert_allclose(labels.overview.scale, (40, 8, 2))
+    large.look_at(200, 200)
+    large.user.waits_until(lambda: large.window_reaches(200, 200))
+    large.user.click((1, 200, 200), large.image)
+    large.user.waits_until(lambda: large.mask().any())
+    assert large.mask()[200, 200]
+    folder = labels.overview.metadata["zarr store"]
+    large.widget.stop()
+    assert labels._mirror.wait(30)
+    assert read_image(folder).geometry.scale == (40, 8, 2)

@@ -87,12 +87,6 @@ def write_zarr(
     if isinstance(geometry.source, Order):
         order = geometry.source.axes
         labels, geometry = transposed(labels, order), geometry.transposed(order)
-    axes: list[Any] = [
-        {"name": name}
-        | ({"type": _TYPES[name]} if name in _TYPES else {})
-        | ({"unit": _LONG_NAMES[unit]} if unit in _LONG_NAMES else {})
-        for name, unit in zip(geometry.axis_labels, geometry.units, strict=True)
-    ]
     transforms = [
         {"type": "scale", "scale": list(geometry.scale)},
         {"type": "translation", "translation": list(geometry.translate)},
@@ -115,8 +109,20 @@ def write_zarr(
     group.attrs["ome"] = {
         "version": "0.5",
         "image-label": _properties(legend or {}),
-        "multiscales": [{"name": path.stem, "axes": axes, "datasets": [level]}],
+        "multiscales": [
+            {"name": path.stem, "axes": ome_axes(geometry), "datasets": [level]}
+        ],
     }
+
+
+def ome_axes(geometry: Geometry) -> list[Any]:
+    """Return axes as OME-Zarr describes them: name, type, and unit where known."""
+    return [
+        {"name": name}
+        | ({"type": _TYPES[name]} if name in _TYPES else {})
+        | ({"unit": _LONG_NAMES[unit]} if unit in _LONG_NAMES else {})
+        for name, unit in zip(geometry.axis_labels, geometry.units, strict=True)
+    ]
 
 
 def _properties(legend: Legend) -> dict[str, Any]:

@@ -10,19 +10,16 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_segnext.plugin.embed_all import EmbedAll
-from napari_segnext.plugin.engine import Keeping, load_engine, model_label
-from napari_segnext.plugin.engine_choice import ModelInUse
+from napari_segnext.plugin.engine import Keeping, load_engine
 from napari_segnext.plugin.exporting import Exporting
 from napari_segnext.plugin.importing import Importing
 from napari_segnext.plugin.inference import Inference
+from napari_segnext.plugin.input_layers import InputLayers
 from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.plugin.keys import Keys
-from napari_segnext.plugin.label_window import (
-    carry_scribbles,
-    keep_beside,
-    make_labels,
-)
+from napari_segnext.plugin.label_window import make_labels
 from napari_segnext.plugin.layers import image_axes, plane_name
+from napari_segnext.plugin.loading import Loading
 from napari_segnext.plugin.objects import Objects
 from napari_segnext.plugin.phrases import Phrases
 from napari_segnext.plugin.prompt_layers import PromptLayers
@@ -73,6 +70,7 @@ class Annotator(QObject):
         self._viewer, self._image = viewer, image
         self._axes = image_axes(image)
         self._closed = False
+        self._inputs = InputLayers(image, self)
         self._shown = ShownPlane(viewer, image, self._axes, self)
         self._labels = make_labels(
             viewer, image, self._axes, self._shown, self._stroke, self.said.emit
@@ -84,19 +82,19 @@ class Annotator(QObject):
             viewer, image, self._axes, self._prompted, self.said.emit
         )
         self.session.settlers += [self._labels.take_strokes, self.prompts.settle]
-        carry_scribbles(self._labels, self.prompts.scribbles, self.prompts.canvas)
+        self._labels.carry(self.prompts.scribbles, self.prompts.canvas)
         self.objects = Objects(
             viewer, self.session, self._labels, self._shown, self._axes, self
         )
         layers = (self.output, *self.prompts.layers)
         self.saving = Saving(image, self._axes, self.session, layers, self)
-        keep_beside(self._labels, self.saving)
+        self._labels.keep_beside(self.saving)
         self._inference = Inference(worker, self)
         self.exporting = Exporting(
             image, self.session, self._labels, self.objects, self
         )
         self.importing = Importing(self.session, self._inference, self)
-        self._model = ModelInUse(self._engine_changed, self)
+        self._model = Loading(self._inference, self)
         self.embedding = EmbedAll(self._inference, self._shown.all_planes, self)
         self.propagation = Propagating(
             self._inference, self.session, self._labels, self._shown, self
@@ -122,14 +120,11 @@ class Annotator(QObject):
         engine: str = "auto",
         text: Path | None = None,
     ) -> None:
-        """Load a model off the GUI thread; prompts wait for it.
-
-        If it cannot be loaded, the one before goes on.
-        """
-        news = self._model.ask(model, engine)
-        self._inference.load(
-            model_label(model),
-            lambda: load_engine(model, inputs, keeping, engine, news, text),
+        """Load a model; see `Loading`."""
+        self._model.load(
+            model,
+            engine,
+            lambda news: load_engine(model, inputs, keeping, engine, news, text),
         )
 
     def close(self, why: str = "Stopped; the objects stay in their layer") -> None:
@@ -139,6 +134,7 @@ class Annotator(QObject):
         self.session.settle()
         self._closed = True
         self._connect(False)
+        self._inputs.close()
         self._shown.close()
         self._inference.close()
         self._model.close()
@@ -156,6 +152,7 @@ class Annotator(QObject):
             self.exporting.said,
             self.importing.said,
             self.propagation.said,
+            self._model.said,
             self._inference.busy,
             self._inference.failed,
         ):
@@ -168,11 +165,11 @@ class Annotator(QObject):
         self.importing.taken.connect(self._object_changed)
         self.propagation.changed.connect(self._objects_changed)
         self._inference.waiting.connect(self.waiting)
-        self._inference.loaded.connect(self._loaded)
-        self._inference.kept.connect(lambda: self.model_kept.emit(*self._model.kept()))
-        self._inference.unloaded.connect(lambda: self.engine.emit("—"))
+        self._model.engine.connect(self.engine)
+        self._model.kept.connect(self.model_kept)
         self._inference.shown.connect(self._embedded)
         self._inference.decoded.connect(self._decoded)
+        self._inputs.moved.connect(self._moved)
         self._shown.turned.connect(self._draw_prompts)
         self._shown.moved.connect(self._plane_moved)
         self._shown.lost.connect(self._plane_lost)
@@ -263,16 +260,6 @@ class Annotator(QObject):
             self._say_at(plane, "Finished objects are protected: their part is back")
         self.changed.emit()
 
-    def _engine_changed(self, description: str, message: str) -> None:
-        self.engine.emit(description)
-        if message:
-            self.said.emit(message)
-
-    def _loaded(self, description: str) -> None:
-        self._model.loaded()
-        self.engine.emit(description)
-        self.said.emit("Ready")
-
     def _embedded(self, plane: Plane, milliseconds: float) -> None:
         text = f"embedded in {milliseconds:.0f} ms" if milliseconds else "embedded"
         self._say_at(plane, f"Ready, {text}")
@@ -282,6 +269,14 @@ class Annotator(QObject):
         self.said.emit(f"{where}: {text}" if where else text)
 
     # What the viewer shows
+
+    def _moved(self) -> None:
+        """Follow the image to where it lies now; all stays on its voxels."""
+        self.prompts.lie_on_image()
+        self._labels.lie_on(self._image)
+        # The viewer hears of it after this.
+        QTimer.singleShot(0, self._shown.look)
+        self.changed.emit()
 
     def _plane_moved(self, plane: Plane) -> None:
         self.prompts.planar(True)

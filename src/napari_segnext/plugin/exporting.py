@@ -19,6 +19,7 @@ from napari_segnext.io import (
     write_prompts,
 )
 from napari_segnext.plugin.inputs import file_of
+from napari_segnext.plugin.layers import geometry
 from napari_segnext.plugin.readers import label_geometry
 from napari_segnext.session.exchange import exported, legend
 from napari_segnext.session.snapshot import Snapshot
@@ -71,16 +72,10 @@ class Exporting(QObject):
         except ValueError as error:
             self.said.emit(str(error))
             return
-        image = self._image
         by_class = self._objects.semantic and path.suffix.lower() != ".json"
-        meta = {
-            "scale": image.scale,
-            "translate": image.translate,
-            "units": image.units,
-            "axis_labels": image.axis_labels,
-            "metadata": image.metadata,
-        }
-        geometry = label_geometry(tuple(self._session.labels.shape), meta)
+        image = self._image
+        meta = {**geometry(image), "metadata": image.metadata}
+        place = label_geometry(tuple(self._session.labels.shape), meta)
         self._labels.take_strokes()
         snapshot = Snapshot(self._session)
         names: Legend = legend(self._session)
@@ -89,7 +84,7 @@ class Exporting(QObject):
             labels, named = snapshot.read(), names
             if by_class:
                 labels, named = semantic(labels, names)
-            write_labels(path, labels, geometry, named, self._source)
+            write_labels(path, labels, place, named, self._source)
 
         self._start(path, write, snapshot.close)
 

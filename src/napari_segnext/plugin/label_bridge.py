@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from numpy.typing import NDArray
 from qtpy.QtCore import QTimer
 
 from napari_segnext.patch import Extent
+from napari_segnext.plugin.layers import lie_on
 from napari_segnext.plugin.planes import Axes
+from napari_segnext.plugin.sparse import SparsePlanes
 from napari_segnext.prompts import Plane
+
+if TYPE_CHECKING:
+    from napari_segnext.plugin.saving import Saving
 
 Index = NDArray[np.intp]
 Values = NDArray[np.integer[Any]]
@@ -62,6 +67,16 @@ class LayerLabels:
     def value_at(self, position: Sequence[float]) -> int:
         """Return the id at a position in the world, 0 outside."""
         return int(self.layer.get_value(position, world=True) or 0)
+
+    def lie_on(self, image: Image) -> None:
+        """Lie where the image lies now."""
+        lie_on(self.layer, image)
+
+    def carry(self, layer: Labels, canvas: SparsePlanes) -> None:
+        """Let another layer show the same part of what is painted on it: all."""
+
+    def keep_beside(self, saving: Saving) -> None:
+        """Keep a copy beside the journal, where the layer itself is not enough."""
 
     def close(self) -> None:
         """Stop listening; what was painted until now still counts."""

@@ -7,6 +7,8 @@ layer that the user paints in is a part of it that follows the view.
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -25,8 +27,9 @@ from napari_segnext.patch import Extent
 from napari_segnext.plugin import windows
 from napari_segnext.plugin.label_bridge import Index, LayerLabels, Stroke, Values
 from napari_segnext.plugin.label_levels import LabelLevels
-from napari_segnext.plugin.layers import geometry, is_large, make_output
+from napari_segnext.plugin.layers import geometry, is_large, lie_on, make_output
 from napari_segnext.plugin.planes import Axes
+from napari_segnext.plugin.readers import label_geometry
 from napari_segnext.plugin.sparse import SparsePlanes
 from napari_segnext.prompts import Plane
 
@@ -65,18 +68,6 @@ def make_labels(
     layer = make_output(image, axes)
     viewer.add_layer(layer)
     return LayerLabels(layer, axes, lambda: shown.axis, stroke)
-
-
-def carry_scribbles(labels: LayerLabels, layer: Labels, canvas: SparsePlanes) -> None:
-    """Let the layer of scribbles of a large image follow the view too."""
-    if isinstance(labels, WindowLabels):
-        labels.carry(layer, canvas)
-
-
-def keep_beside(labels: LayerLabels, saving: Saving) -> None:
-    """Let the zarr store of a large image's labels lie beside its journal."""
-    if isinstance(labels, WindowLabels):
-        saving.changed.connect(lambda: labels.mirror(saving.path, saving.problem))
 
 
 class WindowLabels(LayerLabels):
@@ -121,9 +112,6 @@ class WindowLabels(LayerLabels):
             **geometry(image),
         )
         super().__init__(layer, axes, lambda: shown.axis, stroke)
-        self._linear = Affine(
-            scale=image.scale, rotate=image.rotate, shear=image.shear, ndim=image.ndim
-        ).linear_matrix
         viewer.add_layer(self.overview)
         viewer.add_layer(layer)
         self._timers = _Timers(self._follow, self.overview.refresh)
@@ -195,11 +183,26 @@ class WindowLabels(LayerLabels):
         if self._mirror is not None:
             self._mirror.finish()
 
+    def lie_on(self, image: Image) -> None:
+        """Lie where the image lies now."""
+        lie_on(self.overview, image)
+        for layer in (self.layer, *(layer for layer, _ in self._carried)):
+            with self._quietly():
+                lie_on(layer, image)
+            self._place(layer)
+        if self._mirror is not None:
+            self._mirror.place(label_geometry(self.shape, geometry(image)))
+        self._timers.still.start()
+
     def carry(self, layer: Labels, canvas: SparsePlanes) -> None:
         """Place another layer where the window is: the same part of what is painted."""
         self._carried.append((layer, canvas))
         layer.mouse_drag_callbacks.append(self._on_press)
         self._set(layer, canvas.part(self._origin, self.layer.data.shape))
+
+    def keep_beside(self, saving: Saving) -> None:
+        """Keep a copy as a zarr store beside the journal."""
+        saving.changed.connect(lambda: self.mirror(saving.path, saving.problem))
 
     def mirror(self, journal: Path | None, problem: str | None) -> None:
         """Keep a zarr store beside a journal, or in a temporary folder if it has none.
@@ -214,7 +217,10 @@ class WindowLabels(LayerLabels):
         if self._mirror is not None or not (journal or problem):
             return
         if journal is None:
-            folder = Path(tempfile.mkdtemp(prefix="napari-segnext-")) / "labels.zarr"
+            temporary = tempfile.mkdtemp(prefix="napari-segnext-")
+            # After the mirror's own end, which is registered later.
+            atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+            folder = Path(temporary) / "labels.zarr"
         else:
             folder = journal.with_name(
                 journal.name.replace(SUFFIX, ".segnext-labels") + ".zarr"
@@ -222,9 +228,7 @@ class WindowLabels(LayerLabels):
         self._mirror = LabelMirror(
             self.store,
             folder,
-            ("t",) * self._axes.leading + ("z", "y", "x")[-len(self._axes.spatial) :],
-            tuple(map(float, self._image.scale)),
-            tuple(map(float, self._image.translate)),
+            label_geometry(self.shape, geometry(self._image)),
             self._timers.tell,
         )
         self.overview.metadata["zarr store"] = str(folder)
@@ -289,11 +293,19 @@ class WindowLabels(LayerLabels):
     def _set(self, layer: Labels, data: Any) -> None:
         """Give a layer other data, and its place."""
         editable = layer.editable
-        start = np.asarray(self._origin, float)
         with self._quietly():
-            layer.translate = np.asarray(self._image.translate) + self._linear @ start
+            self._place(layer)
             layer.data = data
         layer.editable = editable
+
+    def _place(self, layer: Labels) -> None:
+        """Put a layer that begins where the window does on the image."""
+        image = self._image
+        linear = Affine(
+            scale=image.scale, rotate=image.rotate, shear=image.shear, ndim=image.ndim
+        ).linear_matrix
+        start = np.asarray(self._origin, float)
+        layer.translate = np.asarray(image.translate) + linear @ start
 
     def _on_press(self, layer: Labels, event: Any) -> Iterator[None]:
         """Bring the window to the cursor before something is painted there."""

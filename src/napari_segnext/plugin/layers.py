@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from napari.layers import Image, Labels, Points, Shapes
+from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_segnext.plugin.planes import Axes
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 COLOURS = {True: "#35d07f", False: "#e5383b"}
 SIGNS = {True: "positive", False: "negative"}
 POSITIVE_LABEL, NEGATIVE_LABEL = 1, 2
+# What says where a layer lies; napari tells of a change by an event of the same name.
+GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_labels")
 # Sections longer than this, in pixels, are edited in a window.
 LARGE_SIDE = 8192
 
@@ -35,15 +37,14 @@ def is_large(axes: Axes) -> bool:
 
 def geometry(image: Image) -> dict[str, Any]:
     """Return the layer arguments that put another layer where the image is."""
-    return {
-        "scale": image.scale,
-        "translate": image.translate,
-        "rotate": image.rotate,
-        "shear": image.shear,
-        "affine": image.affine,
-        "units": image.units,
-        "axis_labels": image.axis_labels,
-    }
+    return {name: getattr(image, name) for name in GEOMETRY}
+
+
+def lie_on(layer: Layer, image: Image) -> None:
+    """Put a layer where the image is now."""
+    for name, value in geometry(image).items():
+        if not np.array_equal(getattr(layer, name), value):
+            setattr(layer, name, value)
 
 
 def make_points(image: Image, axes: Axes) -> Points:

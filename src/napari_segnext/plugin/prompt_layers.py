@@ -23,6 +23,7 @@ from napari_segnext.plugin.layers import (
     NEGATIVE_LABEL,
     POSITIVE_LABEL,
     SIGNS,
+    lie_on,
     make_points,
     make_scribbles,
     make_shapes,
@@ -183,6 +184,11 @@ class PromptLayers:
         """Say whether the plane now shown is one: 3-D never reads all scribbles."""
         self._on_left()
         self._used.bar(self.scribbles, not planar)
+
+    def lie_on_image(self) -> None:
+        """Lie where the image lies now; prompts stay on their pixels."""
+        for layer in self.layers:
+            lie_on(layer, self._image)
 
     def redraw(self) -> None:
         """Show again what was known, undoing what could not be taken."""
