@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from napari_segnext.resample import FloatArray, resize, resize_part, resized_part
+from napari_segnext.resample import FloatArray, Parts, resize, resize_part, resized_part
 
 BoolArray = NDArray[np.bool_]
 Point: TypeAlias = tuple[float, float]
@@ -36,6 +36,11 @@ class Frame:
     width: int
     size: int
     resize: Literal["square", "pad"] = "square"
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the region."""
+        return self.height, self.width
 
     @property
     def content(self) -> tuple[int, int]:
@@ -97,7 +102,7 @@ class Frame:
 
     def crop_part(
         self,
-        part: NDArray[np.generic],
+        part: Parts,
         offset: tuple[int, int],
         antialias: bool = False,
     ) -> FloatArray:
@@ -110,14 +115,8 @@ class Frame:
         offset
             (row, column) of the part's first pixel in the image.
         """
-        top, left = offset[0] - self.top, offset[1] - self.left
-        cut = part[
-            max(0, -top) : max(0, self.height - top),
-            max(0, -left) : max(0, self.width - left),
-        ]
-        whole = self.height, self.width
-        at = (max(0, top), max(0, left))
-        return self._padded(resize_part(cut, at, whole, self.content, antialias))
+        at, whole = (offset[0] - self.top, offset[1] - self.left), self.shape
+        return self._padded(resize_part(part, at, whole, self.content, antialias))
 
     def restore(
         self, model_map: FloatArray, part: tuple[int, int, int, int] | None = None
@@ -130,7 +129,7 @@ class Frame:
             (top, left, bottom, right) of what is wanted of the region.
         """
         rows, columns = self.content
-        inner, whole = model_map[:rows, :columns], (self.height, self.width)
+        inner, whole = model_map[:rows, :columns], self.shape
         if part is None or part == (0, 0, *whole):
             return resize(inner, whole)
         top, left, bottom, right = part

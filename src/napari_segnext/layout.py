@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 # A plane longer than this is sampled, and averaged, in pieces.
 LARGE = 2048
 _PIECE = 512
+# Pixels that are averaged at once.
+_POOLED = 1 << 22
 
 
 class ArrayLike(Protocol):
@@ -148,6 +150,10 @@ def _falling(shapes: Sequence[tuple[int, ...]]) -> bool:
 
 def pool(image: NDArray[Any], step: int) -> NDArray[np.float32]:
     """Average (h, w, C) over squares of `step` pixels, smaller ones at the ends."""
+    band = step * max(1, _POOLED // (step * max(1, image.shape[1])))
+    if len(image) > band:
+        parts = [image[at : at + band] for at in range(0, len(image), band)]
+        return np.concatenate([pool(part, step) for part in parts])
     pooled: NDArray[Any] = image
     for axis in (0, 1):
         starts = np.arange(0, image.shape[axis], step)

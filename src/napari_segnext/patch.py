@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.resample import FloatArray
+from napari_segnext.resample import FloatArray, Parts
+
+# Pixels of a map that are held at once while all of it is looked at.
+_BAND = 1 << 22
 
 
 class Extent(NamedTuple):
@@ -81,6 +85,22 @@ class Extent(NamedTuple):
             max(self.right, other.right),
         )
 
+    def bands(self) -> list[Extent]:
+        """Cut it into bands of rows of bounded size, the first at the top."""
+        height = max(1, _BAND // max(1, self.shape[1]))
+        return [
+            self._replace(top=top, bottom=min(top + height, self.bottom))
+            for top in range(self.top, self.bottom, height)
+        ]
+
+    def strips(self) -> list[Extent]:
+        """Cut it into strips of columns of bounded size, the first at the left."""
+        width = max(1, _BAND // max(1, self.shape[0]))
+        return [
+            self._replace(left=left, right=min(left + width, self.right))
+            for left in range(self.left, self.right, width)
+        ]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patch:
@@ -93,12 +113,12 @@ class Patch:
     offset
         (row, column) of the part's first pixel.
     values
-        (h, w) float32, the part.
+        (h, w) float32, the part: an array, or what gives parts of it.
     """
 
     shape: tuple[int, int]
     offset: tuple[int, int]
-    values: FloatArray
+    values: Parts
 
     @classmethod
     def of(cls, whole: FloatArray) -> Patch:
@@ -117,18 +137,54 @@ class Patch:
         """Where the part lies."""
         return Extent.at(self.offset, self.values.shape)
 
+    def bands(self) -> Iterator[tuple[Extent, FloatArray]]:
+        """Yield the part in bands of rows of bounded size, from the top."""
+        for band in self.extent.bands():
+            yield band, self.values[band.within(self.extent)]
+
+    @property
+    def finite(self) -> bool:
+        """Whether no value is NaN or infinite."""
+        return all(np.isfinite(values.sum()) for _, values in self.bands())
+
     def above(self, level: float) -> Extent:
         """Return what holds all values above a level, which is not negative."""
-        return Extent.of(self.values > level, self.offset)
+        bands = self.extent.bands()
+        first = self._first_above(level, bands)
+        if first.empty or len(bands) == 1:
+            return first
+        last = self._first_above(level, reversed(bands))
+        high = self.extent._replace(top=first.top, bottom=last.bottom)
+        strips = high.strips()
+        left = self._first_above(level, strips).left
+        right = self._first_above(level, reversed(strips)).right
+        return high._replace(left=left, right=right)
+
+    def _first_above(self, level: float, parts: Iterable[Extent]) -> Extent:
+        """Return what holds the values above a level in the first part with some."""
+        for part in parts:
+            values = self.values[part.within(self.extent)]
+            found = Extent.of(values > level, part[:2])
+            if not found.empty:
+                return found
+        return Extent(*self.offset, *self.offset)
 
     def read(self, extent: Extent) -> FloatArray:
         """Return the values in an extent, zeros around the part included."""
-        if extent == self.extent:
-            return self.values
-        values = np.zeros(extent.shape, np.float32)
         common = self.extent.common(extent)
-        values[common.within(extent)] = self.values[common.within(self.extent)]
+        known = self.values[common.within(self.extent)]
+        if common == extent:
+            return known
+        values = np.zeros(extent.shape, np.float32)
+        values[common.within(extent)] = known
         return values
+
+    def mask(self) -> NDArray[np.bool_]:
+        """Return where the map is above one half: (H, W)."""
+        mask = np.zeros(self.shape, bool)
+        for band, values in self.bands():
+            mask[band.slices] = values > 0.5
+        return mask
 
     def expand(self) -> FloatArray:
         """Return the whole (H, W) map."""
@@ -147,5 +203,5 @@ class Patch:
         both = self.extent.joined(by.extent)
         values = self.read(both).copy()
         values[extent.common(both).within(both)] = 0
-        values[by.extent.within(both)] = by.values
+        values[by.extent.within(both)] = by.read(by.extent)
         return Patch(self.shape, both[:2], values)

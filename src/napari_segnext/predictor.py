@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from itertools import takewhile
-from math import ceil
 from typing import Protocol
 
 import numpy as np
@@ -32,14 +31,13 @@ from napari_segnext.prompts import (
     extent,
 )
 from napari_segnext.tiles import Tile, TilePyramid, bounds_of
+from napari_segnext.upsampled import in_pixels
 from napari_segnext.window import Window, channels_last, robust_window
 
 # A first decode may show that another tile fits better; how often it is followed.
 _MOVES = 3
 # Tiles that `embed` prepares at the level of a first click.
 _AHEAD = 9
-# Model pixels around a mask that are kept of a tile that is read shrunk.
-_MARGIN = 2
 
 
 class LazyImage(Protocol):
@@ -91,7 +89,7 @@ class Prediction:
     @property
     def mask(self) -> BoolArray:
         """(H, W) bool: where the probability is above one half."""
-        return self.probability > 0.5
+        return self.patch.mask()
 
     @classmethod
     def from_probability(
@@ -282,13 +280,10 @@ class Predictor:
             state = previous.state
         decoded = self.model.decode(embedding, model_prompts, state)
         logits = decoded.logits.cpu().numpy()
-        part = Extent(0, 0, frame.height, frame.width)
-        if self.pyramid.step(tile.level) > 1:
-            part = _around_mask(logits, frame)
-        offset = (frame.top + part.top, frame.left + part.left)
-        patch = Patch(self.shape, offset, _probability(frame.restore(logits, part)))
+        shrunk = self.pyramid.step(tile.level) > 1
+        patch = in_pixels(logits, frame, self.shape, shrunk)
         if known is not None:
-            covered = Extent.at((frame.top, frame.left), (frame.height, frame.width))
+            covered = Extent.at((frame.top, frame.left), frame.shape)
             patch = known.replaced(covered, patch)
         return Prediction(patch, prompts, decoded.state, tile)
 
@@ -355,7 +350,7 @@ class Predictor:
         Squares of `step` pixels are averaged.
         """
         image = self._require_image()
-        extent = Extent.at((frame.top, frame.left), (frame.height, frame.width))
+        extent = Extent.at((frame.top, frame.left), frame.shape)
         if step == 1:
             return self._window.apply(np.asarray(image[extent.slices]))
         if isinstance(image, np.ndarray):
@@ -366,28 +361,6 @@ class Predictor:
         if self._image is None:
             raise ValueError("call set_image before predict")
         return self._image
-
-
-def _probability(logits: FloatArray) -> FloatArray:
-    return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
-
-
-def _around_mask(logits: FloatArray, frame: Frame) -> Extent:
-    """Return the part of a region in which a mask lies, with a margin.
-
-    At full resolution all of it would be gigabytes.
-    """
-    rows, columns = frame.content
-    mask = Extent.of(logits[:rows, :columns] > 0)
-    if mask.empty:
-        return mask
-    down, across = frame.height / rows, frame.width / columns
-    return Extent(
-        max(0, int((mask.top - _MARGIN) * down)),
-        max(0, int((mask.left - _MARGIN) * across)),
-        min(frame.height, ceil((mask.bottom + _MARGIN) * down)),
-        min(frame.width, ceil((mask.right + _MARGIN) * across)),
-    )
 
 
 def _answered(prompts: Prompts, previous: Prediction | None) -> int:

@@ -8,12 +8,27 @@ pixel centres at half-integers (``align_corners=False``).
 from __future__ import annotations
 
 from functools import lru_cache
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 FloatArray = NDArray[np.float32]
+
+# A map of more pixels is resized row by row.
+_LARGE = 1 << 24
+
+
+class Parts(Protocol):
+    """A 2-D map of which parts are read: an array, or what computes them."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Height and width."""
+
+    def __getitem__(self, at: tuple[slice, slice], /) -> NDArray[Any]:
+        """Return rows and columns."""
 
 
 @lru_cache(maxsize=64)
@@ -78,7 +93,7 @@ def resize(
 
 
 def resize_part(
-    part: NDArray[np.generic],
+    part: Parts,
     offset: tuple[int, int],
     source: tuple[int, int],
     target: tuple[int, int],
@@ -89,9 +104,10 @@ def resize_part(
     Parameters
     ----------
     part
-        (h, w), any real dtype.
+        (h, w), any real dtype; of a large one a few rows are read at a time.
     offset
-        (row, column) of the part's first pixel in the image.
+        (row, column) of the part's first pixel in the image; the part may reach out
+        of it.
     source, target
         (H, W) of the image, and of what it becomes.
 
@@ -99,14 +115,26 @@ def resize_part(
     -------
     (height, width) float32, what `resize` makes of the whole image
     """
-    (top, left), (height, width) = offset, part.shape
+    (top, bottom), (left, right) = (
+        (max(0, -first), max(0, -first, min(length, whole - first)))
+        for first, length, whole in zip(offset, part.shape, source, strict=True)
+    )
     rows = _weights(source[0], target[0], antialias)
     columns = _weights(source[1], target[1], antialias)
-    if height != source[0]:
-        rows = rows[:, top : top + height]
-    if width != source[1]:
-        columns = columns[:, left : left + width]
-    narrow = rows @ np.ascontiguousarray(part, np.float32)
+    if bottom - top != source[0]:
+        rows = rows[:, offset[0] + top : offset[0] + bottom]
+    if right - left != source[1]:
+        columns = columns[:, offset[1] + left : offset[1] + right]
+    if (bottom - top) * (right - left) <= _LARGE:
+        cut = part[top:bottom, left:right]
+        narrow = rows @ np.ascontiguousarray(cut, np.float32)
+    else:
+        narrow = np.zeros((target[0], right - left), np.float32)
+        for at, row in enumerate(rows):
+            if row.nnz:
+                low, high = row.indices.min(), row.indices.max() + 1
+                cut = part[top + low : top + high, left:right]
+                narrow[at] = row[:, low:high] @ np.ascontiguousarray(cut, np.float32)
     return np.ascontiguousarray((columns @ narrow.T.copy()).T)
 
 

@@ -229,7 +229,7 @@ class Session(ObjectBook):
 
     def _check_probability(self, plane: Plane, probability: FloatArray | Patch) -> None:
         shape, patch = self._grid.plane_shape(plane), as_patch(probability)
-        if patch.shape != shape or not np.isfinite(patch.values.sum()):
+        if patch.shape != shape or not patch.finite:
             raise ValueError(
                 f"a probability map for {plane} is finite and of shape {shape}, not "
                 f"{probability.shape}"

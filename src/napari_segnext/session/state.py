@@ -49,8 +49,10 @@ class Probability:
         """Keep a map of values from 0 to 1, (H, W) or a part."""
         patch = as_patch(probability)
         extent = patch.above(_FLOOR)
-        cut = patch.read(extent)
-        levels = np.clip(np.ceil(cut * np.float32(256)) - 1, 0, 255).astype(np.uint8)
+        levels = np.zeros(extent.shape, np.uint8)
+        for band in extent.bands():
+            above = np.ceil(patch.read(band) * np.float32(256)) - 1
+            levels[band.within(extent)] = np.clip(above, 0, 255)
         return cls(patch.shape, extent[:2], levels)
 
     @property
