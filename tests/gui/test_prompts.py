@@ -232,3 +232,29 @@ def test_click_in_the_3d_view_is_taken_away(desk):
     desk.viewer.dims.ndisplay = 2
     desk.user.click((4, 30, 40), desk.image)
     settled(desk, 1)
+
+
+def test_points_deleted_in_several_slices_are_one_step_of_undo(desk):
+    for z in (2, 4, 6):
+        desk.viewer.dims.set_current_step(0, z)
+        desk.user.click((z, 30, 40), desk.image)
+        settled(desk, 1, Plane(0, z))
+    points = desk.annotator.prompts.points
+    points.mode = "select"
+    points.selected_data = {0, 1, 2}
+    desk.user.key(Qt.Key.Key_Delete)
+    desk.user.waits_until(lambda: not desk.labels.any())
+    desk.user.key(Qt.Key.Key_Z, CTRL)
+    assert len(points.data) == 3
+    assert all(shows(desk, Plane(0, z)) for z in (2, 4, 6))
+    assert desk.mask(Plane(0, 2)).any()
+
+
+def test_a_brush_stroke_in_3d_is_one_step_of_undo(desk):
+    output = desk.annotator.output
+    desk.viewer.layers.selection.active = output
+    output.n_edit_dimensions, output.brush_size, output.mode = 3, 6, "paint"
+    desk.user.drag([(4, 30, 30), (4, 30, 40)], desk.image)
+    desk.user.waits_until(lambda: len(np.unique(np.nonzero(desk.labels)[0])) > 2)
+    desk.user.key(Qt.Key.Key_Z, CTRL)
+    assert not desk.labels.any()

@@ -22,8 +22,8 @@ def labels(qapp, strokes):
 
 
 def only(strokes):
-    ((plane, rows, columns, old, new),) = strokes
-    return plane, rows, columns, old, new
+    (((part,),),) = strokes
+    return part.plane, part.rows, part.columns, part.old, part.new
 
 
 @pytest.mark.parametrize("plane", [Plane(0, 2), Plane(1, 7), Plane(2, 9)])
@@ -90,11 +90,12 @@ def test_erased_pixels_are_a_stroke(qtbot, labels, strokes):
     assert set(new.tolist()) == {0}
 
 
-def test_stroke_over_several_planes_is_reported_per_plane(labels, strokes):
+def test_stroke_over_several_planes_is_reported_once(labels, strokes):
     labels.layer.n_edit_dimensions = 3
     labels.layer.paint((2, 6, 6), 1)
     labels.take_strokes()
-    assert [stroke[0] for stroke in strokes] == [Plane(0, 1), Plane(0, 2), Plane(0, 3)]
+    ((parts,),) = strokes
+    assert [part.plane for part in parts] == [Plane(0, 1), Plane(0, 2), Plane(0, 3)]
 
 
 def test_stroke_before_a_write_is_reported_first(labels, strokes):

@@ -9,6 +9,8 @@ from napari_segnext.prompts import Prompts
 from napari_segnext.session import Record
 from tests.session.doubles import (
     SHAPE,
+    Z1,
+    Z2,
     Picture,
     paint,
     started,
@@ -98,7 +100,10 @@ def test_all_undone_is_the_start_and_all_redone_the_end(seed):
     start, waiting = Picture.of(session, player.labels), []
     for _ in range(80):
         draw, number, plane = rng.random(), player.open_object(), player.plane()
-        if draw < 0.5 and number:
+        if draw < 0.1 and number:
+            changes = {each: player.new_prompts(number, each) for each in (Z1, Z2)}
+            waiting += session.change_prompts(changes, number)
+        elif draw < 0.5 and number:
             prompts = player.new_prompts(number, plane)
             request = session.set_prompts(plane, prompts, number)
             waiting += [request] if request is not None else []
@@ -113,8 +118,7 @@ def test_all_undone_is_the_start_and_all_redone_the_end(seed):
         elif draw < 0.85:
             for _ in range(rng.integers(1, 8)):
                 turned = session.undo() if rng.random() < 0.6 else session.redo()
-                if turned is not None and turned.request is not None:
-                    waiting.append(turned.request)
+                waiting += [] if turned is None else turned.requests
         while waiting and rng.random() < 0.6:
             player.answer(waiting.pop(rng.integers(len(waiting))))
         ids, counts = np.unique(player.labels[player.labels > 0], return_counts=True)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.session import LabelChange
 from tests.session.doubles import (
     Y5,
     Z1,
@@ -100,6 +101,64 @@ def test_probability_from_before_comes_back():
     request = ask(session, Z1, (3, 6))
     assert request.answered == 1
     assert request.previous[3, 8] < 0.5 < request.previous[3, 5] < 1
+
+
+# Several planes at once
+
+
+def test_prompts_of_several_planes_are_one_step():
+    session, labels = started()
+    click(session, Z1, (3, 3))
+    click(session, Z2, (3, 3), (7, 8))
+    before = Picture.of(session, labels)
+    changes = {Z1: Prompts(), Z2: Prompts().click(7, 8)}
+    (request,) = session.change_prompts(changes)
+    assert request.plane == Z2
+    answer(session, request)
+    assert not labels[1].any()
+    after = Picture.of(session, labels)
+    undone = session.undo()
+    assert Picture.of(session, labels) == before
+    assert not undone.requests
+    session.redo()
+    assert Picture.of(session, labels) == after
+
+
+def test_undo_of_prompts_in_several_planes_asks_for_what_was_not_decoded():
+    session, _ = started()
+    ask(session, Z1, (3, 3))
+    ask(session, Z2, (3, 3))
+    session.change_prompts({Z1: Prompts(), Z2: Prompts()})
+    assert {r.plane for r in session.undo().requests} == {Z1, Z2}
+
+
+def test_planes_that_cross_are_not_changed_at_once():
+    session, _ = started()
+    with pytest.raises(ValueError, match="cross"):
+        session.change_prompts({Z1: Prompts().click(1, 1), Y5: Prompts().click(1, 1)})
+    assert not session.can_undo
+
+
+def test_stroke_through_several_planes_is_one_step_and_protects_what_is_finished():
+    session, labels = started()
+    click(session, Z1, (3, 3))
+    paint(session, Y5, [(1, 3), (2, 3)], 1)
+    session.accept(1)
+    session.new_object()
+    before = Picture.of(session, labels)
+    parts = []
+    for plane in (Z1, Z2):
+        rows, columns = np.array([3, 5, 9]), np.array([3, 3, 9])
+        old = labels[plane.index, rows, columns].copy()
+        labels[plane.index, rows, columns] = 2
+        parts.append(LabelChange(plane, rows, columns, old, np.full(3, 2, np.uint16)))
+    (first, second) = session.record_strokes(parts)
+    assert (first.plane, len(first), second.plane, len(second)) == (Z1, 2, Z2, 1)
+    assert labels[1, 9, 9] == labels[2, 3, 3] == labels[2, 9, 9] == 2
+    assert labels[1, 3, 3] == labels[2, 5, 3] == 1
+    assert set(session.objects[2].edits) == {Z1, Z2}
+    session.undo()
+    assert Picture.of(session, labels) == before
 
 
 # Clicks that share a decode

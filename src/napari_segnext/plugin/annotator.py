@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from napari.viewer import ViewerModel
 
     from napari_segnext.predictor import Prediction
-    from napari_segnext.session import Request
+    from napari_segnext.session import LabelChange, Request
 
 
 class Annotator(QObject):
@@ -207,25 +208,25 @@ class Annotator(QObject):
 
     # Prompts to masks
 
-    def _prompted(self, plane: Plane, prompts: Prompts) -> None:
+    def _prompted(self, changes: Mapping[Plane, Prompts]) -> None:
         self._labels.take_strokes()
         try:
-            request = self.session.set_prompts(plane, prompts)
+            requests = self.session.change_prompts(changes)
         except ValueError as error:
             self.said.emit(str(error))
             QTimer.singleShot(0, self._draw_prompts)
             return
-        self._answer(request)
+        self._answer(requests)
         self.changed.emit()
 
     def _named(self, plane: Plane, prompts: Prompts) -> None:
-        self._prompted(plane, prompts)
+        self._prompted({plane: prompts})
         self._draw_prompts()
 
-    def _answer(self, request: Request | None) -> None:
-        if request is not None:
+    def _answer(self, requests: Iterable[Request]) -> None:
+        for request in requests:
             key = (request.object_id, request.plane)
-            self.saving.when_saved(key, lambda: self._inference.decode(request))
+            self.saving.when_saved(key, partial(self._inference.decode, request))
 
     def _restored(self) -> None:
         """Show what was done earlier, where it was done."""
@@ -233,8 +234,7 @@ class Annotator(QObject):
         if planes and self._shown.plane not in planes:
             self._shown.go_to(planes[-1])
         self._object_changed()
-        for request in self.session.requests():
-            self._answer(request)
+        self._answer(self.session.requests())
 
     def _decoded(self, request: Request, prediction: Prediction) -> None:
         if self._closed or self.output not in self._viewer.layers:
@@ -253,11 +253,10 @@ class Annotator(QObject):
         self._say_at(request.plane, took)
         self.changed.emit()
 
-    def _stroke(self, plane: Plane, *stroke: Any) -> None:
-        if self.session.record_stroke(plane, *stroke) is None:
-            self._say_at(plane, "Edit kept")
-        else:
-            self._say_at(plane, "Finished objects are protected: their part is back")
+    def _stroke(self, parts: Sequence[LabelChange]) -> None:
+        reverted = self.session.record_strokes(parts)
+        text = "Finished objects are protected: their part is back"
+        self._say_at(parts[0].plane, text if reverted else "Edit kept")
         self.changed.emit()
 
     def _embedded(self, plane: Plane, milliseconds: float) -> None:
@@ -359,7 +358,8 @@ class Annotator(QObject):
         """Let the prompts decide again where the displayed plane was painted."""
         plane = self._shown.plane
         if plane is not None:
-            self._answer(self.session.clear_manual_edits(self.current, plane))
+            request = self.session.clear_manual_edits(self.current, plane)
+            self._answer([] if request is None else [request])
             self.changed.emit()
 
     # Undo
@@ -382,4 +382,4 @@ class Annotator(QObject):
         if done.plane is not None:
             self._shown.go_to(done.plane)
         self._object_changed()
-        self._answer(done.request)
+        self._answer(done.requests)

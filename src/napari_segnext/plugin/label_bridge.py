@@ -16,14 +16,15 @@ from napari_segnext.plugin.layers import lie_on
 from napari_segnext.plugin.planes import Axes
 from napari_segnext.plugin.sparse import SparsePlanes
 from napari_segnext.prompts import Plane
+from napari_segnext.session import LabelChange
 
 if TYPE_CHECKING:
     from napari_segnext.plugin.saving import Saving
 
 Index = NDArray[np.intp]
 Values = NDArray[np.integer[Any]]
-# Plane, rows, columns, values before, values after.
-Stroke = Callable[[Plane, Index, Index, Values, Values], None]
+# What a stroke changed, by plane.
+Stroke = Callable[[Sequence[LabelChange]], None]
 
 
 class LayerLabels:
@@ -34,7 +35,7 @@ class LayerLabels:
     axis
         Returns the displayed axis, to which a stroke's planes are perpendicular.
     stroke
-        Called after the user painted, erased or filled, once per plane.
+        Called after the user painted, erased or filled.
     """
 
     def __init__(
@@ -98,10 +99,14 @@ class LayerLabels:
             new[changed],
         )
         rows, columns = (indices[a] for a in self._axes.in_plane(self._axis()))
-        for plane, chosen in self._planes(indices):
-            at = rows[chosen], columns[chosen]
-            self._keep(plane, *at, new[chosen])
-            self._stroke(plane, *at, old[chosen], new[chosen])
+        parts = [
+            LabelChange(plane, rows[here], columns[here], old[here], new[here])
+            for plane, here in self._planes(indices)
+        ]
+        for part in parts:
+            self._keep(part.plane, part.rows, part.columns, part.new)
+        if parts:
+            self._stroke(parts)
 
     def _show(self, indices: tuple[Index, ...], values: Values) -> None:
         """Write voxels of the layer's data."""

@@ -59,7 +59,7 @@ def make_labels(
     Parameters
     ----------
     stroke
-        Called after the user painted, erased or filled, once per plane.
+        Called after the user painted, erased or filled.
     say
         Called with messages for the user.
     """

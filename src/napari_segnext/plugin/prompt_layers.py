@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from napari.layers import Image, Layer
     from napari.viewer import ViewerModel
 
-Changed = Callable[[Plane, Prompts], None]
+Changed = Callable[[Mapping[Plane, Prompts]], None]
 _FINAL = (ActionType.ADDED, ActionType.REMOVED, ActionType.CHANGED)
 
 
@@ -59,7 +59,7 @@ class PromptLayers:
     Parameters
     ----------
     changed
-        Called with a plane and its new prompts when the user changed them.
+        Called with the planes that the user changed, and their new prompts: one action.
     say
         Called with a message for the user.
     """
@@ -266,8 +266,12 @@ class PromptLayers:
         now: dict[Plane, list[Any]] = {plane: [] for plane in self._known}
         for plane, prompt in placed:
             now.setdefault(plane, []).append(prompt)
-        for plane, prompts in now.items():
-            self._tell(plane, merge(self._known.get(plane, Prompts()), layer, prompts))
+        self._tell(
+            {
+                plane: merge(self._known.get(plane, Prompts()), layer, prompts)
+                for plane, prompts in now.items()
+            }
+        )
         if outside:
             self._refuse(f"{what} outside the image: taken away")
 
@@ -279,17 +283,24 @@ class PromptLayers:
         except NoPlaneError as error:
             self._refuse(str(error))
             return
+        now: dict[Plane, Prompts] = {}
         for plane, touched in self.canvas.take_touched().items():
             before = self._known.get(plane, Prompts())
             part = scribbled_part(before, touched)
             found = read_scribbles(self.canvas.read(plane, part), before, part)
-            self._tell(plane, merge(before, "scribbles", found))
+            now[plane] = merge(before, "scribbles", found)
+        self._tell(now)
 
-    def _tell(self, plane: Plane, prompts: Prompts) -> None:
-        if prompts != self._known.get(plane, Prompts()):
-            self._known[plane] = prompts
+    def _tell(self, now: Mapping[Plane, Prompts]) -> None:
+        changes = {
+            plane: prompts
+            for plane, prompts in now.items()
+            if prompts != self._known.get(plane, Prompts())
+        }
+        if changes:
+            self._known.update(changes)
             self._used.update()
-            self._changed(plane, prompts)
+            self._changed(changes)
 
     def _shown_axis(self) -> int:
         return shown_axis(self._viewer, self._image, self._axes)

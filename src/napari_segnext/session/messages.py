@@ -60,8 +60,8 @@ class Undone:
         Those of the object in the plane from now on.
     changes
         Labels that were written.
-    request
-        What is to be decoded now, if the mask of these prompts is not known.
+    requests
+        What is to be decoded now: prompts of which the mask is not known.
     """
 
     name: str
@@ -69,7 +69,12 @@ class Undone:
     plane: Plane | None
     prompts: Prompts
     changes: tuple[LabelChange, ...]
-    request: Request | None
+    requests: tuple[Request, ...]
+
+    @property
+    def request(self) -> Request | None:
+        """The only one there can be where the step was taken in one plane."""
+        return next(iter(self.requests), None)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -15,31 +15,38 @@ from napari_segnext.session.state import Delta, Info, Result, SegmentedObject
 
 
 def stroke(
-    objects: Mapping[int, SegmentedObject], plane: Plane, diff: Diff
+    objects: Mapping[int, SegmentedObject], diffs: Mapping[Plane, Diff]
 ) -> tuple[int, Delta]:
     """Return the object that a brush stroke is for, and the edits that it makes.
 
     It is the one that was painted most, or erased most if nothing was painted.
+
+    Parameters
+    ----------
+    diffs
+        By plane; the planes do not cross.
     """
-    delta = Delta()
-    for number in np.unique(np.concatenate([diff.old, diff.new])).tolist():
-        painted = diff.new == number
-        if number == 0 or (number not in objects and not painted.any()):
-            continue
-        touched = painted | (diff.old == number)
-        edits = Sparse(diff.voxels[touched], painted[touched])
-        known: Mapping[Plane, Sparse] = {}
-        if number in objects:
-            known = objects[number].edits
-        else:
-            delta.objects[number] = Info(f"Object {number}")
-        for crossing, before in known.items():
-            if crossing != plane and find(before.voxels, edits.voxels)[0].any():
-                delta.edits[number, crossing] = before.without(edits.voxels)
-        delta.edits[number, plane] = known.get(plane, Sparse()).updated(edits)
-    ids, counts = np.unique(diff.new[diff.new != 0], return_counts=True)
+    delta, whole = Delta(), Diff.joined(diffs.values())
+    for plane, diff in diffs.items():
+        for number in np.unique(np.concatenate([diff.old, diff.new])).tolist():
+            painted = diff.new == number
+            fresh = number not in objects
+            if number == 0 or (fresh and not (whole.new == number).any()):
+                continue
+            if fresh:
+                delta.objects[number] = Info(f"Object {number}")
+            touched = painted | (diff.old == number)
+            edits = Sparse(diff.voxels[touched], painted[touched])
+            known = {} if fresh else objects[number].edits
+            for crossing in known.keys() - {plane}:
+                before = delta.edits.get((number, crossing), known[crossing])
+                if find(before.voxels, edits.voxels)[0].any():
+                    delta.edits[number, crossing] = before.without(edits.voxels)
+            before = delta.edits.get((number, plane), known.get(plane, Sparse()))
+            delta.edits[number, plane] = before.updated(edits)
+    ids, counts = np.unique(whole.new[whole.new != 0], return_counts=True)
     if not len(ids):
-        ids, counts = np.unique(diff.old, return_counts=True)
+        ids, counts = np.unique(whole.old, return_counts=True)
     return int(ids[counts.argmax()]), delta
 
 

@@ -6,7 +6,7 @@ what is known goes to `Session.recorders` besides, from which a journal is made.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,6 +27,7 @@ from napari_segnext.session.messages import Record, Request, Undone
 from napari_segnext.session.sparse import Diff, Sparse
 from napari_segnext.session.state import (
     Delta,
+    Key,
     Probability,
     Result,
     Step,
@@ -46,21 +47,7 @@ class Session(ObjectBook):
     before the first, with a request for the prompts that are left. A mask that
     arrives after later steps is put beneath them (see `History`).
 
-    Parameters
-    ----------
-    labels
-        Ids that it holds already become objects without prompts.
-    blank
-        Whether the labels are known to be empty; they are not read then.
-
-    Attributes
-    ----------
-    listeners
-        Called without arguments after each change of the objects.
-    recorders
-        Called with each change, as a `Record`.
-    settlers
-        Called without arguments before what the user does to objects; see `settle`.
+    For parameters and attributes see `ObjectBook`.
     """
 
     # Prompts to masks
@@ -81,27 +68,52 @@ class Session(ObjectBook):
             If the plane or a prompt lies outside, there is no such object, or it
             is finished. Nothing has changed then.
         """
-        self._grid.check(plane)
-        prompts.check_inside(self._grid.plane_shape(plane))
+        return next(iter(self.change_prompts({plane: prompts}, object_id)), None)
+
+    def change_prompts(
+        self, changes: Mapping[Plane, Prompts], object_id: int | None = None
+    ) -> list[Request]:
+        """Replace the prompts of an object in planes that do not cross: one step.
+
+        Returns
+        -------
+        What to decode in planes that have prompts. Without any the mask is again what
+        it was before the first.
+
+        Raises
+        ------
+        ValueError
+            As `set_prompts`, or if planes cross.
+        """
+        for plane, prompts in changes.items():
+            self._grid.check(plane)
+            prompts.check_inside(self._grid.plane_shape(plane))
+        if len({plane.axis for plane in changes}) > 1:
+            raise ValueError("prompts of planes that cross cannot be changed at once")
         if object_id is None and not self._objects:
             self.new_object()
         number = self.current if object_id is None else object_id
-        known, key = self._known(number), (number, plane)
+        known = self._known(number)
         if known.finished:
             raise ValueError(f"{known.name} is finished; reopen it to change it")
-        if prompts == prompts_of(self._objects, key):
-            return self.request(number, plane)
-        after = Delta(prompts={key: prompts})
-        if len(prompts):
-            step = self._step("prompts", number, plane, after)
-            step.asks = frozenset({key})
-        else:
-            after.results[key] = None
-            step = self._step("prompts", number, plane, after)
-            step.settles.add(key)
-            step.diff = restore(self._view(), key, known.results.get(plane))
-        self._take(step)
-        return self.request(number, plane)
+        new = {
+            (number, plane): prompts
+            for plane, prompts in changes.items()
+            if prompts != prompts_of(self._objects, (number, plane))
+        }
+        if new:
+            only = next(iter(new))[1] if len(new) == 1 else None
+            after = Delta(prompts=new)
+            emptied = {key for key, prompts in new.items() if not len(prompts)}
+            after.results = dict.fromkeys(emptied)
+            step = self._step("prompts", number, only, after)
+            step.asks, step.settles = frozenset(new) - emptied, emptied
+            view = self._view()
+            step.diff = Diff.joined(
+                restore(view, key, known.results.get(key[1])) for key in emptied
+            )
+            self._take(step)
+        return self._wanted((number, plane) for plane in changes)
 
     def request(self, object_id: int, plane: Plane) -> Request | None:
         """Return what is to be decoded for an object in a plane now, if anything."""
@@ -117,12 +129,15 @@ class Session(ObjectBook):
 
     def requests(self) -> list[Request]:
         """Return all that is to be decoded now."""
-        wanted = (
-            self.request(number, plane)
+        return self._wanted(
+            (number, plane)
             for number, each in self._objects.items()
             for plane in each.prompts
         )
-        return [request for request in wanted if request is not None]
+
+    def _wanted(self, keys: Iterable[Key]) -> list[Request]:
+        requests = (self.request(*key) for key in keys)
+        return [request for request in requests if request is not None]
 
     def commit(
         self, request: Request, probability: FloatArray | Patch
@@ -245,11 +260,7 @@ class Session(ObjectBook):
         old: ArrayLike,
         new: ArrayLike,
     ) -> LabelChange | None:
-        """Take note of a brush stroke that is already in the labels: one step.
-
-        What was painted stays in the object, what was erased or painted over stays
-        out of it, until the manual edits of the plane are cleared. An id that no
-        object has becomes one.
+        """Take note of a brush stroke in one plane; see `record_strokes`.
 
         Parameters
         ----------
@@ -262,27 +273,52 @@ class Session(ObjectBook):
         -------
         What was taken back because it is finished, None if nothing was.
         """
-        self._grid.check(plane)
-        voxels = self._grid.voxels(plane, rows, columns)
+        rows, columns = np.asarray(rows), np.asarray(columns)
         before, after = (
-            np.broadcast_to(values, voxels.shape).astype(self._painter.dtype)
+            np.broadcast_to(values, rows.shape).astype(self._painter.dtype)
             for values in (old, new)
         )
-        diff = Diff.of(voxels, before, after)
+        stroke = LabelChange(plane, rows, columns, before, after)
+        return next(iter(self.record_strokes([stroke])), None)
+
+    def record_strokes(self, parts: Sequence[LabelChange]) -> tuple[LabelChange, ...]:
+        """Take note of a brush stroke that is already in the labels: one step.
+
+        What was painted stays in the object, what was erased or painted over stays
+        out of it, until the manual edits of the plane are cleared. An id that no
+        object has becomes one.
+
+        Parameters
+        ----------
+        parts
+            What it changed, by plane; the planes do not cross.
+
+        Returns
+        -------
+        What was taken back because it is finished.
+        """
         finished = [n for n, each in self._objects.items() if each.finished]
-        kept = np.isin(diff.old, finished) | np.isin(diff.new, finished)
-        reverted = None
-        if kept.any():
-            back = diff.select(kept).inverse
-            self._painter.count_change(back.inverse)
-            (reverted,) = self._painter.write(back, plane)
-            diff = diff.select(~kept)
-        if len(diff):
-            number, delta = operations.stroke(self._objects, plane, diff)
-            step = self._step("stroke", number, plane, delta)
-            step.diff, step.manual = diff, True
+        diffs: dict[Plane, Diff] = {}
+        reverted: list[LabelChange] = []
+        for part in parts:
+            self._grid.check(part.plane)
+            voxels = self._grid.voxels(part.plane, part.rows, part.columns)
+            diff = Diff.of(voxels, part.old, part.new)
+            kept = np.isin(diff.old, finished) | np.isin(diff.new, finished)
+            if kept.any():
+                back = diff.select(kept).inverse
+                self._painter.count_change(back.inverse)
+                reverted += self._painter.write(back, part.plane)
+                diff = diff.select(~kept)
+            if len(diff):
+                diffs[part.plane] = diff
+        if diffs:
+            number, delta = operations.stroke(self._objects, diffs)
+            only = next(iter(diffs)) if len(diffs) == 1 else None
+            step = self._step("stroke", number, only, delta)
+            step.diff, step.manual = Diff.joined(diffs.values()), True
             self._take(step, written=True)
-        return reverted
+        return tuple(reverted)
 
     def clear_manual_edits(self, object_id: int, plane: Plane) -> Request | None:
         """Set free what was painted and erased in a plane: one step.
@@ -344,11 +380,14 @@ class Session(ObjectBook):
         self._apply(delta)
         self._tell(f"{how} {step.name}", delta, diff)
         number, plane = step.object_id, step.plane
-        prompts, request = Prompts(), None
+        prompts, keys = Prompts(), set(step.after.prompts)
         if plane is not None:
-            prompts = prompts_of(self._objects, (number, plane))
-            request = self.request(number, plane)
-        return Undone(step.name, number, plane, prompts, changes, request)
+            prompts, keys = (
+                prompts_of(self._objects, (number, plane)),
+                {(number, plane)},
+            )
+        requests = tuple(self._wanted(sorted(keys)))
+        return Undone(step.name, number, plane, prompts, changes, requests)
 
     # To and from a journal
 
