@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QComboBox, QPushButton, QSizePolicy
 
 
@@ -15,8 +14,6 @@ def make_button(
     button.setCheckable(checkable)
     if narrow:
         button.setStyleSheet("QPushButton { padding: 4px 2px; }")
-    # Keys go on reaching the canvas after a click on a button.
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return button
 
 

@@ -55,7 +55,6 @@ class EmbeddingsPart(QWidget):
             "Memory for embeddings; those not used for longest are forgotten first. "
             f"{MEMORY_VARIABLE} sets what it starts from"
         )
-        self.memory.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
         self.on_disk = QCheckBox("Keep on disk")
         self.on_disk.setToolTip(
             "Write embeddings to the folder, so that opening this file again finds "
@@ -80,9 +79,6 @@ class EmbeddingsPart(QWidget):
         form.addRow(self.button)
         form.addRow(self._bar)
         form.addRow(self._note)
-        for widget in (self.on_disk, choose, self.button):
-            # Keys go on reaching the canvas.
-            widget.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.memory.editingFinished.connect(self._keep)
         self.on_disk.toggled.connect(self._keep)
         self._show()

@@ -55,7 +55,6 @@ class InputChoice(QWidget):
             "Make a layer of each channel, so that the model can be shown up to three. "
             "An axis that is not split, such as time, is not segmented along"
         )
-        self.split_button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.split_button.clicked.connect(self._offer_axes)
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)

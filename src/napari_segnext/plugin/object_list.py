@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from qtpy.QtCore import QItemSelectionModel, QPoint, QSignalBlocker, Qt, Signal
-from qtpy.QtGui import QAction, QKeyEvent
+from qtpy.QtGui import QAction, QKeyEvent, QMouseEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -127,6 +128,18 @@ class ObjectList(QTableView):
         else:
             super().keyPressEvent(event)
 
+    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
+        """Leave the keyboard to the canvas, but while several rows are selected."""
+        super().mouseReleaseEvent(event)
+        editing = self.state() == QAbstractItemView.State.EditingState
+        if len(self.selected) < 2 and not editing:
+            self.clearFocus()
+
+    def closeEditor(self, *arguments: Any) -> None:
+        """Leave the keyboard to the canvas after a name was typed."""
+        super().closeEditor(*arguments)
+        self.clearFocus()
+
     def keyboardSearch(self, search: str) -> None:
         """Leave letters to the keys of the panel."""
 
@@ -144,7 +157,7 @@ class ObjectList(QTableView):
         header.setStyleSheet("QHeaderView::section { padding: 2px; }")
 
     def _add_actions(self) -> None:
-        self._rename = self._action("Rename\tF2", self._edit_name)
+        self._rename = self._action("Rename", self._edit_name)
         self._colour = self._action("Colour …", self._choose_colour)
         self._accept = self._action("Finish or reopen", self.accepted.emit)
         self._merge = self._action("Merge into current\tM", self.merge_selected)

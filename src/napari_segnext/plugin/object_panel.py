@@ -7,7 +7,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -56,7 +55,9 @@ class ObjectPanel(QWidget):
             "Merge", "Make the second selected object a part of the current one (M)"
         )
         self.merge.clicked.connect(self.list.merge_selected)
-        self.delete = make_button("Delete", "Delete the selected objects (Del)")
+        self.delete = make_button(
+            "Delete", "Delete the selected objects; undo brings them back"
+        )
         self.delete.clicked.connect(self.list.delete_selected)
         for button in (pick, self.merge, self.delete):
             row.addWidget(button)
@@ -95,7 +96,6 @@ class ClassPanel(QWidget):
             "Show the objects of a class alike, and save labels with the value of "
             "the class instead of that of the object. Prompts stay with the objects"
         )
-        self.semantic.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self.semantic.toggled.connect(self._turn)
         self.choice = make_combo(
             "Class of the selected objects. Type a new name, with the value before "
@@ -118,7 +118,7 @@ class ClassPanel(QWidget):
         """Show the classes of a session, and that of the current object."""
         self._objects = objects
         self.semantic.setChecked(objects.semantic)
-        if self._line.hasFocus():
+        if self.choice.hasFocus():
             return
         self.choice.clear()
         self.choice.addItems([_text(each) for each in objects.categories])
@@ -133,7 +133,7 @@ class ClassPanel(QWidget):
         if self._objects is None:
             return
         category = parse_category(self.choice.currentText(), self._objects.categories)
-        self._line.clearFocus()
+        self.choice.clearFocus()
         if category is not None:
             self._do("objects.categorise", self._selected(), category)
 

@@ -163,7 +163,6 @@ class SavingLine(QElidingLabel):
 def _button(text: str, tip: str) -> QPushButton:
     button = QPushButton(text)
     button.setToolTip(tip)
-    button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     return button
 
 

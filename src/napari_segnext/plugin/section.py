@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QPushButton, QSizePolicy, QVBoxLayout, QWidget
 
 _MARKS = {True: "▾", False: "▸"}
@@ -27,8 +26,6 @@ class Section(QWidget):
         self._title, self._content = title, content
         self._button = QPushButton()
         self._button.setStyleSheet("QPushButton { text-align: left; padding: 4px; }")
-        # Keys go on reaching the canvas after a click on the title.
-        self._button.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._button.clicked.connect(lambda _=False: self._fold(self.unfolded))
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)

@@ -78,6 +78,11 @@ class TextPart(QWidget):
             self._shown = shown
             self.field.setText(phrases.phrase)
 
+    def restore(self) -> None:
+        """Show again what is so, in place of what was typed."""
+        self._shown = None
+        self.refresh()
+
     def use_folder(self, folder: Path) -> None:
         """Take the CLIP of a folder from now on."""
         self.folder = folder
@@ -86,8 +91,6 @@ class TextPart(QWidget):
 
     def _say(self) -> None:
         if self._phrases is not None:
-            # Keys go to the canvas again.
-            self.field.clearFocus()
             self._phrases.say(self.field.text())
             self.refresh()
 

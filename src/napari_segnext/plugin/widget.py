@@ -32,6 +32,7 @@ from napari_segnext.plugin.engine_choice import make_engine_choice
 from napari_segnext.plugin.files_panel import FilesPanel
 from napari_segnext.plugin.input_choice import InputChoice
 from napari_segnext.plugin.inputs import Inputs
+from napari_segnext.plugin.keyboard import Keyboard
 from napari_segnext.plugin.keys import ACTIONS
 from napari_segnext.plugin.layers import COLOURS
 from napari_segnext.plugin.leaving import Leaving
@@ -76,6 +77,9 @@ class SegNextWidget(QWidget):
         self.setMinimumWidth(290)
         self._build()
         self._bind_keys()
+        self._keyboard = Keyboard(self, viewer)
+        self._keyboard.abandoned.connect(self._show_state)
+        self._keyboard.abandoned.connect(self.text.restore)
         viewer.layers.events.inserted.connect(self._list_images)
         viewer.layers.events.removed.connect(self._list_images)
         self._list_images()
@@ -116,6 +120,7 @@ class SegNextWidget(QWidget):
         for part in (self.offer, self._status, self._saving):
             part.follow(self.annotator.saving)
         self._choices.collapse()
+        self._keyboard.give_back()
         self._load_model()
         self._show_state()
 
