@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import warnings
 
 import nibabel
+import numpy as np
 import pytest
+import tifffile
 import typer
 import zarr
 from zarr.codecs import GzipCodec
@@ -82,6 +85,27 @@ def damaged_header(folder):
 def test_errors_of_libraries_that_read_files_are_about_these(read, tmp_path, capsys):
     assert cli_errors.run(lambda: read(tmp_path / "a.zarr")) == 1
     (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Error: ")
+
+
+@pytest.mark.parametrize("name", ["a.nii", "a.tif"])
+def test_what_libraries_note_of_a_header_is_not_said_before_the_line(name, tmp_path):
+    path, prompts = tmp_path / name, tmp_path / "p.json"
+    header = nibabel.Nifti1Header()
+    header.set_data_shape((4, 5, 6))
+    header["sform_code"] = 77
+    if name == "a.nii":
+        path.write_bytes(header.binaryblock)
+    else:
+        # The tag of a page's rows, of a type that there is not.
+        tifffile.imwrite(path, np.zeros((4, 5), np.uint8), metadata=None)
+        rows, damaged = b"\x01\x01\x03\0", b"\x01\x01\x80\0"
+        path.write_bytes(path.read_bytes().replace(rows, damaged, 1))
+    prompts.write_text('{"version": 1, "objects": []}')
+    command = [sys.executable, "-m", "napari_segnext", "segment", path]
+    asked = [*command, "--prompts", prompts, "--out", tmp_path / "o.tif"]
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    (line,) = done.stderr.splitlines()
     assert line.startswith("Error: ")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections.abc import Callable
 from typing import Any
@@ -48,6 +49,7 @@ def run(app: Callable[[], None]) -> int:
     The exit status of what was told.
     """
     warnings.showwarning = _show_warning
+    _hush_readers()
     try:
         app()
     except Exception as error:
@@ -56,6 +58,15 @@ def run(app: Callable[[], None]) -> int:
             raise
         show("Error", message)
     return 1
+
+
+def _hush_readers() -> None:
+    """Keep each oddity of a header, that libraries note, from before the one line."""
+    logging.getLogger("nibabel").setLevel(logging.CRITICAL + 1)
+    # What this one notes is listened to where pages are counted: it has to be said.
+    tifffile = logging.getLogger("tifffile")
+    tifffile.addHandler(logging.NullHandler())
+    tifffile.propagate = False
 
 
 def show(what: str, message: str) -> None:

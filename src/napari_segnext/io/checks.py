@@ -115,7 +115,7 @@ def check_length(nbytes: int, held: int) -> None:
     if nbytes > held:
         raise ValueError(
             f"it announces {_gigabytes(nbytes)} of values and has room for "
-            f"{_gigabytes(held)}"
+            f"{_gigabytes(max(held, 0))}"
         )
 
 
