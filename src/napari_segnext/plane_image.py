@@ -22,7 +22,7 @@ class PlaneImage:
 
     def __init__(self, volume: Volume, plane: Plane) -> None:
         volume.check(plane)
-        self._volume, self._plane = volume, plane
+        self._volume, self.plane = volume, plane
         self._whole: NDArray[Any] | None = None
         many = len(volume.channels) > 1
         height, width = volume.plane_shape(plane)
@@ -31,11 +31,11 @@ class PlaneImage:
 
     def __getitem__(self, region: tuple[slice, slice]) -> NDArray[Any]:
         if max(self.shape) > LARGE:
-            return self._volume.read(self._plane, region)
+            return self._volume.read(self.plane, region)
         if self._whole is None:
-            self._whole = self._volume.read(self._plane)
+            self._whole = self._volume.read(self.plane)
         return self._whole[region]
 
     def shrunk(self, region: tuple[slice, slice], step: int) -> NDArray[Any]:
         """Read a region with squares of `step` pixels averaged."""
-        return self._volume.read(self._plane, region, step)
+        return self._volume.read(self.plane, region, step)

@@ -95,7 +95,9 @@ class Volume:
         if 0 in first.shape:
             raise ValueError(f"the image is empty: shape {tuple(first.shape)}")
         self.channels = self._choose(channels)
-        self._name = self._named(identity) if identity else uuid.uuid4().hex
+        self._name = self._named(identity) if identity else ""
+        if not identity:
+            self.rename()
 
     def _choose(self, channels: Sequence[int] | None) -> tuple[int, ...]:
         several = len(self._modalities)
@@ -110,6 +112,16 @@ class Volume:
                 f"not {list(chosen)}"
             )
         return chosen
+
+    def rename(self) -> None:
+        """Name the content anew, because it has changed."""
+        self._name = uuid.uuid4().hex
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether all of the full image is in memory."""
+        full = [levels[0] for levels in self._modalities]
+        return all(type(array) is np.ndarray for array in full)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -368,9 +380,13 @@ class VolumePredictor:
 
     def apart(self, plane: Plane) -> Predictor:
         """Return another predictor of a plane; reads nothing, from any thread."""
+        return self.of(PlaneImage(self.volume, plane))
+
+    def of(self, image: PlaneImage) -> Predictor:
+        """Return a predictor of a plane's image; reads nothing, from any thread."""
         predictor = Predictor(self.model, self.store)
-        image = PlaneImage(self.volume, plane)
-        predictor.set_image(image, self.window, self.volume.plane_key(plane))
+        key = self.volume.plane_key(image.plane)
+        predictor.set_image(image, self.window, key)
         return predictor
 
     def at(self, plane: Plane) -> Predictor:

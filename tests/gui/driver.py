@@ -83,6 +83,14 @@ class DiskEngine:
 
     together = 1
     note = ""
+    inputs = None
+
+    def doubt(self, plane=None):
+        pass
+
+    def take(self, inputs):
+        self.inputs = inputs
+        return self
 
     def keep(self, keeping, turn):
         self.kept = keeping

@@ -2,8 +2,13 @@
 
 import numpy as np
 import pytest
+from tests.doubles import TILED, IntensityModel
+from tests.gui.conftest import Desk
+from tests.gui.driver import User
 
+from napari_segnext.engines import EngineModel
 from napari_segnext.io import read_image
+from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.prompts import Plane
 
 # What napari knows of where a layer lies, and another value of it.
@@ -88,3 +93,139 @@ def test_labels_are_saved_where_the_image_lies_by_then(desk, tmp_path):
     geometry = read_image(tmp_path / "labels.zarr").geometry
     assert geometry.scale == (9, 0.5, 0.25)
     assert geometry.units == ("nm",) * 3
+
+
+def disk(y, x, shape=(4, 64, 80), dtype=np.float32):
+    rows, columns = np.mgrid[: shape[1], : shape[2]]
+    inside = (rows - y) ** 2 + (columns - x) ** 2 < 12**2
+    return np.stack([np.where(inside, 200, 20)] * shape[0]).astype(dtype)
+
+
+@pytest.fixture
+def real(make_napari_viewer, qtbot, monkeypatch):
+    """Start a session on a bright disk with a model that goes by intensities."""
+    model = IntensityModel(TILED)
+    monkeypatch.setattr(
+        "napari_segnext.engines.load_on_engine", lambda *_, **__: EngineModel(model)
+    )
+    viewer = make_napari_viewer()
+    image = viewer.add_image(disk(20, 20), name="disk", contrast_limits=(0, 255))
+    _, widget = viewer.window.add_plugin_dock_widget("napari-segnext", "SegNext")
+    viewer.dims.set_current_step(0, 2)
+    widget.start()
+    qtbot.waitUntil(lambda: "embedded" in widget.status, timeout=10_000)
+    return Desk(viewer, image, widget, model, User(viewer, qtbot))
+
+
+def overlap(desk, truth, index=2):
+    mask = desk.labels[index] > 0
+    return (mask & truth[index]).sum() / max(1, (mask | truth[index]).sum())
+
+
+def other(image):
+    image.data = disk(44, 60)
+
+
+def other_type(image):
+    image.data = (disk(44, 60) * 10).astype(np.uint16)
+
+
+def edited(image):
+    image.data[:] = disk(44, 60)
+    image.refresh()
+
+
+def edited_where_it_is_shown(image):
+    image.data[2] = disk(44, 60)[2]
+    image.refresh()
+
+
+@pytest.mark.parametrize(
+    "change", [other, other_type, edited, edited_where_it_is_shown]
+)
+def test_data_that_are_replaced_or_edited_are_what_the_model_sees(real, change):
+    real.user.click((2, 20, 20), real.image)
+    real.user.waits_until(lambda: overlap(real, disk(20, 20) > 100) > 0.8)
+    before = real.labels.copy()
+    change(real.image)
+    real.user.waits_until(lambda: "prompts and masks are kept" in real.status)
+    np.testing.assert_array_equal(real.labels, before)
+    assert len(real.prompts(Plane(0, 2))) == 1
+    real.annotator.objects.begin()
+    real.user.click((2, 44, 60), real.image)
+    real.user.waits_until(lambda: real.mask(Plane(0, 2), 2).any())
+    truth = disk(44, 60)[2] > 100
+    mask = real.mask(Plane(0, 2), 2)
+    assert (mask & truth).sum() / (mask | truth).sum() > 0.8
+
+
+@pytest.mark.parametrize("change", [other, edited])
+def test_a_click_that_comes_with_the_change_is_not_answered_from_before(real, change):
+    change(real.image)
+    real.annotator.prompts.points.add((2, 44, 60))
+    real.user.waits_until(lambda: bool(real.labels.any()))
+    assert overlap(real, disk(44, 60) > 100) > 0.8
+
+
+def test_slice_that_was_edited_unseen_is_looked_at_when_it_is_shown(real):
+    real.viewer.dims.set_current_step(0, 1)
+    real.user.waits_until(lambda: "slice 1: Ready, embedded" in real.status)
+    real.viewer.dims.set_current_step(0, 2)
+    real.image.data[1] = disk(44, 60)[1]
+    real.viewer.dims.set_current_step(0, 1)
+    real.user.click((1, 44, 60), real.image)
+    real.user.waits_until(lambda: bool(real.labels[1].any()))
+    assert overlap(real, disk(44, 60) > 100, 1) > 0.8
+
+
+def test_going_through_slices_and_back_embeds_nothing_anew(real):
+    for index in (1, 2, 3, 2, 1, 2):
+        real.viewer.dims.set_current_step(0, index)
+        real.user.waits_until(lambda: real.widget.worker.idle)
+    real.user.waits_until(lambda: real.engine.encoded == 4)
+    real.image.refresh()
+    real.user._qtbot.wait(100)
+    real.user.waits_until(lambda: real.widget.worker.idle)
+    assert real.engine.encoded == 4
+
+
+@pytest.mark.parametrize("shape", [(5, 64, 80), (4, 60, 90), (64, 80)])
+def test_data_of_another_shape_end_the_session_and_keep_the_objects(real, shape):
+    real.user.click((2, 20, 20), real.image)
+    real.user.waits_until(lambda: bool(real.labels.any()))
+    before = real.labels.copy()
+    real.image.data = np.zeros(shape, np.float32)
+    real.user.waits_until(lambda: real.annotator is None)
+    assert "no longer 4 x 64 x 80: stopped; the objects stay" in real.status
+    (kept,) = [layer for layer in real.viewer.layers if layer is not real.image]
+    np.testing.assert_array_equal(kept.data, before)
+
+
+def test_another_input_of_another_shape_ends_it_too(real):
+    real.widget.stop()
+    second = real.viewer.add_image(disk(30, 30), name="t1ce")
+    real.widget.image_choice.setCurrentIndex(0)
+    real.widget.inputs.combos[0].setCurrentIndex(1)
+    real.widget.inputs.combos[0].activated.emit(1)
+    real.widget.start()
+    real.user.waits_until(lambda: "Ready" in real.status)
+    second.data = np.zeros((4, 64, 81))
+    real.user.waits_until(lambda: real.annotator is None)
+    assert "t1ce is 4 x 64 x 81, disk is 4 x 64 x 80" in real.status
+
+
+@pytest.mark.parametrize("change", [other, edited])
+def test_later_session_does_not_take_changed_data_for_the_file(real, tmp_path, change):
+    np.save(tmp_path / "disk.npy", disk(20, 20))
+    real.widget.stop()
+    real.viewer.layers.clear()
+    (image,) = real.viewer.open(tmp_path / "disk.npy", plugin="napari-segnext")
+    image.data = np.array(image.data)
+    known = Inputs.of([image])
+    assert known.identity
+    real.widget.start()
+    real.user.waits_until(lambda: "embedded" in real.status)
+    change(image)
+    real.user.waits_until(lambda: "prompts and masks are kept" in real.status)
+    real.widget.stop()
+    assert Inputs.of([image]).identity is None

@@ -9,10 +9,12 @@ from tests.doubles import TILED, IntensityModel
 from napari_segnext import precompute
 from napari_segnext.embeddings import EmbeddingStore
 from napari_segnext.plugin.engine import Engine, Keeping, model_label
-from napari_segnext.plugin.inputs import Inputs
+from napari_segnext.plugin.inputs import Inputs, note_change
+from napari_segnext.plugin.live import LivePredictor
 from napari_segnext.plugin.readers import read_layers
 from napari_segnext.prompts import Plane
-from napari_segnext.volume import Volume, VolumePredictor
+from napari_segnext.volume import Volume
+from napari_segnext.window import Window
 
 PLANES = [Plane(0, index) for index in range(3)]
 
@@ -55,7 +57,7 @@ def layers(file):
 def engine(layers, model, folder, on_disk=False, memory_gb=1.0):
     inputs = Inputs.of(layers)
     volume = Volume(inputs.data, spatial=inputs.spatial, identity=inputs.identity)
-    made = Engine(VolumePredictor(model, volume), "double", inputs.identity is not None)
+    made = Engine(LivePredictor(model, volume), "double", inputs.identity is not None)
     return made, made.keep(Keeping(memory_gb, folder, on_disk), lambda: False)
 
 
@@ -137,7 +139,7 @@ def test_embedding_more_than_memory_holds_is_no_use_unless_it_is_kept(layers, tm
 
 def test_embedding_begins_where_the_user_looks():
     volume = Volume(np.zeros((1, 512, 512), np.uint8))
-    large = Engine(VolumePredictor(IntensityModel(TILED), volume), "double", False)
+    large = Engine(LivePredictor(IntensityModel(TILED), volume), "double", False)
     turn, near = Turn(), (500.0, 20.0)
     assert large.embed(Plane(0, 0), turn, near) > 0
     pyramid = large._predictor.at(Plane(0, 0)).pyramid
@@ -160,3 +162,65 @@ def test_embedding_begins_where_the_user_looks():
 )
 def test_models_in_files_of_one_name_are_told_apart(model, label):
     assert model_label(model) == label
+
+
+@pytest.mark.parametrize("way", ["edited", "replaced"])
+def test_what_is_made_of_changed_data_is_never_kept_as_of_the_file(
+    layers, file, tmp_path, way
+):
+    store = tmp_path / "store"
+    changing, _ = engine(layers, IntensityModel(TILED), store, on_disk=True)
+    told = []
+    changing.edited = lambda: told.append(True)
+    changing.embed(PLANES[0], Turn())
+    changing.doubt()
+    assert changing.embed(PLANES[0], Turn()) == 0
+    before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
+    if way == "edited":
+        layers[0].data[:] = layers[0].data[:, ::-1].copy()
+        changing.doubt()
+    else:
+        layers[0].data = layers[0].data[:, ::-1].copy()
+        note_change(layers[0])
+        changing.take(Inputs.of(layers))
+    assert changing.embed(PLANES[0], Turn()) > 0
+    assert changing.embed(PLANES[1], Turn()) > 0
+    assert told == ([True] if way == "edited" else [])
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
+    assert "does not come from a file" in changing.keep(
+        Keeping(1.0, store, True), lambda: False
+    )
+    assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
+
+
+def test_window_follows_data_that_were_edited_unless_it_was_given(layers):
+    data = layers[0].data
+    volume = Volume(data, spatial=(0, 1, 2))
+    free = LivePredictor(IntensityModel(TILED), volume)
+    given = LivePredictor(IntensityModel(TILED), volume, window=Window((0,), (9,)))
+    for predictor in (free, given):
+        predictor.at(PLANES[0])
+    low, high = free.window.low[0], free.window.high[0]
+    data *= 3
+    for predictor in (free, given):
+        predictor.doubt()
+        predictor.at(PLANES[0])
+    assert free.window.high[0] == pytest.approx(3 * high)
+    assert free.window.low[0] == pytest.approx(3 * low)
+    assert given.window == Window((0,), (9,))
+
+
+@pytest.mark.parametrize("axis", [0, 2])
+def test_edit_of_one_pixel_of_a_large_plane_in_memory_is_seen(axis):
+    data = np.zeros((2, 3000, 2500), np.uint8)
+    predictor = LivePredictor(IntensityModel(TILED), Volume(data))
+    edited = []
+    predictor.edited = lambda: edited.append(True)
+    plane = Plane(axis, 1)
+    predictor.at(plane)
+    data[1, 1000, 1] = 9
+    predictor.at(plane)
+    assert not edited
+    predictor.doubt(plane)
+    predictor.at(plane)
+    assert edited

@@ -10,10 +10,11 @@ from napari_segnext.models import ModelConfig, build_model
 from napari_segnext.plugin.embed_all import EmbedAll
 from napari_segnext.plugin.engine import Engine
 from napari_segnext.plugin.inference import Inference
+from napari_segnext.plugin.live import LivePredictor
 from napari_segnext.plugin.worker import Worker
 from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.session import Request
-from napari_segnext.volume import Volume, VolumePredictor
+from napari_segnext.volume import Volume
 
 BLOCKS, BLOCK_S = 12, 0.1
 ARCH = {
@@ -46,7 +47,7 @@ class Desk:
 
         model.decode = watched
         data = np.random.default_rng(0).integers(0, 256, (4, 64, 64), np.uint8)
-        self.predictor = VolumePredictor(model, Volume(data))
+        self.predictor = LivePredictor(model, Volume(data))
         self.inference = Inference(worker)
         self.shown, self.masks = [], []
         self.inference.shown.connect(lambda plane, _: self.shown.append(plane))

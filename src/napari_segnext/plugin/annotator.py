@@ -71,7 +71,7 @@ class Annotator(QObject):
         self._viewer, self._image = viewer, image
         self._axes = image_axes(image)
         self._closed = False
-        self._inputs = InputLayers(image, self)
+        self._inputs = InputLayers(viewer, image, self._axes, self)
         self._shown = ShownPlane(viewer, image, self._axes, self)
         self._labels = make_labels(
             viewer, image, self._axes, self._shown, self._stroke, self.said.emit
@@ -95,7 +95,7 @@ class Annotator(QObject):
             image, self.session, self._labels, self.objects, self
         )
         self.importing = Importing(self.session, self._inference, self)
-        self._model = Loading(self._inference, self)
+        self._model = Loading(self._inference, self._inputs, self)
         self.embedding = EmbedAll(self._inference, self._shown.all_planes, self)
         self.propagation = Propagating(
             self._inference, self.session, self._labels, self._shown, self
@@ -122,10 +122,11 @@ class Annotator(QObject):
         text: Path | None = None,
     ) -> None:
         """Load a model; see `Loading`."""
+        self._inputs.see(inputs)
         self._model.load(
             model,
             engine,
-            lambda news: load_engine(model, inputs, keeping, engine, news, text),
+            lambda now, news: load_engine(model, now, keeping, engine, news, text),
         )
 
     def close(self, why: str = "Stopped; the objects stay in their layer") -> None:
@@ -171,6 +172,9 @@ class Annotator(QObject):
         self._inference.shown.connect(self._embedded)
         self._inference.decoded.connect(self._decoded)
         self._inputs.moved.connect(self._moved)
+        self._inputs.unfit.connect(
+            lambda why: self._end_later(f"{why}: stopped; the objects stay")
+        )
         self._shown.turned.connect(self._draw_prompts)
         self._shown.moved.connect(self._plane_moved)
         self._shown.lost.connect(self._plane_lost)
@@ -203,6 +207,8 @@ class Annotator(QObject):
 
     def _end_later(self, why: str) -> None:
         """End when napari is done with the removal that it is in the middle of."""
+        self._inputs.close()
+        self._shown.close()
         self._inference.close()
         self._ending.emit(why)
 

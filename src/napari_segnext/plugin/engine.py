@@ -11,12 +11,14 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from napari_segnext.engines import EngineModel, EngineState
     from napari_segnext.plugin.inputs import Inputs
+    from napari_segnext.plugin.live import LivePredictor
     from napari_segnext.plugin.worker import Turn
     from napari_segnext.predictor import Prediction
     from napari_segnext.prompts import Plane, Point
     from napari_segnext.propagation import Annotated, Propagation
     from napari_segnext.session import Request
-    from napari_segnext.volume import VolumePredictor
+    from napari_segnext.volume import Volume
+    from napari_segnext.window import Window
 
 _IN_MEMORY = "Embeddings stay in memory"
 
@@ -55,13 +57,16 @@ class Engine:
         How many tiles are best embedded at once.
     note
         What the user should know of where embeddings are kept, or nothing.
+    inputs
+        What it reads.
+    edited
+        Called on the worker's thread when the data of the image were found edited in
+        place: all is made anew by then.
     no_text
         Why the model does not understand phrases; empty if it does.
     """
 
-    def __init__(
-        self, predictor: VolumePredictor, description: str, known: bool
-    ) -> None:
+    def __init__(self, predictor: LivePredictor, description: str, known: bool) -> None:
         from napari_segnext.answers import Answers
         from napari_segnext.precompute import together
 
@@ -71,6 +76,36 @@ class Engine:
         self.together = together(predictor.model)
         self.note = ""
         self.no_text = predictor.model.no_text
+        self.inputs: Inputs | None = None
+        self.edited: Callable[[], None] = lambda: None
+        predictor.edited = self._edited
+
+    def doubt(self, plane: Plane | None = None) -> None:
+        """Look again at a plane, or all, before they are used; any thread, quick.
+
+        Called when the viewer was told that the data may have been edited in place.
+        """
+        self._predictor.doubt(plane)
+
+    def take(self, inputs: Inputs) -> Engine:
+        """Read other data from now on; return the engine itself."""
+        self.inputs = inputs
+        self._become(known=inputs.identity is not None)
+        self._predictor.use(*_read(inputs))
+        return self
+
+    def _edited(self) -> None:
+        self._become(known=False)
+        self.edited()
+
+    def _become(self, known: bool) -> None:
+        """Forget what was answered about other data."""
+        from napari_segnext.answers import Answers
+
+        self._known = known
+        store = self._predictor.store
+        store.writing = store.writing and known
+        self._answers = Answers(self._predictor)
 
     def keep(self, keeping: Keeping, cancelled: Callable[[], bool]) -> str:
         """Keep embeddings elsewhere from now on; return what the user should know."""
@@ -83,7 +118,7 @@ class Engine:
         if not keeping.on_disk:
             return ""
         if not self._known:
-            return f"{_IN_MEMORY}: the image does not come from a file"
+            return f"{_IN_MEMORY}: the image as it is does not come from a file"
         store.save_held(cancelled)
         return self.trouble
 
@@ -192,23 +227,13 @@ def load_engine(
     """
     from napari_segnext.engines import load_on_engine
     from napari_segnext.models.text.prompted import give_clip
-    from napari_segnext.volume import Volume, VolumePredictor
-    from napari_segnext.window import Window
+    from napari_segnext.plugin.live import LivePredictor
 
     network = load_on_engine(model, engine=engine)
-    identity = inputs.identity
-    volume = Volume(
-        inputs.data,
-        spatial=inputs.spatial,
-        channel=inputs.channel,
-        identity=identity,
-    )
-    window = None
-    if inputs.limits is not None:
-        low, high = zip(*inputs.limits, strict=True)
-        window = Window(low, high)
-    predictor = VolumePredictor(network, volume, window=window)
-    loaded = Engine(predictor, _device(network), known=identity is not None)
+    predictor = LivePredictor(network, *_read(inputs))
+    known = inputs.identity is not None
+    loaded = Engine(predictor, _device(network), known)
+    loaded.inputs = inputs
     loaded.no_text = give_clip(network.plain, text)
 
     def tell(state: EngineState) -> None:
@@ -218,6 +243,23 @@ def load_engine(
     network.listen(tell)
     loaded.note = loaded.keep(keeping, lambda: False)
     return loaded
+
+
+def _read(inputs: Inputs) -> tuple[Volume, Window | None]:
+    """Return what a model reads, and the window if that is given."""
+    from napari_segnext.volume import Volume
+    from napari_segnext.window import Window
+
+    volume = Volume(
+        inputs.data,
+        spatial=inputs.spatial,
+        channel=inputs.channel,
+        identity=inputs.identity,
+    )
+    if inputs.limits is None:
+        return volume, None
+    low, high = zip(*inputs.limits, strict=True)
+    return volume, Window(low, high)
 
 
 def model_label(model: str) -> str:

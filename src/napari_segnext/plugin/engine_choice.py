@@ -120,7 +120,8 @@ class ModelInUse:
 
     def kept(self) -> tuple[str, str]:
         """Go on with the one before; return the names of model and engine."""
-        self._next.close()
+        if self._next is not self._news:
+            self._next.close()
         self._next, self._asked = self._news, self._names
         return self._names
 

@@ -111,6 +111,8 @@ class Inference(QObject):
             Where the user looks, (y, x): tiles there come first.
         """
         self._plane, self._neighbours, self._near = plane, neighbours, near
+        if self._engine is not None:
+            self._engine.doubt(plane)
         self._told = False
         self._soon.start()
         self._ahead.start()
@@ -124,6 +126,16 @@ class Inference(QObject):
         )
         if self._engine is not None:
             self._say_embedding(plane)
+
+    def look_again(self) -> None:
+        """Look at the displayed plane: its data may have been edited in place."""
+        if self._engine is not None:
+            self._engine.doubt()
+            self._soon.start()
+
+    def forget_embedded(self) -> None:
+        """Say again when a plane has to be embedded: none is."""
+        self._embedded.clear()
 
     def decode(self, request: Request) -> None:
         """Compute the mask for the prompts of a request."""

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 import numpy as np
 from napari.layers import Image
@@ -17,6 +18,7 @@ from napari_segnext.plugin.layers import image_axes
 MOST = 3
 # Layers whose corners lie apart by less, in voxels, lie alike.
 _ALIKE = 0.5
+_changed: WeakSet[Image] = WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,8 @@ class Inputs:
         (low, high) per modality that the model is shown, or None: its own choice.
     files
         Where each modality was read from, if that is known.
+    layers
+        What it was taken from; for the GUI thread alone.
     """
 
     data: Any
@@ -54,6 +58,7 @@ class Inputs:
     channel: int | None
     limits: tuple[tuple[float, float], ...] | None
     files: tuple[File | None, ...]
+    layers: tuple[Image, ...]
 
     @classmethod
     def of(cls, layers: Sequence[Image], contrast_limits: bool = False) -> Inputs:
@@ -81,7 +86,8 @@ class Inputs:
             axes.spatial,
             len(axes.shape) if first.rgb else None,
             tuple(map(_limits, layers)) if contrast_limits else None,
-            tuple(map(file_of, layers)),
+            tuple(None if each in _changed else file_of(each) for each in layers),
+            tuple(layers),
         )
 
     @property
@@ -92,6 +98,11 @@ class Inputs:
         except OSError:
             return None
         return names if len(names) == len(self.files) else None
+
+
+def note_change(layer: Image) -> None:
+    """Note that a layer's data are not those of its file any more, for good."""
+    _changed.add(layer)
 
 
 def check_fit(first: Image, other: Image) -> None:
@@ -110,7 +121,7 @@ def check_fit(first: Image, other: Image) -> None:
     one, two = image_axes(first).shape, image_axes(other).shape
     if one != two:
         raise ValueError(
-            f"{other.name} is {_sides(two)}, {first.name} is {_sides(one)}: inputs "
+            f"{other.name} is {sides(two)}, {first.name} is {sides(one)}: inputs "
             "must have the same shape; resample one onto the grid of the other"
         )
     last = np.array([np.zeros(len(one)), np.array(one) - 1])
@@ -175,5 +186,6 @@ def _limits(layer: Image) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _sides(shape: tuple[int, ...]) -> str:
+def sides(shape: tuple[int, ...]) -> str:
+    """Write a shape as a user reads it."""
     return " x ".join(map(str, shape))

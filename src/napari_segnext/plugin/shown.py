@@ -53,14 +53,16 @@ class ShownPlane(QObject):
         self.plane: Plane | None = None
         self.axis = 0
         dims = viewer.dims.events
-        self._events = (dims.current_step, dims.order, dims.ndisplay)
+        self._events: tuple[Any, ...] = (dims.current_step, dims.order, dims.ndisplay)
         for event in self._events:
             event.connect(self.look)
 
     def close(self) -> None:
-        """Stop following."""
+        """Stop following: no plane is displayed any more."""
+        self.plane = None
         for event in self._events:
             event.disconnect(self.look)
+        self._events = ()
 
     def look(self, event: Any = None) -> None:
         """Find out what is displayed now, and tell what is new."""
