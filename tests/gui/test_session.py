@@ -6,6 +6,7 @@ from tests.gui.driver import CTRL, SHIFT
 
 from napari_segnext.plugin.tools import TOOLS
 from napari_segnext.prompts import Plane
+from napari_segnext.session import history
 
 PLANE = Plane(0, 4)
 CLICK, BOX, POLYGON, PATH, BRUSH = TOOLS
@@ -52,6 +53,17 @@ def test_undo_and_redo_turn_prompts_and_mask_together(desk):
     click(desk, (4, 10, 10), 3)
     redo(desk)
     assert "Nothing to redo" in desk.status
+
+
+def test_undo_that_ends_before_the_first_step_says_so(desk, monkeypatch):
+    monkeypatch.setattr(history, "_BUDGET", 1)
+    for number, column in enumerate((20, 40), 1):
+        click(desk, (4, 30, column), number)
+    undo(desk)
+    assert len(desk.prompts(PLANE)) == 1
+    undo(desk)
+    assert len(desk.prompts(PLANE)) == 1
+    assert "Earlier steps are no longer kept" in desk.status
 
 
 def test_undo_works_on_every_layer_of_the_session(desk):

@@ -18,6 +18,7 @@ from napari_segnext.journal.runs import Runs
 from napari_segnext.prompts import Plane, Prompts, Region
 from napari_segnext.session import Record, SegmentedObject
 from napari_segnext.session.grid import Grid
+from napari_segnext.session.packed import PackedImage
 from napari_segnext.session.sparse import Diff, Sparse
 from napari_segnext.session.state import (
     Delta,
@@ -214,9 +215,9 @@ def _to_result(values: Mapping[str, Any], plane: Plane, grid: Grid) -> Result:
     corner, sides = _part(place, extent, shape)
     area = sides[0] * sides[1]
     pixels = np.unpackbits(_unpack(text, np.uint8, -(-area // 8)), count=area)
-    return Result(
+    return Result.of(
         Prompts(tuple(prompt_from_json(item) for item in values["answered"])),
-        Probability(shape, offset, levels),
+        Probability(shape, offset, PackedImage.of(levels)),
         Region(corner, pixels.reshape(sides).astype(bool)),
         _to_sparse(values["base"], grid),
     )
@@ -236,7 +237,7 @@ def _part(
 
 
 def _sparse(sparse: Sparse) -> str:
-    return _runs(Runs.of(sparse.voxels, sparse.values))
+    return _runs(sparse.runs)
 
 
 def _to_sparse(text: str, grid: Grid) -> Sparse:

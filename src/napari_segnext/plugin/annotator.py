@@ -372,7 +372,9 @@ class Annotator(QObject):
 
     def undo(self) -> None:
         """Take back the last step: prompts and mask together."""
-        self._turn(self.session.undo, "Nothing to undo")
+        shortened = self.session.undo_is_shortened
+        none = "Earlier steps are no longer kept" if shortened else "Nothing to undo"
+        self._turn(self.session.undo, none)
 
     def redo(self) -> None:
         """Do again what was undone last."""

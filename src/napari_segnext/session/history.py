@@ -4,6 +4,9 @@ A mask is decoded while the user goes on. The rule: labels and steps are always 
 they would be had every prediction been ready the moment it was asked for. A late
 one is therefore put *beneath* the steps that were taken since: where one of those
 has written a voxel, it keeps it, and what undoing it brings back is the late one.
+
+Steps take a bounded number of bytes. The oldest are dropped, but for what they ask:
+that is left to the ground, on which the steps that can be undone stand.
 """
 
 from __future__ import annotations
@@ -17,7 +20,10 @@ from napari_segnext.patch import Extent
 from napari_segnext.prompts import Plane
 from napari_segnext.session.grid import Grid, Values
 from napari_segnext.session.sparse import Diff, Sparse, find
-from napari_segnext.session.state import Key, Result, SegmentedObject, Step
+from napari_segnext.session.state import Delta, Key, Result, SegmentedObject, Step
+
+# Bytes, about, that steps may take; the newest is kept in any case.
+_BUDGET = 1 << 29
 
 
 @dataclass(slots=True)
@@ -49,45 +55,134 @@ class Insertion:
 class History:
     """Steps that are done, and steps that were undone and can be redone.
 
-    Attributes
+    Parameters
     ----------
     ground
-        How many of those done, from the first, cannot be undone.
+        A step that cannot be undone, on which others will stand.
+
+    Attributes
+    ----------
+    done, undone
+        To be read; the methods change them.
+    nbytes
+        What the steps take.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, ground: Step | None = None) -> None:
         self.done: list[Step] = []
         self.undone: list[Step] = []
-        self.ground = 0
+        self.nbytes = 0
+        self._bytes: dict[int, int] = {}
+        # Of each object in a plane the steps done that ask or settle it, in order.
+        self._about: dict[Key, list[Step]] = {}
+        self._waiting: set[Key] = set()
+        self._ground = ground
+        if ground is not None:
+            self._add(ground)
 
     @property
     def can_undo(self) -> bool:
         """Whether there is a step to take back."""
-        return len(self.done) > self.ground
+        return len(self.done) > (self._ground is not None)
 
-    def begin(self, step: Step) -> None:
-        """Start anew from a step that cannot be undone."""
-        self.done, self.undone, self.ground = [step], [], 1
+    @property
+    def shortened(self) -> bool:
+        """Whether there were steps before those that can be taken back."""
+        return self._ground is not None
 
     def push(self, step: Step) -> None:
         """Add a step; what was undone can no longer be redone."""
-        self.done.append(step)
+        for lost in self.undone:
+            self.nbytes -= self._bytes.pop(lost.ticket)
         self.undone.clear()
+        self._add(step)
+        self._weigh([step])
+
+    def undo(self) -> Step:
+        """Return the last step, which is no longer done."""
+        step = self.done.pop()
+        self.undone.append(step)
+        for key in step.concerns:
+            self._about[key].pop()
+            self._look_at(key)
+        return step
+
+    def redo(self) -> Step:
+        """Return the step that was undone last, which is done again."""
+        step = self.undone.pop()
+        self._add(step)
+        return step
+
+    def settle(self, place: int, key: Key, plan: Insertion, result: Result) -> None:
+        """Make a result part of the step that asked for it, as planned.
+
+        Parameters
+        ----------
+        place
+            Where the step lies.
+        """
+        step = self.done[place]
+        plan.apply(key, result)
+        step.settles.add(key)
+        step.after.results[key] = result
+        self._look_at(key)
+        self._weigh([each for each, _ in plan.diffs])
 
     def awaiting(self, key: Key) -> Step | None:
         """Return the step whose prompts are to be decoded now, if one is."""
-        for step in reversed(self.done):
-            if key in step.settles:
-                return None
-            if key in step.asks:
-                return step
-        return None
+        return self._about[key][-1] if key in self._waiting else None
+
+    @property
+    def waiting(self) -> list[Key]:
+        """Objects in planes whose prompts are to be decoded now, in order."""
+        return sorted(self._waiting)
+
+    def _add(self, step: Step) -> None:
+        self.done.append(step)
+        for key in step.concerns:
+            self._about.setdefault(key, []).append(step)
+            self._look_at(key)
+
+    def _look_at(self, key: Key) -> None:
+        """Take note whether an object's prompts in a plane are to be decoded."""
+        about = self._about[key]
+        if about and key not in about[-1].settles:
+            self._waiting.add(key)
+        else:
+            self._waiting.discard(key)
+        if not about:
+            del self._about[key]
+
+    def _weigh(self, steps: list[Step]) -> None:
+        """Take note of what steps take, and drop the oldest if all take too much."""
+        for step in steps:
+            former = self._bytes.get(step.ticket, 0)
+            self._bytes[step.ticket] = step.nbytes
+            self.nbytes += self._bytes[step.ticket] - former
+        while self.nbytes > _BUDGET and len(self.done) > 1 + self.shortened:
+            self._drop()
+
+    def _drop(self) -> None:
+        """Let the oldest step become part of the ground."""
+        if self._ground is None:
+            self._ground = Step(0, "dropped", 0, None, Delta(), Delta())
+            self.done.insert(0, self._ground)
+        ground, step = self._ground, self.done.pop(1)
+        self.nbytes -= self._bytes.pop(step.ticket, 0)
+        # Ids that were in use are not given again.
+        ground.before.objects |= step.before.objects
+        ground.asks |= step.asks
+        ground.settles = (ground.settles - step.asks) | step.settles
+        for key in step.concerns:
+            about = self._about[key]
+            about[: 1 + (about[0] is ground)] = [ground]
 
     def place(self, ticket: int, key: Key) -> int | None:
         """Return where the step lies whose result arrives, None if outdated."""
         for at in range(len(self.done) - 1, -1, -1):
             step = self.done[at]
-            if step.ticket == ticket:
+            mine = step.ticket == ticket or (step is self._ground and key in step.asks)
+            if mine:
                 return None if key in step.settles else at
             if step.overrides(key):
                 return None

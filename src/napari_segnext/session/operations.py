@@ -141,4 +141,4 @@ def _joined(
     if first is not None and second is not None:
         mine = second.base.select(second.base.values != other)
         base = mine.updated(first.base)
-    return replace(result, prompts=prompts, section=section, base=base)
+    return Result.of(prompts, result.probability, section, base)

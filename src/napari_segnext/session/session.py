@@ -15,30 +15,28 @@ from napari_segnext.patch import Patch
 from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.resample import FloatArray
 from napari_segnext.session import operations
-from napari_segnext.session.book import ObjectBook
 from napari_segnext.session.grid import LabelChange
+from napari_segnext.session.history import History
 from napari_segnext.session.masks import (
     concerned,
-    previous_mask,
     repaint,
     restore,
 )
-from napari_segnext.session.messages import Record, Request, Undone
+from napari_segnext.session.messages import Record, Request
 from napari_segnext.session.sparse import Diff, Sparse
 from napari_segnext.session.state import (
     Delta,
-    Key,
     Probability,
     Result,
-    Step,
     as_patch,
     everything,
     prompts_of,
     result_of,
 )
+from napari_segnext.session.undoable import Undoable
 
 
-class Session(ObjectBook):
+class Session(Undoable):
     """Objects in the labels of one image.
 
     A step of undo is one action of the user; it is taken at once and gets its mask
@@ -115,30 +113,6 @@ class Session(ObjectBook):
             self._take(step)
         return self._wanted((number, plane) for plane in changes)
 
-    def request(self, object_id: int, plane: Plane) -> Request | None:
-        """Return what is to be decoded for an object in a plane now, if anything."""
-        key = (object_id, plane)
-        step = self._history.awaiting(key)
-        if step is None or object_id not in self._objects:
-            return None
-        prompts = prompts_of(self._objects, key)
-        previous, answered = previous_mask(
-            self._view(), key, prompts, result_of(self._objects, key)
-        )
-        return Request(object_id, plane, prompts, previous, answered, step.ticket)
-
-    def requests(self) -> list[Request]:
-        """Return all that is to be decoded now."""
-        return self._wanted(
-            (number, plane)
-            for number, each in self._objects.items()
-            for plane in each.prompts
-        )
-
-    def _wanted(self, keys: Iterable[Key]) -> list[Request]:
-        requests = (self.request(*key) for key in keys)
-        return [request for request in requests if request is not None]
-
     def commit(
         self, request: Request, probability: FloatArray | Patch
     ) -> LabelChange | None:
@@ -178,14 +152,12 @@ class Session(ObjectBook):
         page = self._history.page_at(place, plane, page, self._grid, part)
         diff, section = repaint(view, key, page, part, kept, base)
         base = Sparse(diff.voxels, diff.old).updated(base)
-        result = Result(request.prompts, kept, section, base)
+        result = Result.of(request.prompts, kept, section, base)
         plan = self._history.insert(place, key, diff)
         (change,) = self._painter.write(plan.now, plane)
         step = self._history.done[place]
-        plan.apply(key, result)
-        step.settles.add(key)
         step.before.results.setdefault(key, known)
-        step.after.results[key] = result
+        self._history.settle(place, key, plan, result)
         delta = Delta(results={key: result})
         self._apply(delta)
         self._tell("mask", delta, plan.now)
@@ -232,7 +204,7 @@ class Session(ObjectBook):
             page = self._painter.labels.read(plane, part)
             diff, section = repaint(view, key, page, part, kept, base)
             base = Sparse(diff.voxels, diff.old).updated(base)
-            result = Result(Prompts(), kept, section, base)
+            result = Result.of(Prompts(), kept, section, base)
             after.results[key] = result if section.pixels.size else None
             diffs.append(diff)
         if not diffs:
@@ -337,58 +309,6 @@ class Session(ObjectBook):
         self._take(step)
         return self.request(object_id, plane)
 
-    # Undo
-
-    @property
-    def can_undo(self) -> bool:
-        """Whether there is a step to take back."""
-        return self._history.can_undo
-
-    @property
-    def can_redo(self) -> bool:
-        """Whether there is a step to do again."""
-        return bool(self._history.undone)
-
-    def undo(self) -> Undone | None:
-        """Take back the last step, prompts and mask together; None without one."""
-        self.settle()
-        if not self._history.can_undo:
-            return None
-        step = self._history.done[-1]
-        changes = self._painter.write(step.diff.inverse, step.plane)
-        self._history.undone.append(self._history.done.pop())
-        return self._turned("undo", step, step.before, step.diff.inverse, changes)
-
-    def redo(self) -> Undone | None:
-        """Do again what was undone last; None without a step."""
-        self.settle()
-        if not self._history.undone:
-            return None
-        step = self._history.undone[-1]
-        changes = self._painter.write(step.diff, step.plane)
-        self._history.done.append(self._history.undone.pop())
-        return self._turned("redo", step, step.after, step.diff, changes)
-
-    def _turned(
-        self,
-        how: str,
-        step: Step,
-        delta: Delta,
-        diff: Diff,
-        changes: tuple[LabelChange, ...],
-    ) -> Undone:
-        self._apply(delta)
-        self._tell(f"{how} {step.name}", delta, diff)
-        number, plane = step.object_id, step.plane
-        prompts, keys = Prompts(), set(step.after.prompts)
-        if plane is not None:
-            prompts, keys = (
-                prompts_of(self._objects, (number, plane)),
-                {(number, plane)},
-            )
-        requests = tuple(self._wanted(sorted(keys)))
-        return Undone(step.name, number, plane, prompts, changes, requests)
-
     # To and from a journal
 
     def records(self) -> Iterator[Record]:
@@ -421,7 +341,7 @@ class Session(ObjectBook):
             for plane, prompts in each.prompts.items()
             if plane not in each.results or each.results[plane].prompts != prompts
         )
-        self._history.begin(step)
+        self._history = History(step)
         for listener in self.listeners:
             listener()
         return self.requests()

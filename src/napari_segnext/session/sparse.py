@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.session.grid import Values, Voxels
+from napari_segnext.session.runs import Runs
 
 _NONE = np.zeros(0, np.int64)
 
@@ -27,29 +28,53 @@ def find(among: Voxels, voxels: Voxels) -> tuple[NDArray[np.bool_], NDArray[np.i
     return known, at[known]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Sparse:
-    """One value for each of some voxels.
+    """One value for each of some voxels, kept as runs.
 
-    Attributes
+    Parameters
     ----------
     voxels
         (N,) int64, sorted, none twice.
     values
         (N,) integers or bool.
+
+    Attributes
+    ----------
+    runs
+        What is kept of both, whose arrays are made where they are read.
     """
 
-    voxels: Voxels = field(default_factory=lambda: _NONE)
-    values: NDArray[np.generic] = field(default_factory=lambda: _NONE)
+    __slots__ = ("_dtype", "runs")
+
+    def __init__(
+        self, voxels: Voxels = _NONE, values: NDArray[np.generic] = _NONE
+    ) -> None:
+        self.runs, self._dtype = Runs.of(voxels, values), values.dtype
+
+    def expand(self) -> tuple[Voxels, NDArray[np.generic]]:
+        """Return voxels and values."""
+        voxels, values = self.runs.expand()
+        return voxels, values.astype(self._dtype)
+
+    @property
+    def voxels(self) -> Voxels:
+        """(N,) int64, sorted, none twice."""
+        return self.expand()[0]
+
+    @property
+    def values(self) -> NDArray[np.generic]:
+        """(N,) of the type that was given."""
+        return self.expand()[1]
 
     @classmethod
     def of(cls, voxels: Voxels, values: NDArray[np.generic]) -> Sparse:
         """Sort voxels, none twice, with their values."""
-        order = np.argsort(voxels)
+        # Parts that are sorted are merged.
+        order = np.argsort(voxels, kind="stable")
         return cls(voxels[order], values[order])
 
     def __len__(self) -> int:
-        return len(self.voxels)
+        return int(self.runs.length.sum())
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -63,7 +88,8 @@ class Sparse:
 
     def select(self, chosen: NDArray[np.bool_]) -> Sparse:
         """Return the part that is chosen."""
-        return Sparse(self.voxels[chosen], self.values[chosen])
+        voxels, values = self.expand()
+        return Sparse(voxels[chosen], values[chosen])
 
     def without(self, voxels: Voxels) -> Sparse:
         """Return the part that has none of some sorted voxels."""
@@ -73,10 +99,14 @@ class Sparse:
         """Return both; where both have a value, the other's."""
         if not len(other):
             return self
-        kept = self.without(other.voxels)
+        if not len(self):
+            return other
+        voxels, values = self.expand()
+        later, new = other.expand()
+        kept = ~find(later, voxels)[0]
         return Sparse.of(
-            np.concatenate([kept.voxels, other.voxels]),
-            np.concatenate([kept.values.astype(other.values.dtype), other.values]),
+            np.concatenate([voxels[kept], later]),
+            np.concatenate([values[kept].astype(new.dtype), new]),
         )
 
 
@@ -99,7 +129,8 @@ class Diff:
     @classmethod
     def of(cls, voxels: Voxels, old: Values, new: Values) -> Diff:
         """Sort voxels, none twice, and leave out what does not change."""
-        order = np.argsort(voxels)
+        # Parts that are sorted are merged.
+        order = np.argsort(voxels, kind="stable")
         order = order[old[order] != new[order]]
         return cls(voxels[order], old[order], new[order])
 
@@ -140,3 +171,30 @@ class Diff:
             np.concatenate([self.old, fresh.old]),
             np.concatenate([new, fresh.new]),
         )
+
+
+class PackedDiff:
+    """A change of labels, kept as runs.
+
+    Parameters
+    ----------
+    diff
+        Which.
+    """
+
+    __slots__ = ("_dtype", "_new", "_old")
+
+    def __init__(self, diff: Diff) -> None:
+        self._old = Runs.of(diff.voxels, diff.old)
+        self._new = Runs.of(diff.voxels, diff.new)
+        self._dtype = diff.new.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept."""
+        return self._old.nbytes + self._new.nbytes
+
+    def expand(self) -> Diff:
+        """Return the change."""
+        (voxels, old), (_, new) = self._old.expand(), self._new.expand()
+        return Diff(voxels, old.astype(self._dtype), new.astype(self._dtype))

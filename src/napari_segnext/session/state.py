@@ -13,7 +13,8 @@ from napari_segnext.categories import Category
 from napari_segnext.patch import Extent, Patch
 from napari_segnext.prompts import BoolArray, Plane, Prompts, Region
 from napari_segnext.resample import FloatArray
-from napari_segnext.session.sparse import Diff, Sparse
+from napari_segnext.session.packed import PackedImage
+from napari_segnext.session.sparse import Diff, PackedDiff, Sparse
 
 T = TypeVar("T")
 # An object in a plane.
@@ -23,11 +24,13 @@ Colour: TypeAlias = tuple[float, float, float]
 # What lies below in all of a row or column at the border is not kept.
 _FLOOR = 0.02
 _NONE = Prompts()
+# Bytes that a step takes besides what it keeps, and that a prompt in one takes.
+_STEP, _REFERENCE = 2000, 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Probability:
-    """A probability map in one byte a pixel, without its empty border.
+    """A probability map of 256 levels, without its empty border.
 
     Attributes
     ----------
@@ -35,14 +38,22 @@ class Probability:
         (H, W) of the whole map.
     offset
         (row, column) of the first pixel that is kept.
-    levels
-        (h, w) uint8. Level q > 0 stands for (q + 1/2) / 256, so that exactly the
-        levels from 128 on are above one half; 0 is 0.
+    packed
+        The levels, compressed.
     """
 
     shape: tuple[int, int]
     offset: tuple[int, int]
-    levels: NDArray[np.uint8]
+    packed: PackedImage
+
+    @property
+    def levels(self) -> NDArray[np.uint8]:
+        """(h, w) uint8.
+
+        Level q > 0 stands for (q + 1/2) / 256, so that exactly the levels from 128 on
+        are above one half; 0 is 0.
+        """
+        return self.packed.expand()
 
     @classmethod
     def of(cls, probability: FloatArray | Patch) -> Probability:
@@ -53,19 +64,20 @@ class Probability:
         for band in extent.bands():
             above = np.ceil(patch.read(band) * np.float32(256)) - 1
             levels[band.within(extent)] = np.clip(above, 0, 255)
-        return cls(patch.shape, extent[:2], levels)
+        return cls(patch.shape, extent[:2], PackedImage.of(levels))
 
     @property
     def patch(self) -> Patch:
         """The map, as the part that is kept."""
-        values = (self.levels + np.float32(0.5)) / np.float32(256)
-        values[self.levels == 0] = 0
+        levels = self.levels
+        values = (levels + np.float32(0.5)) / np.float32(256)
+        values[levels == 0] = 0
         return Patch(self.shape, self.offset, values)
 
     @property
     def extent(self) -> Extent:
         """Where the part lies that is kept."""
-        return Extent.at(self.offset, self.levels.shape)
+        return Extent.at(self.offset, self.packed.shape)
 
     def expand(self) -> FloatArray:
         """Return the (H, W) map."""
@@ -88,9 +100,6 @@ class Result:
         Those that it answers.
     probability
         As predicted.
-    section
-        The object's pixels in the plane when it was written. While the labels
-        still show them, nothing else has changed the object there.
     base
         Pixels that predictions changed in the plane since the first prompt, and
         what was there before.
@@ -98,8 +107,32 @@ class Result:
 
     prompts: Prompts
     probability: Probability
-    section: Region
     base: Sparse
+    _offset: tuple[int, int]
+    _pixels: PackedImage
+
+    @classmethod
+    def of(
+        cls, prompts: Prompts, probability: Probability, section: Region, base: Sparse
+    ) -> Result:
+        """Keep a prediction; the parameters are attributes."""
+        pixels = PackedImage.of(section.pixels)
+        return cls(prompts, probability, base, section.offset, pixels)
+
+    @property
+    def section(self) -> Region:
+        """The object's pixels in the plane when it was written.
+
+        While the labels still show them, nothing else has changed the object there.
+        """
+        return Region(self._offset, self._pixels.expand().view(bool))
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes that are kept, but for the prompts."""
+        return (
+            self.probability.packed.nbytes + self._pixels.nbytes + self.base.runs.nbytes
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,8 +271,8 @@ class Step:
         Where; no plane for what concerns a whole object.
     before, after
         What was known, and is known with the step.
-    diff
-        The labels' change; for prompts it comes with the decoded mask.
+    change
+        That of the labels; for prompts it comes with the decoded mask.
     asks
         Objects in planes whose prompts are to be decoded after this step.
     settles
@@ -256,11 +289,34 @@ class Step:
     plane: Plane | None
     before: Delta
     after: Delta
-    diff: Diff = field(default_factory=Diff)
+    change: PackedDiff = field(default_factory=lambda: PackedDiff(Diff()))
     asks: frozenset[Key] = frozenset()
     settles: set[Key] = field(default_factory=set)
     removes: frozenset[int] = frozenset()
     manual: bool = False
+
+    @property
+    def diff(self) -> Diff:
+        """The labels' change."""
+        return self.change.expand()
+
+    @diff.setter
+    def diff(self, diff: Diff) -> None:
+        self.change = PackedDiff(diff)
+
+    @property
+    def concerns(self) -> set[Key]:
+        """Objects in planes that it asks or settles."""
+        return self.settles | self.asks
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes, about, that are kept for undo alone."""
+        former = [result for result in self.before.results.values() if result]
+        prompts = sum(map(len, self.before.prompts.values()))
+        edits = sum(each.runs.nbytes for each in self.before.edits.values())
+        kept = self.change.nbytes + sum(result.nbytes for result in former) + edits
+        return kept + _REFERENCE * prompts + _STEP
 
     def overrides(self, key: Key) -> bool:
         """Tell whether an earlier prediction for `key` no longer shows after it."""

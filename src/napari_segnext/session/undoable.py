@@ -1,0 +1,99 @@
+"""Steps back and forth, and what is to be decoded after them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.session.book import ObjectBook
+from napari_segnext.session.grid import LabelChange
+from napari_segnext.session.masks import previous_mask
+from napari_segnext.session.messages import Request, Undone
+from napari_segnext.session.sparse import Diff
+from napari_segnext.session.state import Delta, Key, Step, prompts_of, result_of
+
+
+class Undoable(ObjectBook):
+    """Objects whose prompts ask for masks, and one undo for all of it.
+
+    Parameters and attributes are those of `ObjectBook`.
+    """
+
+    def request(self, object_id: int, plane: Plane) -> Request | None:
+        """Return what is to be decoded for an object in a plane now, if anything."""
+        key = (object_id, plane)
+        step = self._history.awaiting(key)
+        if step is None or object_id not in self._objects:
+            return None
+        prompts = prompts_of(self._objects, key)
+        previous, answered = previous_mask(
+            self._view(), key, prompts, result_of(self._objects, key)
+        )
+        return Request(object_id, plane, prompts, previous, answered, step.ticket)
+
+    def requests(self) -> list[Request]:
+        """Return all that is to be decoded now."""
+        return self._wanted(self._history.waiting)
+
+    def _wanted(self, keys: Iterable[Key]) -> list[Request]:
+        requests = (self.request(*key) for key in keys)
+        return [request for request in requests if request is not None]
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back."""
+        return self._history.can_undo
+
+    @property
+    def undo_is_shortened(self) -> bool:
+        """Whether there were steps before the first that can be taken back.
+
+        Those before a session was resumed are not kept, nor more than take a bounded
+        number of bytes.
+        """
+        return self._history.shortened
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether there is a step to do again."""
+        return bool(self._history.undone)
+
+    def undo(self) -> Undone | None:
+        """Take back the last step, prompts and mask together; None without one."""
+        self.settle()
+        if not self._history.can_undo:
+            return None
+        diff = self._history.done[-1].diff.inverse
+        changes = self._painter.write(diff, self._history.done[-1].plane)
+        step = self._history.undo()
+        return self._turned("undo", step, step.before, diff, changes)
+
+    def redo(self) -> Undone | None:
+        """Do again what was undone last; None without a step."""
+        self.settle()
+        if not self._history.undone:
+            return None
+        diff = self._history.undone[-1].diff
+        changes = self._painter.write(diff, self._history.undone[-1].plane)
+        step = self._history.redo()
+        return self._turned("redo", step, step.after, diff, changes)
+
+    def _turned(
+        self,
+        how: str,
+        step: Step,
+        delta: Delta,
+        diff: Diff,
+        changes: tuple[LabelChange, ...],
+    ) -> Undone:
+        self._apply(delta)
+        self._tell(f"{how} {step.name}", delta, diff)
+        number, plane = step.object_id, step.plane
+        prompts, keys = Prompts(), set(step.after.prompts)
+        if plane is not None:
+            prompts, keys = (
+                prompts_of(self._objects, (number, plane)),
+                {(number, plane)},
+            )
+        requests = tuple(self._wanted(sorted(keys)))
+        return Undone(step.name, number, plane, prompts, changes, requests)
