@@ -12,7 +12,8 @@ from tests.gui.driver import CTRL, LEFT, SHIFT, User
 from tests.test_propagation import Forgetful
 
 from napari_segnext.plugin.engine import Engine
-from napari_segnext.volume import Volume, VolumePredictor
+from napari_segnext.plugin.live import LivePredictor
+from napari_segnext.volume import Volume
 from napari_segnext.whole_object import WholeObject
 
 SHAPE = (14, 64, 64)
@@ -63,7 +64,7 @@ def volume():
 @pytest.fixture
 def desk(make_napari_viewer, qtbot, monkeypatch, model, volume):
     """Start a session on the volume, at a plane with the bar."""
-    engine = Engine(VolumePredictor(model, Volume(volume)), "bright", known=False)
+    engine = Engine(LivePredictor(model, Volume(volume)), "bright", known=False)
     monkeypatch.setattr(
         "napari_segnext.plugin.annotator.load_engine", lambda *_: engine
     )

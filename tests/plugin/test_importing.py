@@ -12,9 +12,10 @@ from napari_segnext.headless import segment_objects
 from napari_segnext.io import ObjectPrompts, write_prompts
 from napari_segnext.plugin.engine import Engine
 from napari_segnext.plugin.importing import Importing
+from napari_segnext.plugin.live import LivePredictor
 from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.session import ArrayLabels, Session
-from napari_segnext.volume import Volume, VolumePredictor
+from napari_segnext.volume import Volume
 
 SHAPE = (6, 40, 48)
 OBJECTS = [
@@ -39,8 +40,8 @@ def volume() -> np.ndarray:
     return image
 
 
-def predictor() -> VolumePredictor:
-    return VolumePredictor(IntensityModel(WHOLE), Volume(volume()))
+def predictor() -> LivePredictor:
+    return LivePredictor(IntensityModel(WHOLE), Volume(volume()))
 
 
 class Immediate(QObject):
