@@ -76,6 +76,50 @@ def test_a_stop_sign_takes_back_what_lies_behind_it() -> None:
     assert np.array_equal(labels[9:] == 1, bar(2, 11)[9:])
 
 
+def test_a_negative_click_alone_ends_what_was_followed_too_far() -> None:
+    session, predictor, labels = started(bar(2, 11))
+    prompt(session, predictor, Plane(0, 4), Prompts().click(30, 30))
+    complete(session, predictor, 1)
+    # At the object's edge: a model would take no more than a dent out of the mask.
+    off = Prompts().click(22, 42, positive=False)
+    prompt(session, predictor, Plane(0, 8), off)
+    assert not labels[8].any()
+    prompt(session, predictor, Plane(0, 8), off.click(30, 30, positive=False))
+    assert not labels[8].any()
+    complete(session, predictor, 1)
+    assert np.array_equal(labels == 1, bar(2, 8))
+    for _ in range(3):
+        session.undo()
+    assert np.array_equal(labels == 1, bar(2, 11))
+
+
+def test_a_negative_click_trims_what_was_clicked_or_painted() -> None:
+    session, predictor, labels = started(bar(2, 11))
+    on = Prompts().click(30, 30)
+    prompt(session, predictor, Plane(0, 4), on)
+    complete(session, predictor, 1)
+    prompt(session, predictor, Plane(0, 8), on)
+    prompt(session, predictor, Plane(0, 8), on.click(22, 42, positive=False))
+    assert 0 < labels[8].sum() < bar(2, 11)[8].sum()
+
+
+def test_a_cleared_slice_stays_clear_and_ends_the_object() -> None:
+    session, predictor, labels = started(bar(2, 11))
+    prompt(session, predictor, Plane(0, 4), Prompts().click(30, 30))
+    complete(session, predictor, 1)
+    session.clear_plane(1, Plane(0, 8))
+    assert not labels[8].any()
+    assert session.objects[1].prompts.keys() == {Plane(0, 4)}
+    complete(session, predictor, 1)
+    assert np.array_equal(labels == 1, bar(2, 8))
+    session.undo()
+    session.undo()
+    assert np.array_equal(labels == 1, bar(2, 11))
+    session.accept(1)
+    with pytest.raises(ValueError, match="reopen"):
+        session.clear_plane(1, Plane(0, 5))
+
+
 def test_negative_prompts_trim_or_stop() -> None:
     session, predictor, labels = started(bar(2, 11))
     prompt(session, predictor, Plane(0, 4), Prompts().click(30, 30))

@@ -348,3 +348,21 @@ def test_listeners_hear_of_each_change_and_recorders_what_it_was():
     ]
     assert heard == [1, 1, 2, 1, 1]
     assert len(records[1].diff) == 25
+
+
+def test_clearing_a_plane_gives_back_what_was_covered_and_takes_the_prompts():
+    session, array = started()
+    click(session, Z1, (5, 5))
+    before = array.copy()
+    two = session.new_object()
+    click(session, Z1, (6, 6))
+    request = ask(session, Z1, (1, 10))
+    session.clear_plane(two, Z1)
+    np.testing.assert_array_equal(array, before)
+    assert (session.count(two).prompts, session.count(two).voxels) == (0, 0)
+    assert session.requests() == []
+    assert session.commit(request, np.ones(page_shape(Z1), np.float32)) is None
+    session.clear_plane(two, Z2)
+    session.undo()
+    assert session.count(two).prompts == 2
+    assert session.undo().name == "prompts"

@@ -87,6 +87,9 @@ def previous_mask(
     since, and at the first prompt. When prompts were moved or taken away their
     effect must go too: the cross-section from before the first prompt.
 
+    Negative prompts alone take away from what a prompt or the user has put there. A
+    mask that was only followed from other planes they end: nothing is left of it.
+
     Returns
     -------
     The map or None, and how many of the prompts it answers
@@ -95,6 +98,9 @@ def previous_mask(
     grid = view.painter.grid
     own = view.own(key)
     extent = concerned(view, key)
+    adding = any(prompt.positive for prompt in prompts)
+    if not adding and result is not None and not len(result.prompts):
+        return None, 0
     if result is not None:
         extent = extent.joined(grid.extent(plane, result.base.voxels))
         extent = extent.joined(result.probability.extent)
@@ -108,6 +114,8 @@ def previous_mask(
         section[covered] = result.base.values == number
     section[at] = own.values
     shape = grid.plane_shape(plane)
+    if not adding and not section.any():
+        return None, answered
     if answered and result is not None:
         shown = np.zeros(section.shape, bool)
         shown[_extent(result.section).within(extent)] = result.section.pixels

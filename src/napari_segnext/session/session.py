@@ -292,6 +292,40 @@ class Session(Undoable):
             self._take(step, written=True)
         return tuple(reverted)
 
+    def clear_plane(self, object_id: int, plane: Plane) -> None:
+        """Take an object out of a plane, and keep it out: one step.
+
+        Its prompts there go too. What is taken away counts as erased by hand, so that
+        the object ends there when it is followed from other planes.
+
+        Raises
+        ------
+        ValueError
+            If the plane lies outside, there is no such object, or it is finished.
+        """
+        self.settle()
+        self._grid.check(plane)
+        known, key = self._known(object_id), (object_id, plane)
+        if known.finished:
+            raise ValueError(f"{known.name} is finished; reopen it to change it")
+        part = self._painter.extent(object_id, plane)
+        rows, columns = np.nonzero(self.labels.read(plane, part) == object_id)
+        voxels = self._grid.voxels(plane, rows + part.top, columns + part.left)
+        if not len(voxels) and plane not in known.prompts:
+            return
+        erased = self._painter.relabel(object_id, voxels, np.zeros_like(voxels))
+        delta = Delta()
+        if len(voxels):
+            _, delta = operations.stroke(self._objects, {plane: erased})
+        delta.prompts[key], delta.results[key] = Prompts(), None
+        step = self._step("clear slice", object_id, plane, delta)
+        step.settles, step.manual = {key}, True
+        former = known.results.get(plane)
+        base = Sparse() if former is None else former.base
+        left = self._view().beneath(object_id, voxels, base)
+        step.diff = self._painter.relabel(object_id, voxels, left)
+        self._take(step)
+
     def clear_manual_edits(self, object_id: int, plane: Plane) -> Request | None:
         """Set free what was painted and erased in a plane: one step.
 
