@@ -20,11 +20,21 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
 # What a module may import from the package lies in its own layer or a lower one.
 LAYERS = (
-    ("categories", "resample", "frame", "kinds", "patch", "drawing", "prompts"),
+    (
+        "misuse",
+        "categories",
+        "resample",
+        "frame",
+        "kinds",
+        "patch",
+        "drawing",
+        "prompts",
+    ),
     ("window", "shapes", "appearance"),
     ("models", "layout", "io"),
     ("tiles", "embeddings", "weights", "upsampled"),
-    ("predictor", "engines"),
+    ("prediction", "engines"),
+    ("predictor",),
     ("volume", "plane_image", "session"),
     ("answers", "label_store", "journal", "propagation", "whole_object", "precompute"),
     ("export", "job"),

@@ -9,11 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from napari_segnext.predictor import Prediction, Predictor
-    from napari_segnext.prompts import Prompts
+    from napari_segnext.prompts import Plane, Prompts
+    from napari_segnext.volume import Volume, VolumePredictor
     from napari_segnext.weights import load_model
 
 __version__ = version("napari-segnext")
-__all__ = ["Prediction", "Predictor", "Prompts", "__version__", "load_model"]
+__all__ = [
+    "Plane",
+    "Prediction",
+    "Predictor",
+    "Prompts",
+    "Volume",
+    "VolumePredictor",
+    "__version__",
+    "load_model",
+]
 
 # Threads that spin while they wait for each other make a click many times slower where
 # other programs need the cores. OpenMP reads this when torch is loaded.
@@ -21,15 +31,18 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Resolved on first use, so that importing the package loads neither torch nor Qt.
 _LAZY = {
+    "Plane": "prompts",
     "Prediction": "predictor",
     "Predictor": "predictor",
     "Prompts": "prompts",
+    "Volume": "volume",
+    "VolumePredictor": "volume",
     "load_model": "weights",
 }
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from itertools import takewhile
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -18,10 +17,11 @@ from napari_segnext.embeddings import (
     model_fingerprint,
 )
 from napari_segnext.layout import pool
-from napari_segnext.models import Embedding, SegmentationModel, State
-from napari_segnext.patch import Extent, Patch
+from napari_segnext.misuse import expect
+from napari_segnext.models import Embedding, SegmentationModel
+from napari_segnext.patch import Extent
+from napari_segnext.prediction import Prediction
 from napari_segnext.prompts import (
-    BoolArray,
     Click,
     FloatArray,
     Frame,
@@ -40,6 +40,9 @@ _MOVES = 3
 _AHEAD = 9
 
 
+__all__ = ["LazyImage", "Prediction", "Predictor"]
+
+
 class LazyImage(Protocol):
     """An image (H, W) or (H, W, C) of which parts are read."""
 
@@ -52,52 +55,6 @@ class LazyImage(Protocol):
 
     def shrunk(self, region: tuple[slice, slice], step: int) -> NDArray[np.generic]:
         """Return a region with squares of `step` pixels averaged."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Prediction:
-    """A mask, and what a refinement needs.
-
-    Attributes
-    ----------
-    patch
-        The probability in image pixels where it was computed; 0 elsewhere. In a
-        plane of any size that is the object and its neighbourhood.
-    prompts
-        The prompts that it answers.
-    state
-        What the model wants back at the next prompt, or None.
-    tile
-        The tile that it was decoded in.
-    embed_ms, decode_ms
-        Milliseconds spent on embedding (0 when the embedding was there) and on
-        everything else.
-    """
-
-    patch: Patch
-    prompts: Prompts = field(default_factory=Prompts)
-    state: State | None = None
-    tile: Tile | None = None
-    embed_ms: float = 0.0
-    decode_ms: float = 0.0
-
-    @property
-    def probability(self) -> FloatArray:
-        """(H, W) float32: the probability in all of the image."""
-        return self.patch.expand()
-
-    @property
-    def mask(self) -> BoolArray:
-        """(H, W) bool: where the probability is above one half."""
-        return self.patch.mask()
-
-    @classmethod
-    def from_probability(
-        cls, probability: ArrayLike, prompts: Prompts | None = None
-    ) -> Prediction:
-        """Start a refinement from a (H, W) mask or probability made elsewhere."""
-        patch = Patch.of(np.asarray(probability, np.float32))
-        return cls(patch, Prompts() if prompts is None else prompts)
 
 
 class Predictor:
@@ -120,7 +77,7 @@ class Predictor:
     def __init__(
         self, model: SegmentationModel, store: EmbeddingStore | None = None
     ) -> None:
-        self.model = model
+        self.model = expect(model, SegmentationModel, "a model is made by load_model")
         self.store = EmbeddingStore() if store is None else store
         self._image: NDArray[np.generic] | LazyImage | None = None
 
@@ -133,7 +90,7 @@ class Predictor:
     def set_image(
         self,
         image: NDArray[np.generic] | LazyImage,
-        window: Window | None = None,
+        window: Window | ArrayLike | None = None,
         key: str | None = None,
     ) -> None:
         """Choose the image that the next predictions are about.
@@ -146,21 +103,24 @@ class Predictor:
             (H, W) or (H, W, C), any real dtype. Of one that is lazy only the regions
             of tiles in use are read; `window` and `key` must be given then.
         window
-            Intensities that become the model's input; by default chosen from the
-            image by the model's rule.
+            Intensities that become the model's input, or (low, high); by default
+            chosen from the image by the model's rule.
         key
             Names the pixels for the embedding store; by default a hash of them.
 
         Raises
         ------
+        TypeError
+            If it is no array.
         ValueError
-            If the array is not an image.
+            If the array is not an image, or the window none.
         """
-        if window is None or key is None:
-            image = pixels = channels_last(np.asarray(image))
-            window = window or robust_window(pixels, self.model.config.window)
+        chosen = None if window is None else Window.of(window)
+        if chosen is None or key is None:
+            image = pixels = channels_last(image)
+            chosen = chosen or robust_window(pixels, self.model.config.window)
             key = key or content_key(pixels)
-        self._window, self._key, self._image = window, key, image
+        self._window, self._key, self._image = chosen, key, image
         height, width = image.shape[:2]
         self.pyramid = TilePyramid((height, width), self.model.config)
 
@@ -209,6 +169,8 @@ class Predictor:
 
         Raises
         ------
+        TypeError
+            If the prompts are not `Prompts`, or what came before no `Prediction`.
         ValueError
             If there are no prompts, one lies outside the image, or there is a phrase
             and the model does not understand it.
@@ -216,6 +178,10 @@ class Predictor:
             If `cancelled` said so.
         """
         shape = self.shape
+        expect(prompts, Prompts, "prompts are made by Prompts().click(y, x) and others")
+        if previous is not None:
+            said = "the previous prediction is one: Prediction.from_probability(mask)"
+            expect(previous, Prediction, said)
         if not len(prompts):
             raise ValueError("give at least one prompt")
         prompts.check_inside(shape)
@@ -272,8 +238,9 @@ class Predictor:
     ) -> Prediction:
         frame = self.pyramid.frame(tile)
         known = None if previous is None else previous.patch
+        answered = 0 if previous is None else previous.answers(prompts)
         model_prompts = prompts.to_model(
-            frame, self.model.config.style, known, _answered(prompts, previous)
+            frame, self.model.config.style, known, answered
         )
         state = None
         if previous is not None and previous.tile == tile:
@@ -361,11 +328,3 @@ class Predictor:
         if self._image is None:
             raise ValueError("call set_image before predict")
         return self._image
-
-
-def _answered(prompts: Prompts, previous: Prediction | None) -> int:
-    """Count the leading prompts that a previous prediction has seen already."""
-    if previous is None:
-        return 0
-    pairs = zip(prompts.items, previous.prompts.items, strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

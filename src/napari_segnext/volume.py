@@ -26,6 +26,7 @@ from napari_segnext.layout import (
     pool,
     spatial_axes,
 )
+from napari_segnext.misuse import expect
 from napari_segnext.models import SegmentationModel
 from napari_segnext.plane_image import PlaneImage
 from napari_segnext.predictor import Prediction, Predictor
@@ -331,7 +332,7 @@ class VolumePredictor:
     model
         From `napari_segnext.load_model`.
     volume
-        Where planes are read from.
+        Where planes are read from; or what `Volume` takes.
     store
         Where embeddings are kept; by default in memory.
     window
@@ -342,13 +343,15 @@ class VolumePredictor:
     def __init__(
         self,
         model: SegmentationModel,
-        volume: Volume,
+        volume: Volume | Source,
         store: EmbeddingStore | None = None,
         window: Window | None = None,
     ) -> None:
-        self.model, self.volume = model, volume
+        self.model = expect(model, SegmentationModel, "a model is made by load_model")
+        self.volume = volume if isinstance(volume, Volume) else Volume(volume)
         self.store = EmbeddingStore() if store is None else store
-        self.window = window or volume.window(model.config.window)
+        rule = model.config.window
+        self.window = self.volume.window(rule) if window is None else Window.of(window)
         self._latest: tuple[Plane, Predictor] | None = None
 
     def predict(

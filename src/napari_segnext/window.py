@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from napari_segnext.resample import FloatArray
 
@@ -29,6 +29,27 @@ class Window:
 
     low: tuple[float, ...]
     high: tuple[float, ...]
+
+    @classmethod
+    def of(cls, given: Window | ArrayLike) -> Window:
+        """Take a window, or its ends: (low, high), or (2, C) with one per channel.
+
+        Raises
+        ------
+        ValueError
+            If it is neither, or low is not below high.
+        """
+        if isinstance(given, Window):
+            return given
+        try:
+            ends = np.asarray(given, float)
+        except (TypeError, ValueError):
+            ends = np.zeros(0)
+        if len(np.atleast_1d(ends)) == 2 and ends.ndim <= 2:
+            low, high = np.reshape(ends, (2, -1))
+            if np.isfinite(ends).all() and (low < high).all():
+                return cls(tuple(low.tolist()), tuple(high.tolist()))
+        raise ValueError(f"a window is two numbers, (low, high), not {given!r}")
 
     def apply(self, image: NDArray[np.generic]) -> FloatArray:
         """Map an image to model input.
@@ -58,16 +79,24 @@ class Window:
         )
 
 
-def channels_last(image: NDArray[np.generic]) -> NDArray[np.generic]:
+def channels_last(image: object) -> NDArray[np.generic]:
     """Return an image as (H, W, C) with 1 to 3 channels.
 
     Raises
     ------
+    TypeError
+        If it is no array, but a path or None.
     ValueError
         If the array is not an image: wrong number of axes or channels, no pixels,
         or values that are not real numbers.
     """
     array = np.asarray(image)
+    shape = array.shape
+    if array.dtype.kind not in "buif" and array.ndim == 0:
+        raise TypeError(
+            f"an image is an array, (H, W) or (H, W, 3), not {type(image).__name__}; "
+            "napari_segnext.io.read_image reads files"
+        )
     if array.dtype.kind not in "buif":
         raise ValueError(
             f"an image holds real numbers, not {array.dtype}; convert it first"
@@ -76,11 +105,11 @@ def channels_last(image: NDArray[np.generic]) -> NDArray[np.generic]:
         array = array[..., None]
     if array.ndim != 3 or not 1 <= array.shape[2] <= 4:
         raise ValueError(
-            f"an image is (H, W) or (H, W, 3), not of shape {np.shape(image)}; "
+            f"an image is (H, W) or (H, W, 3), not of shape {shape}; "
             "pick one slice of a volume"
         )
     if 0 in array.shape:
-        raise ValueError(f"the image is empty: shape {np.shape(image)}")
+        raise ValueError(f"the image is empty: shape {shape}")
     return array[..., :3]
 
 

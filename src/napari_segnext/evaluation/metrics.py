@@ -16,15 +16,25 @@ SIZES = {"small": 32.0, "medium": 96.0, "large": float("inf")}
 
 
 def iou(truth: NDArray[Any], mask: BoolArray) -> float:
-    """Intersection over union of a mask and the object (1) of a (H, W) truth.
+    """Intersection over union of a mask and the object (not 0) of a (H, W) truth.
 
     Pixels that are -1 in `truth` do not count. With neither an object nor a mask
     it is 1.
+
+    Raises
+    ------
+    ValueError
+        If their shapes differ.
     """
-    counts = truth != IGNORE
-    target = truth == 1
-    union = int(np.count_nonzero((mask | target) & counts))
-    shared = int(np.count_nonzero(mask & target & counts))
+    if np.shape(truth) != np.shape(mask):
+        raise ValueError(
+            f"a mask of shape {np.shape(mask)} cannot be compared with a truth of "
+            f"shape {np.shape(truth)}"
+        )
+    counts = np.asarray(truth) != IGNORE
+    target, found = np.asarray(truth) != 0, np.asarray(mask) != 0
+    union = int(np.count_nonzero((found | target) & counts))
+    shared = int(np.count_nonzero(found & target & counts))
     return shared / union if union else 1.0
 
 

@@ -46,12 +46,19 @@ def load_model(
 
     Raises
     ------
+    TypeError
+        If it is neither a name nor a path.
     ValueError
         If name or device are unknown, or the CLIP is not for the model; its kind
         `WeightsError` if the file cannot be used.
     OSError
         If there is no such file; its kind `DownloadError` if it cannot be fetched.
     """
+    if not isinstance(name_or_path, str | os.PathLike):
+        raise TypeError(
+            "a model is loaded by a name, such as 'tiny', or from a file, not by "
+            f"{name_or_path!r}"
+        )
     place = choose_device(device)
     path = _find(name_or_path)
     checkpoint = read_checkpoint(path)
