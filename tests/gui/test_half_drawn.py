@@ -56,7 +56,7 @@ def draws_on(desk):
 
 @pytest.mark.parametrize("way", ["N", "G", "row", "spin box"])
 def test_it_counts_for_the_object_it_was_begun_for(desk, way):
-    desk.annotator.objects.begin()
+    desk.annotator.session.new_object()
     desk.annotator.objects.select(1)
     begins_polygon(desk)
     if way == "row":

@@ -63,7 +63,7 @@ def test_only_fields_can_keep_the_keyboard(shown):
 
 
 def test_tools_rows_and_boxes_leave_the_keyboard_with_the_canvas(shown):
-    shown.annotator.objects.begin()
+    shown.annotator.session.new_object()
     table = shown.widget.objects.list
     for widget in (*shown.widget._tools, shown.widget.classes.semantic):
         clicks(widget)
@@ -85,7 +85,7 @@ def test_a_class_is_typed_and_then_letters_are_keys_again(shown, key):
     QTest.keyClick(QApplication.focusWidget(), Qt.Key.Key_N)
     names = [category.name for category in shown.annotator.objects.categories]
     assert names == (["nucleus"] if key == Qt.Key.Key_Return else [])
-    assert shown.annotator.current == 2
+    assert "Object 1 is new" in shown.status
     assert "n" not in line.currentText().removeprefix("4 nucleus")
 
 

@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 from qtpy.QtCore import Qt
-from tests.gui.driver import CTRL
+from tests.gui.driver import CTRL, SHIFT
 from tests.gui.test_session import click, undo
 
 from napari_segnext.categories import Category
@@ -179,3 +179,83 @@ def threads_of_model_only(desk):
     import threading
 
     return threading.main_thread() not in desk.engine.threads
+
+
+# New objects, finished ones, and the displayed axis
+
+
+def test_empty_objects_do_not_pile_up(desk):
+    for _ in range(3):
+        desk.user.key(Qt.Key.Key_N)
+    assert desk.annotator.objects.ids == [1]
+    assert "Object 1 is new: give it a prompt" in desk.status
+    desk.user.key(Qt.Key.Key_G)
+    assert "nothing to finish" in desk.status
+    click(desk, (4, 30, 20))
+    desk.user.key(Qt.Key.Key_N, SHIFT)
+    desk.user.key(Qt.Key.Key_J)
+    desk.user.key(Qt.Key.Key_N, SHIFT)
+    assert (desk.annotator.current, desk.annotator.objects.ids) == (2, [1, 2])
+    desk.user.key(Qt.Key.Key_J)
+    desk.user.key(Qt.Key.Key_G)
+    assert (desk.annotator.current, desk.annotator.objects.ids) == (2, [1, 2])
+    undo(desk)
+    assert desk.annotator.current == 1
+    assert not desk.annotator.session.objects[1].finished
+
+
+def test_next_goes_past_what_is_finished(desk):
+    click(desk, (4, 30, 20))
+    desk.user.key(Qt.Key.Key_N)
+    click(desk, (4, 30, 60), number=2)
+    desk.user.key(Qt.Key.Key_G)
+    desk.user.key(Qt.Key.Key_J)
+    assert "Object 2 is finished: G to reopen it" in desk.status
+    desk.user.key(Qt.Key.Key_J)
+    assert desk.annotator.current == 1
+    desk.user.key(Qt.Key.Key_N)
+    assert desk.annotator.current == 3
+
+
+def test_a_new_object_that_was_empty_gets_the_class_at_hand(desk):
+    desk.annotator.session.new_object()
+    desk.annotator.objects.select(1)
+    click(desk, (4, 30, 20))
+    lesion = Category(4, "lesion")
+    desk.annotator.objects.categorise([1], lesion)
+    desk.user.key(Qt.Key.Key_G)
+    assert desk.annotator.objects.category_of(2) == lesion
+
+
+def test_prompts_on_a_finished_object_say_which_one_it_is(desk):
+    click(desk, (4, 30, 20))
+    desk.user.key(Qt.Key.Key_G)
+    desk.user.click((4, 30, 20), desk.image)
+    desk.user.waits_until(lambda: "Object 1 here is finished" in desk.status)
+    desk.user.click((4, 30, 60), desk.image)
+    desk.user.waits_until(lambda: "Mask in" in desk.status)
+
+
+def test_the_displayed_axis_stays_where_the_object_is_seen_along_it(desk):
+    click(desk, (4, 30, 20))
+    desk.user.key(Qt.Key.Key_N)
+    desk.viewer.dims.set_current_step(0, 9)
+    click(desk, (9, 30, 60), number=2)
+    desk.viewer.dims.order = (1, 0, 2)
+    desk.viewer.dims.set_current_step(1, 30)
+    point_at(desk, (9, 30, 60))
+    for act in (
+        lambda: desk.user.key(Qt.Key.Key_J),
+        lambda: desk.user.key(Qt.Key.Key_N),
+        lambda: desk.user.key(Qt.Key.Key_H),
+        lambda: desk.widget.objects.list.choose(1),
+    ):
+        act()
+        assert desk.viewer.dims.order == (1, 0, 2)
+        assert desk.viewer.dims.current_step[1] == 30
+    desk.viewer.dims.set_current_step(1, 3)
+    desk.widget.objects.list.choose(2)
+    assert desk.viewer.dims.order == (1, 0, 2)
+    assert desk.mask(Plane(1, desk.viewer.dims.current_step[1]), 2).any()
+    undo(desk)
+    assert desk.viewer.dims.order == (1, 0, 2)

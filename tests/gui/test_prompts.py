@@ -6,7 +6,7 @@ from qtpy.QtCore import Qt
 from tests.gui.driver import CTRL, LEFT, NO, RIGHT, expected
 
 from napari_segnext.plugin.tools import TOOLS
-from napari_segnext.prompts import Box, Plane, Polygon, Scribble
+from napari_segnext.prompts import Box, Plane, Polygon, Prompts, Scribble
 
 PLANE = Plane(0, 4)
 CLICK, BOX, POLYGON, PATH, BRUSH = TOOLS
@@ -258,3 +258,25 @@ def test_a_brush_stroke_in_3d_is_one_step_of_undo(desk):
     desk.user.waits_until(lambda: len(np.unique(np.nonzero(desk.labels)[0])) > 2)
     desk.user.key(Qt.Key.Key_Z, CTRL)
     assert not desk.labels.any()
+
+
+def test_a_box_that_nobody_dragged_is_no_prompt(desk):
+    desk.annotator.use(BOX)
+    desk.user.click((4, 20, 30), desk.image)
+    desk.user.waits_until(lambda: "Drag a box" in desk.status)
+    desk.user.waits_until(lambda: not len(desk.annotator.prompts.shapes.data))
+    desk.user.drag([(4, 20, 30), (4, 20, 40), (4, 20.5, 60)], desk.image)
+    desk.user.waits_until(lambda: not len(desk.annotator.prompts.shapes.data))
+    assert not desk.prompts(PLANE)
+    assert not desk.annotator.session.can_undo
+    desk.user.drag([(4, 20, 30), (4, 30, 40), (4, 40, 50)], desk.image)
+    settled(desk, 1)
+
+
+def test_a_small_box_of_earlier_work_stays(desk):
+    small = Prompts().box((20, 30), (21, 30.5))
+    desk.annotator.session.set_prompts(PLANE, small)
+    desk.annotator._draw_prompts()
+    desk.annotator.use(BOX)
+    desk.user.drag([(4, 30, 50), (4, 40, 60), (4, 50, 70)], desk.image)
+    settled(desk, 2)

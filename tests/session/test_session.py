@@ -366,3 +366,21 @@ def test_clearing_a_plane_gives_back_what_was_covered_and_takes_the_prompts():
     session.undo()
     assert session.count(two).prompts == 2
     assert session.undo().name == "prompts"
+
+
+def test_planes_of_an_object_along_each_axis():
+    session, _ = started()
+    click(session, Z1, (3, 3))
+    paint(session, X6, [(2, 8)], 1)
+    assert [p.index for p in session.planes_of(1, Z2)] == [1, 2]
+    assert [p.index for p in session.planes_of(1, Y5)] == [1, 2, 3, 4, 5, 8]
+    assert [p.index for p in session.planes_of(1, X6)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_planes_of_an_object_are_those_of_the_frame():
+    session, _ = started((2, 4, 10, 12))
+    plane = Plane(0, 3, (1,))
+    click(session, plane, (3, 3))
+    assert session.planes_of(1, Plane(0, 0, (1,))) == [plane]
+    assert session.planes_of(1, Plane(1, 0, (0,))) == []
+    assert len(session.planes_of(1, Plane(1, 0, (1,)))) == 5

@@ -219,7 +219,8 @@ class Annotator(QObject):
         try:
             requests = self.session.change_prompts(changes)
         except ValueError as error:
-            self.said.emit(str(error))
+            finished = self.session.objects[self.current].finished
+            self.said.emit(self.objects.finished_text if finished else str(error))
             QTimer.singleShot(0, self._draw_prompts)
             return
         self._answer(requests)
@@ -253,10 +254,12 @@ class Annotator(QObject):
             return
         if written is None:
             return
+        new = request.prompts.items[request.answered :]
+        protected = self.objects.finished_under(request.object_id, request.plane, new)
         took = f"Mask in {prediction.decode_ms:.0f} ms"
         if prediction.embed_ms >= 1:
             took += f", embedding {prediction.embed_ms:.0f} ms"
-        self._say_at(request.plane, took)
+        self._say_at(request.plane, protected or took)
         self.changed.emit()
 
     def _stroke(self, parts: Sequence[LabelChange]) -> None:
@@ -387,7 +390,7 @@ class Annotator(QObject):
         if done is None:
             self.said.emit(none)
             return
-        if done.plane is not None:
+        if done.plane is not None and self._shown.along(done.plane):
             self._shown.go_to(done.plane)
         self._object_changed()
         self._answer(done.requests)

@@ -47,8 +47,28 @@ ACTIONS = (
     Action("next_tool", "K", "K", "tool", "Go to the next tool"),
     Action("objects.pick", "H", "H", "Pick", "Go on with the object under the pointer"),
     Action("objects.previous", "J", "J", "Previous", "Go to the previous object"),
-    Action("objects.next", "N", "N", "Next", "Next object; a new one after the last"),
-    Action("accept", "G", "G", "Accept", "Protect the object, go to a new one"),
+    Action(
+        "objects.next",
+        "N",
+        "N",
+        "Next",
+        "Go to the next object that is not finished, or to a new one",
+    ),
+    Action(
+        "objects.begin",
+        "Shift-N",
+        "Shift+N",
+        "New",
+        "Go to a new object, or to one that is still empty",
+    ),
+    Action(
+        "accept",
+        "G",
+        "G",
+        "Accept",
+        "Finish the object, which protects it, and go to a new one; a finished one is "
+        "opened again",
+    ),
     Action("objects.discard", "Q", "Q", "Discard", "Remove the prompts and the mask"),
     Action("propagation.start", "U", "U", "Propagate", "Find it in the other slices"),
     Action(

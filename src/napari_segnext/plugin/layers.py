@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from napari_segnext.plugin.planes import Axes
 from napari_segnext.plugin.sparse import SparsePlanes
 
 if TYPE_CHECKING:
-    from napari_segnext.prompts import Plane
+    from napari_segnext.prompts import Plane, Prompt
 
 # Green and red of unequal lightness, so that they differ for the colour-blind too.
 COLOURS = {True: "#35d07f", False: "#e5383b"}
@@ -131,6 +132,22 @@ def sign_layer(layer: Points | Shapes | Labels, positive: bool) -> None:
         layer.current_face_color = COLOURS[positive]
     else:
         layer.current_edge_color = COLOURS[positive]
+
+
+def sign_features(prompts: Iterable[Prompt]) -> dict[str, Any]:
+    """Return the features of a prompt layer that shows these prompts."""
+    # Without a type, an empty column would become one of numbers.
+    return {"sign": np.array([SIGNS[p.positive] for p in prompts], object)}
+
+
+def signs_of(layer: Points | Shapes) -> list[bool]:
+    """Return which points or shapes are positive."""
+    return [sign != SIGNS[False] for sign in layer.features["sign"]]
+
+
+def draws(layer: Points | Shapes | Labels) -> bool:
+    """Tell whether the mouse adds to a layer, rather than selects or erases."""
+    return str(layer.mode).startswith(("add", "paint", "fill", "polygon"))
 
 
 def plane_name(plane: Plane, axes: Axes, labels: tuple[str, ...]) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, Signal
 
+from napari_segnext.patch import Extent
 from napari_segnext.plugin.colours import Colours
 from napari_segnext.plugin.layers import plane_name
 from napari_segnext.plugin.measure import Measure
 from napari_segnext.plugin.object_table import ObjectRow
+from napari_segnext.prompts import extent
 
 if TYPE_CHECKING:
     from napari.viewer import ViewerModel
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
     from napari_segnext.plugin.label_bridge import LayerLabels
     from napari_segnext.plugin.planes import Axes
     from napari_segnext.plugin.shown import ShownPlane
-    from napari_segnext.prompts import Plane
+    from napari_segnext.prompts import Plane, Prompt
     from napari_segnext.session import Session
     from napari_segnext.session.state import Colour
 
@@ -115,6 +118,8 @@ class Objects(QObject):
             self._session.select(object_id)
             self.turned.emit()
         self._go_to_prompts()
+        if self._session.objects[object_id].finished:
+            self.said.emit(self.finished_text)
 
     def pick(self) -> None:
         """Go on with the object under the pointer; once more, go to its prompts."""
@@ -136,44 +141,93 @@ class Objects(QObject):
             self.turned.emit()
 
     def next(self) -> None:
-        """Go to the next object, or to a new one after the last."""
-        self._step(1)
+        """Go to the next object that is not finished, or to a new one."""
+        known = self._session.objects
+        later = (n for n in self.ids if n > self.current and not known[n].finished)
+        following = next(later, None)
+        if following is None:
+            self.begin()
+        else:
+            self.select(following)
 
     def previous(self) -> None:
-        """Go to the previous object."""
-        self._step(-1)
-
-    def _step(self, step: int) -> None:
-        at = self.ids.index(self.current) + step
-        if at < 0:
-            self.said.emit("This is the first object")
-        elif at < len(self.ids):
-            self.select(self.ids[at])
+        """Go to the previous object, finished or not."""
+        earlier = [number for number in self.ids if number < self.current]
+        if earlier:
+            self.select(earlier[-1])
         else:
-            self.begin()
+            self.said.emit("This is the first object")
 
     def begin(self) -> None:
-        """Go to a new object."""
-        self._session.new_object()
+        """Go to a new object, or to one that is still empty."""
+        self._session.settle()
+        if self._session.is_empty(self.current):
+            self.said.emit(f"{self._name} is new: give it a prompt")
+            return
+        try:
+            self._session.begin()
+        except ValueError as error:
+            self.said.emit(str(error))
+            return
         self.turned.emit()
+        self.said.emit(f"{self._name} is new: give it a prompt")
+
+    @property
+    def finished_text(self) -> str:
+        """What to do where the current object is finished."""
+        return f"{self._name} is finished: G to reopen it, N to go on to another"
+
+    @property
+    def _name(self) -> str:
+        return self._session.objects[self.current].name
 
     def _go_to_prompts(self) -> None:
-        """Show the nearest plane with prompts of the object, unless one is shown."""
+        """Show the nearest plane with prompts of the object, unless one is shown.
+
+        The displayed axis stays, as long as there is anything of the object along it.
+        """
         each, shown = self._session.objects[self.current], self._shown.plane
         planes: Collection[Plane] = each.prompts or each.planes
-        if not planes or shown in planes:
+        if shown is None:
+            if planes:
+                self._shown.go_to(min(planes))
             return
-        nearest = min(planes)
-        if shown is not None:
-            nearest = min(
-                planes,
-                key=lambda plane: (
-                    plane.axis != shown.axis,
-                    plane.fixed != shown.fixed,
-                    abs(plane.index - shown.index),
-                ),
-            )
-        self._shown.go_to(nearest)
+        along = [plane for plane in planes if plane.axis == shown.axis]
+        along = along or self._session.planes_of(self.current, shown)
+        nearest = min(
+            along or planes,
+            key=lambda plane: (
+                plane.fixed != shown.fixed,
+                abs(plane.index - shown.index),
+            ),
+            default=shown,
+        )
+        if nearest != shown:
+            self._shown.go_to(nearest)
+
+    def finished_under(
+        self, object_id: int, plane: Plane, prompts: Iterable[Prompt]
+    ) -> str:
+        """Tell of a finished object on which positive prompts of another one lie.
+
+        Returns
+        -------
+        What to do about it; nothing where there is none.
+        """
+        for prompt in prompts:
+            corners = np.array(list(extent(prompt)))
+            if not prompt.positive or not len(corners):
+                continue
+            row, column = np.round((corners.min(0) + corners.max(0)) / 2).astype(int)
+            pixel = Extent.at((int(row), int(column)), (1, 1))
+            number = int(self._labels.read(plane, pixel).max(initial=0))
+            other = self._session.objects.get(number)
+            if other is not None and other.finished and number != object_id:
+                return (
+                    f"{other.name} here is finished and keeps its voxels: "
+                    "H, then G to reopen it"
+                )
+        return ""
 
     def _tell_prompts(self) -> None:
         each = self._session.objects[self.current]
@@ -205,11 +259,18 @@ class Objects(QObject):
 
     def accept(self) -> None:
         """Finish the object and go to a new one; a finished one is opened again."""
+        self._session.settle()
+        name = self._name
         if self._session.objects[self.current].finished:
             self._session.reopen(self.current)
+            said = f"{name} is open again"
+        elif self._session.is_empty(self.current):
+            said = f"{name} is still empty: there is nothing to finish"
         else:
             self._session.accept_and_begin(self.current)
+            said = f"{name} is finished; {self._name} is next"
         self.turned.emit()
+        self.said.emit(said)
 
     def discard(self) -> None:
         """Remove the object's prompts and its mask."""

@@ -7,7 +7,7 @@ when the session changes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -22,16 +22,19 @@ from napari_segnext.plugin.layers import (
     COLOURS,
     NEGATIVE_LABEL,
     POSITIVE_LABEL,
-    SIGNS,
+    draws,
     lie_on,
     make_points,
     make_scribbles,
     make_shapes,
+    sign_features,
     sign_layer,
+    signs_of,
 )
 from napari_segnext.plugin.planes import Axes, NoPlaneError, shown_axis
 from napari_segnext.plugin.reading import (
     Placed,
+    is_slip,
     merge,
     on_layer,
     outline,
@@ -43,7 +46,7 @@ from napari_segnext.plugin.reading import (
 )
 from napari_segnext.plugin.sparse import SparsePlanes
 from napari_segnext.plugin.used_layers import UsedLayers
-from napari_segnext.prompts import Box, Click, Plane, Polygon, Prompt, Prompts, Scribble
+from napari_segnext.prompts import Box, Click, Plane, Polygon, Prompts, Scribble
 
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
@@ -197,7 +200,7 @@ class PromptLayers:
 
     def _on_press(self, layer: Points | Shapes | Labels, event: Any) -> None:
         """Let Ctrl, or the right button, turn the sign of what is drawn."""
-        if _draws(layer) and not self.unfinished:
+        if draws(layer) and not self.unfinished:
             turned = "Control" in event.modifiers or event.button == 2
             sign_layer(layer, self._positive != turned)
 
@@ -205,7 +208,7 @@ class PromptLayers:
         """Give the layers their sign back after a prompt drawn with Ctrl held."""
         if not self.closed and not self.unfinished:
             for layer in self.layers:
-                if _draws(layer):
+                if draws(layer):
                     sign_layer(layer, self._positive)
 
     def _on_points(self, event: Any) -> None:
@@ -231,7 +234,7 @@ class PromptLayers:
 
     def _read_clicks(self, axis: int) -> tuple[Placed, int]:
         points = self.points
-        return read_clicks(np.asarray(points.data), _signs(points), self._axes, axis)
+        return read_clicks(np.asarray(points.data), signs_of(points), self._axes, axis)
 
     def _read_shapes(self, axis: int) -> tuple[Placed, int]:
         return self._read(self.shapes.data, self.shapes.shape_type, axis)
@@ -240,7 +243,7 @@ class PromptLayers:
         self, data: Sequence[Any], kinds: Sequence[str], axis: int
     ) -> tuple[Placed, int]:
         """Read shapes of which the first N are the layer's."""
-        signs, widths = _signs(self.shapes), self.shapes.edge_width
+        signs, widths = signs_of(self.shapes), self.shapes.edge_width
         count = len(data)
         return read_shapes(data, kinds, signs[:count], widths[:count], self._axes, axis)
 
@@ -264,8 +267,13 @@ class PromptLayers:
             self._refuse(str(error))
             return
         now: dict[Plane, list[Any]] = {plane: [] for plane in self._known}
+        slips = 0
         for plane, prompt in placed:
-            now.setdefault(plane, []).append(prompt)
+            known = self._known.get(plane, Prompts())
+            if is_slip(prompt) and not any(same(prompt, each) for each in known):
+                slips += 1
+            else:
+                now.setdefault(plane, []).append(prompt)
         self._tell(
             {
                 plane: merge(self._known.get(plane, Prompts()), layer, prompts)
@@ -274,6 +282,8 @@ class PromptLayers:
         )
         if outside:
             self._refuse(f"{what} outside the image: taken away")
+        elif slips:
+            self._refuse("Drag a box of 2 pixels or more: this one is taken away")
 
     def _take_scribbles(self) -> None:
         if self.closed:
@@ -335,13 +345,13 @@ class PromptLayers:
         clicks: list[tuple[Plane, Click]] = self._placed("clicks")
         at = [self._axes.from_plane(plane, click.at)[0] for plane, click in clicks]
         data = np.array(at).reshape(-1, len(self._axes.shape))
-        if np.array_equal(data, self.points.data) and _signs(self.points) == [
+        if np.array_equal(data, self.points.data) and signs_of(self.points) == [
             c.positive for _, c in clicks
         ]:
             return
         self.points.selected_data = set()
         self.points.data = data
-        self.points.features = _features(c for _, c in clicks)
+        self.points.features = sign_features(c for _, c in clicks)
         if clicks:
             self.points.face_color = [COLOURS[c.positive] for _, c in clicks]
 
@@ -375,7 +385,7 @@ class PromptLayers:
                 ],
                 face_color="transparent",
             )
-        layer.features = _features(s for _, s in shown)
+        layer.features = sign_features(s for _, s in shown)
         layer.selected_data = set()
 
     def _draw_scribbles(self) -> None:
@@ -388,17 +398,3 @@ class PromptLayers:
             self.canvas.paint(plane, scribble.painted, value)
         if changes:
             self.scribbles.refresh()
-
-
-def _draws(layer: Points | Shapes | Labels) -> bool:
-    """Tell whether the mouse adds to the layer, rather than selects or erases."""
-    return str(layer.mode).startswith(("add", "paint", "fill", "polygon"))
-
-
-def _features(prompts: Iterable[Prompt]) -> dict[str, Any]:
-    # Without a type, an empty column would become one of numbers.
-    return {"sign": np.array([SIGNS[p.positive] for p in prompts], object)}
-
-
-def _signs(layer: Points | Shapes) -> list[bool]:
-    return [sign != SIGNS[False] for sign in layer.features["sign"]]

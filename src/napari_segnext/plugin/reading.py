@@ -22,6 +22,8 @@ from napari_segnext.prompts import (
 )
 
 Placed = list[tuple[Plane, Prompt]]
+# In pixels; what a click without a drag makes with the tool for boxes is smaller.
+_LEAST_SIDE = 2
 
 
 def read_clicks(
@@ -95,6 +97,14 @@ def _shape(
         )
         corners = tuple((float(y), float(x)) for y, x in ring)
     return Polygon(corners, positive)
+
+
+def is_slip(prompt: Prompt) -> bool:
+    """Tell whether a prompt is a box that nobody has dragged."""
+    if not isinstance(prompt, Box):
+        return False
+    (top, left), (bottom, right) = prompt.start, prompt.end
+    return min(abs(bottom - top), abs(right - left)) < _LEAST_SIDE
 
 
 def scribbled_part(before: Iterable[Prompt], touched: Extent) -> Extent:

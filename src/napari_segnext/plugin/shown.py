@@ -80,6 +80,10 @@ class ShownPlane(QObject):
             self.turned.emit(plane.axis)
         self.moved.emit(plane)
 
+    def along(self, plane: Plane) -> bool:
+        """Tell whether a plane is one of those along the displayed axis."""
+        return self.plane is None or plane.axis == self.plane.axis
+
     def go_to(self, plane: Plane) -> None:
         """Make the viewer show a plane."""
         show_plane(self._viewer, self._image, self._axes, plane)

@@ -59,6 +59,8 @@ _ELSEWHERE = (
     "propagation.start",
     "propagation.next_doubtful",
 )
+# Beside "Discard", which it resembles.
+_CLEAR_AT = 5
 
 
 class SegNextWidget(QWidget):
@@ -288,19 +290,24 @@ class SegNextWidget(QWidget):
     def _build_actions(self) -> QGridLayout:
         grid = QGridLayout()
         grid.setSpacing(4)
-        shown = [a for a in ACTIONS if a.name not in _ELSEWHERE]
-        for number, action in enumerate(shown):
-            text = f"{action.label}   {action.shown}"
-            button = make_button(text, action.text, narrow=True)
-            button.clicked.connect(lambda _=False, n=action.name: self._do(n))
-            grid.addWidget(button, *divmod(number, 2))
-        clear = make_button(
-            "Clear manual edits here",
-            "Let the prompts decide again where this object was painted or erased "
-            "by hand in the displayed slice",
+        shown = [
+            (f"{each.label}   {each.shown}", each.text, each.name)
+            for each in ACTIONS
+            if each.name not in _ELSEWHERE
+        ]
+        shown.insert(
+            _CLEAR_AT,
+            (
+                "Clear edits here",
+                "Let the prompts decide again where this object was painted or erased "
+                "by hand in the displayed slice",
+                "clear_edits",
+            ),
         )
-        clear.clicked.connect(lambda _=False: self._do("clear_edits"))
-        grid.addWidget(clear, len(shown) // 2, 0, 1, 2)
+        for number, (text, tip, name) in enumerate(shown):
+            button = make_button(text, tip, narrow=True)
+            button.clicked.connect(lambda _=False, n=name: self._do(n))
+            grid.addWidget(button, *divmod(number, 2))
         return grid
 
     def _build_hint(self) -> QLabel:

@@ -76,10 +76,7 @@ class ObjectBook:
         return MappingProxyType(self._objects)
 
     def settle(self) -> None:
-        """Let what the user has begun, as half a polygon, become a step before others.
-
-        It belongs to the object and the plane that it was begun in.
-        """
+        """Let what the user has begun, as half a polygon, become a step first."""
         for settler in self.settlers:
             settler()
 
@@ -109,6 +106,28 @@ class ObjectBook:
         self._tell("new object", delta, Diff())
         return number
 
+    def begin(self) -> int:
+        """Go to an empty object, one that there is or a new one; return its id."""
+        self.settle()
+        number = self._spare()
+        info = self._fresh(number)
+        if number in self._objects and self._objects[number].info == info:
+            self.select(number)
+        else:
+            delta = Delta(number, {number: info})
+            self._take(self._step("new object", number, None, delta))
+        return number
+
+    def is_empty(self, object_id: int) -> bool:
+        """Tell whether an object has nothing yet, and is not finished."""
+        known = self._known(object_id)
+        return not (known.finished or known.planes or self._painter.count(object_id))
+
+    def planes_of(self, object_id: int, like: Plane) -> list[Plane]:
+        """Return the planes that hold voxels of an object, of those parallel to one."""
+        indices = self._painter.indices(self._known(object_id).id, like)
+        return [Plane(like.axis, index, like.fixed) for index in indices]
+
     def select(self, object_id: int) -> None:
         """Go to an object; not a step."""
         self.settle()
@@ -124,9 +143,9 @@ class ObjectBook:
         self._describe("accept", object_id, replace(info, finished=True))
 
     def accept_and_begin(self, object_id: int) -> int:
-        """Finish an object and go to a new one, in one step; return the new id."""
+        """Finish an object and go to an empty one, in one step; return its id."""
         self.settle()
-        info, number = self._known(object_id).info, self._next_id()
+        info, number = self._known(object_id).info, self._spare(object_id)
         delta = Delta(number, {object_id: replace(info, finished=True)})
         delta.objects[number] = self._fresh(number)
         self._take(self._step("accept", object_id, None, delta))
@@ -294,9 +313,19 @@ class ObjectBook:
     # Within
 
     def _fresh(self, number: int, name: str | None = None) -> Info:
-        known = self._objects.get(self.current)
-        category = None if known is None else known.category
+        """Return what is said of an object to begin with: it has the current class."""
+        current = self._objects.get(self.current)
+        category = None if current is None else current.category
+        if number in self._objects:
+            info = self._objects[number].info
+            return replace(info, category=info.category or category)
         return Info(name or f"Object {number}", category=category)
+
+    def _spare(self, besides: int = 0) -> int:
+        """Return an id to begin with: of the next empty object, or a new one."""
+        empty = [n for n in self._objects if n != besides and self.is_empty(n)]
+        later = [n for n in empty if n >= self.current]
+        return next(iter(later or empty), 0) or self._next_id()
 
     def _is_fresh(self, object_id: int) -> bool:
         """Tell whether nothing has been done with an object since it was made."""

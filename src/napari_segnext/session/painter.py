@@ -96,6 +96,20 @@ class Painter:
             min(int(right.max()), ends[1]),
         )
 
+    def indices(self, number: int, like: Plane) -> list[int]:
+        """Return the indices of planes with an id, of those parallel to one."""
+        if like.axis == 0:
+            slices = self._divided(self._used(number))[0]
+            across = slices
+        else:
+            slices, at = np.divmod(self.voxels(number), self.grid.area)
+            across = np.stack(np.divmod(at, self.grid.spatial[-1]))[like.axis - 1]
+        depth = self.grid.spatial[0] if len(self.grid.spatial) == 3 else 1
+        here = slices // depth == self.grid.frame(like)
+        found = across[here] % depth if like.axis == 0 else across[here]
+        indices: list[int] = np.unique(found).tolist()
+        return indices
+
     def values(self, plane: Plane, voxels: Voxels) -> Values:
         """Return the ids of voxels of a plane."""
         rows, columns = self.grid.pixels(plane, voxels)
