@@ -1,11 +1,14 @@
 """Undo, objects, and what may happen while the model is at work."""
 
 import numpy as np
+import pytest
 from qtpy.QtCore import Qt
 from tests.gui.driver import CTRL, SHIFT
 
+from napari_segnext.patch import Patch
 from napari_segnext.plugin.tools import TOOLS
-from napari_segnext.prompts import Plane
+from napari_segnext.prediction import Prediction
+from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.session import history
 
 PLANE = Plane(0, 4)
@@ -301,3 +304,36 @@ def test_what_answers_can_be_read_in_the_panel(desk):
     desk.widget._choices.expand()
     text = device.fontMetrics().horizontalAdvance(device.text())
     desk.user.waits_until(lambda: device.isVisible() and device.width() >= text)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (
+            ValueError("labels of this type end at 255"),
+            "labels of this type end at 255",
+        ),
+        (OSError(28, "No space left on device"), "No space left on device"),
+        (MemoryError(), "no memory left"),
+    ],
+)
+def test_labels_that_cannot_be_written_are_not_told_as_a_fault_of_the_model(
+    desk, monkeypatch, error, said
+):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr(desk.annotator.session._painter.labels, "write", fail)
+    desk.user.click((4, 30, 20), desk.image)
+    desk.user.waits_until(lambda: said in desk.status)
+    assert "No mask was written" in desk.status
+    assert "model" not in desk.status
+    monkeypatch.undo()
+    click(desk, (4, 30, 40), 2)
+
+
+def test_a_model_that_gives_no_numbers_is_told_as_such(desk):
+    request = desk.annotator.session.set_prompts(PLANE, Prompts().click(1, 1))
+    nothing = np.full(desk.labels.shape[1:], np.nan, np.float32)
+    desk.annotator._decoded(request, Prediction(Patch.of(nothing)))
+    assert "The model failed" in desk.status

@@ -249,8 +249,10 @@ class Annotator(QObject):
         self._labels.take_strokes()
         try:
             written = self.session.commit(request, prediction.patch)
-        except ValueError as error:
-            self.said.emit(f"The model failed: {error}")
+        except (ValueError, OSError, MemoryError) as error:
+            ours = prediction.patch.finite
+            what = "No mask was written" if ours else "The model failed"
+            self.said.emit(f"{what}: {str(error) or 'there is no memory left'}")
             return
         if written is None:
             return

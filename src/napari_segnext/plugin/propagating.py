@@ -159,8 +159,9 @@ class Propagating(QObject):
         self._labels.take_strokes()
         try:
             whole.commit(results)
-        except ValueError as error:
-            self._end(f"Nothing was propagated: {error}")
+        except (ValueError, OSError, MemoryError) as error:
+            why = str(error) or "there is no memory left"
+            self._end(f"Nothing was propagated: {why}")
             return
         if self._accepted:
             self._session.accept(self._object_id)
