@@ -149,3 +149,16 @@ def test_mirror_that_cannot_write_says_so_and_tries_again(tmp_path) -> None:
     mirror.finish()
     assert mirror.wait(30)
     np.testing.assert_array_equal(read_back(folder)[0], array)
+
+
+def test_stores_are_the_same_whatever_was_written_and_erased_on_the_way() -> None:
+    one, other = LabelStore(VOLUME), LabelStore(VOLUME)
+    rows, columns = np.array([5, 599]), np.array([7, 1299])
+    one.write(Plane(0, 2), rows, columns, np.array([3, 4]))
+    assert not one.same_as(other) and not other.same_as(one)
+    other.write(Plane(0, 2), rows, columns, np.array([3, 4]))
+    other.write(Plane(0, 3), rows, columns, np.array([3, 4]))
+    assert not one.same_as(other)
+    other.write(Plane(0, 3), rows, columns, np.array([0, 0]))
+    assert one.same_as(other) and other.same_as(one)
+    assert not one.same_as(LabelStore(SECTION))

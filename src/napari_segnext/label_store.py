@@ -102,6 +102,13 @@ class LabelStore:
             lines[row] = self.read_page(0, (*plane.fixed, at), line).ravel()
         return lines
 
+    def same_as(self, other: LabelStore) -> bool:
+        """Tell whether all ids are the same in another one."""
+        if self.shape != other.shape:
+            return False
+        keys = {key for key in self.keys() | other.keys() if key[0] == 0}
+        return all(np.array_equal(self.chunk(key), other.chunk(key)) for key in keys)
+
     def read_page(self, level: int, page: Page, extent: Extent) -> Values:
         """Return a copy of part of a level's page: (h, w)."""
         out = np.zeros(extent.shape, self.dtype)

@@ -248,3 +248,60 @@ def test_slow_and_full_disks_are_told_and_hold_nothing_up(desk, monkeypatch):
     saved(desk)
     path = desk.annotator.saving.path
     assert read_journal(path).number == desk.annotator.saving._journal.number
+
+
+def begin_again(desk):
+    """Stop and start on the same image; return the layer that the first one left."""
+    ready(desk)
+    click(desk, (4, 30, 40))
+    saved(desk)
+    left = desk.annotator.output
+    desk.widget.stop()
+    desk.widget.start()
+    offered(desk)
+    return left
+
+
+def test_resuming_on_the_same_image_shows_its_objects_once(open_desk, volume):
+    desk = open_desk(volume)
+    left = begin_again(desk)
+    assert not left.visible and left in desk.viewer.layers
+    resumes(desk)
+    assert desk.mask(PLANE).any()
+    assert left not in desk.viewer.layers
+    names = [layer.name for layer in desk.viewer.layers]
+    assert names == ["volume", "volume objects", "Scribbles", "Shapes", "Clicks"]
+
+
+@pytest.mark.parametrize("way", ["edited", "new"])
+def test_objects_that_are_nowhere_else_stay_hidden_in_their_layer(
+    open_desk, volume, way
+):
+    desk = open_desk(volume)
+    left = begin_again(desk)
+    if way == "edited":
+        left.data_setitem((np.array([1]), np.array([2]), np.array([3])), 7)
+    before = left.data.copy()
+    if way == "edited":
+        resumes(desk)
+        assert desk.mask(PLANE).any()
+    else:
+        press(desk.widget.offer.new_button)
+        assert not desk.labels.any()
+    assert left in desk.viewer.layers and not left.visible
+    assert left.name == "volume objects, before"
+    assert desk.annotator.output.name == "volume objects"
+    np.testing.assert_array_equal(left.data, before)
+
+
+def test_double_click_on_start_starts(open_desk, volume):
+    desk = open_desk(volume)
+    ready(desk)
+    desk.widget.stop()
+    button = desk.widget.start_button
+    QTest.mouseClick(button, LEFT)
+    QTest.mouseClick(button, LEFT)
+    assert desk.annotator is not None
+    desk.user.waits_until(button.isEnabled)
+    QTest.mouseClick(button, LEFT)
+    assert desk.annotator is None

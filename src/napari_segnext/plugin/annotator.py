@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
+from napari_segnext.plugin.earlier import EarlierObjects
 from napari_segnext.plugin.embed_all import EmbedAll
 from napari_segnext.plugin.engine import Keeping, load_engine
 from napari_segnext.plugin.exporting import Exporting
@@ -19,7 +20,7 @@ from napari_segnext.plugin.input_layers import InputLayers
 from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.plugin.keys import Keys
 from napari_segnext.plugin.label_window import make_labels
-from napari_segnext.plugin.layers import image_axes, plane_name
+from napari_segnext.plugin.layers import image_axes, objects_name, plane_name
 from napari_segnext.plugin.loading import Loading
 from napari_segnext.plugin.objects import Objects
 from napari_segnext.plugin.phrases import Phrases
@@ -73,10 +74,12 @@ class Annotator(QObject):
         self._closed = False
         self._inputs = InputLayers(viewer, image, self._axes, self)
         self._shown = ShownPlane(viewer, image, self._axes, self)
+        self._earlier = EarlierObjects(viewer, image, objects_name(image))
         self._labels = make_labels(
             viewer, image, self._axes, self._shown, self._stroke, self.said.emit
         )
         self.output = self._labels.layer
+        self._earlier.note(self._labels)
         self.session = Session(self._labels, blank=True)
         self.session.new_object()
         self.prompts = PromptLayers(
@@ -163,6 +166,7 @@ class Annotator(QObject):
         self.objects.changed.connect(self._objects_changed)
         self.saving.changed.connect(self.changed)
         self.saving.restored.connect(self._restored)
+        self.saving.restored.connect(lambda: self._earlier.drop_equal(self._labels))
         self.importing.changed.connect(self.changed)
         self.importing.taken.connect(self._object_changed)
         self.propagation.changed.connect(self._objects_changed)

@@ -55,6 +55,11 @@ class LayerLabels:
         """Shape of the labels' data."""
         return self._axes.shape
 
+    @property
+    def lasting(self) -> Labels:
+        """The layer that stays in the viewer, with all of the labels."""
+        return self.layer
+
     def read(self, plane: Plane, extent: Extent | None = None) -> Values:
         """Return the labels of a plane, (H, W) integers, or of part of it."""
         page = self.layer.data[self._axes.index(plane)]

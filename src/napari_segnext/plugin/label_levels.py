@@ -25,18 +25,17 @@ class LabelLevels:
     def __init__(self, store: LabelStore) -> None:
         self.hidden: list[tuple[int, int]] | None = None
         self.levels = [
-            _Level(self, store, level, shape)
-            for level, shape in enumerate(store.shapes)
+            Level(self, store, level, shape) for level, shape in enumerate(store.shapes)
         ]
 
 
-class _Level:
+class Level:
     """What napari wants of an array, by integers and slices."""
 
     def __init__(
         self, owner: LabelLevels, store: LabelStore, level: int, shape: tuple[int, ...]
     ) -> None:
-        self._owner, self._store, self._level = owner, store, level
+        self._owner, self.store, self._level = owner, store, level
         self.shape, self.dtype = shape, store.dtype
 
     @property
@@ -64,7 +63,7 @@ class _Level:
         part = Extent(rows.start, columns.start, rows.stop, columns.stop)
         for place in np.ndindex(*out.shape[:-2]):
             page = tuple(r[i] for r, i in zip(ranges[:-2], place, strict=True))
-            found = self._store.read_page(self._level, page, part)
+            found = self.store.read_page(self._level, page, part)
             out[place] = found[:: rows.step, :: columns.step]
         self._hide(out, ranges)
         return out[tuple(slice(None) if isinstance(k, slice) else 0 for k in key)]

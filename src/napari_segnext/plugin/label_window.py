@@ -136,6 +136,11 @@ class WindowLabels(LayerLabels):
 
     # Labels
 
+    @property
+    def lasting(self) -> Labels:
+        """The layer that stays in the viewer, with all of the labels."""
+        return self.overview
+
     def read(self, plane: Plane, extent: Extent | None = None) -> Values:
         """Return the labels of a plane, (H, W) integers, or of part of it."""
         return self.store.read(plane, extent)

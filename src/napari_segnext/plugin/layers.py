@@ -109,11 +109,16 @@ def make_scribbles(image: Image, axes: Axes, canvas: SparsePlanes) -> Labels:
     return layer
 
 
+def objects_name(image: Image) -> str:
+    """Name the layer of objects."""
+    return f"{image.name} objects"
+
+
 def make_output(image: Image, axes: Axes) -> Labels:
     """Make the layer of objects; pages of it that stay empty take no memory."""
     return Labels(
         np.zeros(axes.shape, np.uint16),
-        name=f"{image.name} objects",
+        name=objects_name(image),
         opacity=0.5,
         metadata={k: v for k, v in image.metadata.items() if k == "geometry"},
         **geometry(image),

@@ -7,9 +7,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize, Qt, QTimer
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
+    QApplication,
     QCheckBox,
     QFileDialog,
     QFormLayout,
@@ -175,6 +176,9 @@ class SegNextWidget(QWidget):
         self._choices = Section("Image and model", choices, unfolded=True)
         self.start_button = make_button("Start", "Make the prompt layers and begin")
         self.start_button.clicked.connect(self._start_or_stop)
+        self._calm = QTimer(self)
+        self._calm.setSingleShot(True)
+        self._calm.timeout.connect(self._allow_start)
         self.offer = ResumeOffer()
         self._status, self._saving = StatusLine(), SavingLine()
         self._waiting = WaitingBar()
@@ -328,6 +332,9 @@ class SegNextWidget(QWidget):
     def _start_or_stop(self) -> None:
         if self.annotator is None:
             self.start()
+            # The second half of a double click is no wish to stop, however late.
+            self.start_button.setEnabled(False)
+            self._calm.start(QApplication.doubleClickInterval())
         else:
             self.stop()
 
@@ -352,6 +359,9 @@ class SegNextWidget(QWidget):
                 layer.events.name.connect(self._list_images)
         self._choose_image(chosen)
         self._image_chosen()
+        self._allow_start()
+
+    def _allow_start(self) -> None:
         self.start_button.setEnabled(bool(self.image_choice.count()))
 
     def _choose_image(self, image: Image | None) -> None:

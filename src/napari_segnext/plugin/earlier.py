@@ -1,0 +1,55 @@
+"""The objects of earlier sessions on an image, which stay in the viewer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, WeakSet
+
+import numpy as np
+from napari.layers import Image, Labels
+
+from napari_segnext.plugin.label_levels import Level
+
+if TYPE_CHECKING:
+    from napari.viewer import ViewerModel
+
+    from napari_segnext.plugin.label_bridge import LayerLabels
+
+_objects: WeakKeyDictionary[Image, WeakSet[Labels]] = WeakKeyDictionary()
+
+
+class EarlierObjects:
+    """The objects' layers of earlier sessions on an image, hidden by the next one.
+
+    Parameters
+    ----------
+    name
+        Of the layer that is about to be made.
+    """
+
+    def __init__(self, viewer: ViewerModel, image: Image, name: str) -> None:
+        self._viewer = viewer
+        self._known = _objects.setdefault(image, WeakSet())
+        self._layers = [layer for layer in viewer.layers if layer in self._known]
+        for layer in self._layers:
+            layer.visible = False
+            if layer.name == name:
+                layer.name = f"{name}, before"
+
+    def note(self, labels: LayerLabels) -> None:
+        """Note which layer this session will leave."""
+        self._known.add(labels.lasting)
+
+    def drop_equal(self, labels: LayerLabels) -> None:
+        """Take those away whose labels are all those of this session."""
+        for layer in self._layers:
+            if layer in self._viewer.layers and _same(layer, labels.lasting):
+                self._viewer.layers.remove(layer)
+
+
+def _same(one: Labels, other: Labels) -> bool:
+    if one.multiscale or other.multiscale:
+        first, second = (layer.data[0] for layer in (one, other))
+        stores = isinstance(first, Level) and isinstance(second, Level)
+        return stores and first.store.same_as(second.store)
+    return np.array_equal(one.data, other.data)
