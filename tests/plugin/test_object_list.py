@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from qtpy.QtCore import QItemSelectionModel, Qt
 from qtpy.QtTest import QTest
@@ -13,6 +15,7 @@ from napari_segnext.plugin.object_table import (
     CATEGORY,
     NAME,
     PLANES,
+    PROMPTS,
     ObjectRow,
 )
 
@@ -54,10 +57,19 @@ def test_rows_show_counts_and_the_unit_is_in_the_header(listed):
     assert listed.selected == [2]
 
 
-def test_classes_stand_in_the_place_of_slices(listed):
-    assert listed.isColumnHidden(CATEGORY) and not listed.isColumnHidden(PLANES)
-    listed.show_objects([1, 2, 5], row, 2, "mm³", semantic=True)
-    assert listed.isColumnHidden(PLANES) and not listed.isColumnHidden(CATEGORY)
+@pytest.mark.parametrize("classes", [False, True])
+def test_names_and_slices_can_be_read_in_a_narrow_panel(listed, classes):
+    listed.resize(284, 150)
+    rows = {n: replace(row(n), name=f"Object {n}", amount="12,345") for n in (97, 98)}
+    listed.show_objects([97, 98], rows.__getitem__, 97, "voxels", classes)
+    assert listed.isColumnHidden(CATEGORY) != classes
+    assert listed.isColumnHidden(PROMPTS) == classes
+    metrics = listed.fontMetrics()
+    swatch_and_margins = 22
+    needed = metrics.horizontalAdvance("Object 97") + swatch_and_margins
+    assert listed.columnWidth(NAME) >= needed
+    assert listed.columnWidth(PLANES) >= metrics.horizontalAdvance("Slices")
+    assert sum(listed.columnWidth(c) for c in range(6)) <= listed.viewport().width()
 
 
 def test_only_rows_that_are_seen_are_looked_up(listed):

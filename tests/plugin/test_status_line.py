@@ -1,27 +1,39 @@
 """The line that tells what was done, or why it was not."""
 
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtWidgets import QLabel, QVBoxLayout, QWidget
 
 from napari_segnext.plugin.resume import StatusLine
 
 LONG = "The model could not be loaded: '/a/folder/of/many/words/none.safetensors' " * 3
 
 
-def test_a_long_message_is_shown_whole_and_makes_nothing_wider(qtbot):
-    panel, line = QWidget(), StatusLine()
+def test_no_message_moves_what_is_above_or_makes_it_wider(qtbot):
+    panel, above, line = QWidget(), QWidget(), StatusLine()
     qtbot.addWidget(panel)
     layout = QVBoxLayout(panel)
-    layout.addWidget(QWidget(), 1)
+    layout.addWidget(above, 1)
     layout.addWidget(line)
     panel.resize(280, 400)
     panel.show()
     line.say("Ready")
-    qtbot.waitUntil(lambda: line.height() > 0)
-    short = line.height()
+    qtbot.wait(50)
+    before = above.geometry(), line.height()
+    for text in (LONG, "x" * 500, ""):
+        line.say(text)
+        qtbot.wait(20)
+        assert (above.geometry(), line.height()) == before
+        assert line.text() == line.toolTip() == text
+        assert panel.minimumSizeHint().width() <= 280
+
+
+def test_two_lines_of_a_message_are_seen_and_the_rest_is_elided(qtbot):
+    line = StatusLine()
+    qtbot.addWidget(line)
+    line.resize(280, line.height())
+    line.show()
     line.say(LONG)
-    qtbot.waitUntil(lambda: line.height() > 3 * short)
-    assert line.text() == LONG
-    assert line.height() >= line.heightForWidth(line.width())
-    line.say("x" * 500)
-    qtbot.waitUntil(lambda: line.height() < 3 * short)
-    assert panel.minimumSizeHint().width() <= 280
+    shown = QLabel.text(line)
+    assert shown.endswith("…") and shown[:30] == LONG[:30]
+    wide = line.fontMetrics().horizontalAdvance(shown)
+    assert 280 < wide <= 2 * 280
+    assert line.height() >= 2 * line.fontMetrics().height()

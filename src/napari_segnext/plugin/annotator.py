@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from napari.viewer import ViewerModel
 
     from napari_segnext.predictor import Prediction
-    from napari_segnext.session import LabelChange, Request
+    from napari_segnext.session import LabelChange, Request, Undone
 
 
 class Annotator(QObject):
@@ -364,8 +364,9 @@ class Annotator(QObject):
 
     def accept(self) -> None:
         """Finish the object, once it is written if it is being propagated; go on."""
-        if self.propagation.accept(self.current):
+        if self.propagation.carries(self.current):
             self.objects.begin()
+            self.propagation.accept()
         else:
             self.objects.accept()
 
@@ -383,13 +384,13 @@ class Annotator(QObject):
         """Take back the last step: prompts and mask together."""
         shortened = self.session.undo_is_shortened
         none = "Earlier steps are no longer kept" if shortened else "Nothing to undo"
-        self._turn(self.session.undo, none)
+        self._turn(self.session.undo, none, "Undone")
 
     def redo(self) -> None:
         """Do again what was undone last."""
-        self._turn(self.session.redo, "Nothing to redo")
+        self._turn(self.session.redo, "Nothing to redo", "Done again")
 
-    def _turn(self, step: Callable[[], Any], none: str) -> None:
+    def _turn(self, step: Callable[[], Undone | None], none: str, said: str) -> None:
         if self.prompts.settle():
             return
         done = step()
@@ -399,4 +400,5 @@ class Annotator(QObject):
         if done.plane is not None and self._shown.along(done.plane):
             self._shown.go_to(done.plane)
         self._object_changed()
+        self.said.emit(f"{said}: {self.objects.told(done)}")
         self._answer(done.requests)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QComboBox, QPushButton, QSizePolicy
+from qtpy.QtWidgets import QComboBox, QPushButton, QSizePolicy, QWidget
 
 
 def make_button(
@@ -15,6 +15,13 @@ def make_button(
     if narrow:
         button.setStyleSheet("QPushButton { padding: 4px 2px; }")
     return button
+
+
+def keep_place(widget: QWidget) -> None:
+    """Let a widget take its place while it is hidden too, so that nothing moves."""
+    policy = widget.sizePolicy()
+    policy.setRetainSizeWhenHidden(True)
+    widget.setSizePolicy(policy)
 
 
 def make_combo(tip: str) -> QComboBox:

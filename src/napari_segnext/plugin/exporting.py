@@ -31,12 +31,25 @@ if TYPE_CHECKING:
     from napari_segnext.plugin.objects import Objects
     from napari_segnext.session import Session
 
+# As a file dialogue has them; of several endings the longer comes first.
+_FORMATS = (
+    ("NIfTI", (".nii.gz", ".nii")),
+    ("TIFF", (".ome.tif", ".tif", ".tiff")),
+    ("OME-Zarr", (".zarr",)),
+    ("COCO annotations", (".json",)),
+)
+
 
 class Exporting(QObject):
     """Writes what a session holds when it is asked to; the user goes on meanwhile.
 
     What cannot be written is said, and changes nothing; the image's own file is never
     replaced. The signal `said` has what to tell the user.
+
+    Attributes
+    ----------
+    source
+        The image's file, if it has one.
     """
 
     said = Signal(str)
@@ -54,7 +67,7 @@ class Exporting(QObject):
         self._image, self._session, self._labels = image, session, labels
         self._objects = objects
         source = file_of(image)
-        self._source = None if source is None else source.path
+        self.source = None if source is None else source.path
         self._ended.connect(lambda end: end())
 
     def save_labels(self, path: Path) -> None:
@@ -84,14 +97,14 @@ class Exporting(QObject):
             labels, named = snapshot.read(), names
             if by_class:
                 labels, named = semantic(labels, names)
-            write_labels(path, labels, place, named, self._source)
+            write_labels(path, labels, place, named, self.source)
 
         self._start(path, write, snapshot.close)
 
     def save_prompts(self, path: Path) -> None:
         """Write a prompts file with the objects that have prompts."""
         objects = exported(self._session)
-        source = self._source
+        source = self.source
         self._start(path, lambda: write_prompts(path, objects, source), lambda: None)
 
     def _start(
@@ -99,7 +112,7 @@ class Exporting(QObject):
     ) -> None:
         def run() -> None:
             try:
-                check_output(path, [] if self._source is None else [self._source])
+                check_output(path, [] if self.source is None else [self.source])
                 write()
                 text = f"Saved {path.name}"
             # Whatever it is: the user must not wait for a file that never comes.
@@ -120,14 +133,20 @@ class Exporting(QObject):
         threading.Thread(target=run, name="segnext-export").start()
 
 
-def label_filters() -> str:
-    """Return the formats of labels as a file dialogue has them."""
-    return ";;".join(
-        (
-            "NIfTI (*.nii.gz *.nii)",
-            "TIFF (*.tif *.ome.tif)",
-            "OME-Zarr (*.zarr)",
-            "COCO annotations (*.json)",
-            f"All formats ({' '.join(f'*{end}' for end in WRITABLE)})",
-        )
-    )
+def label_formats(source: Path | None) -> tuple[str, str]:
+    """Return how a file of labels should end, and the formats of a file dialogue.
+
+    Parameters
+    ----------
+    source
+        The image's file; the first format is the one that it has.
+    """
+    name = "" if source is None else source.name.lower()
+    formats = sorted(_FORMATS, key=lambda each: not name.endswith(each[1]))
+    endings = formats[0][1]
+    ending = next((end for end in endings if name.endswith(end)), endings[0])
+    filters = [
+        f"{label} ({' '.join(f'*{e}' for e in ends)})" for label, ends in formats
+    ]
+    filters.append(f"All formats ({' '.join(f'*{end}' for end in WRITABLE)})")
+    return ending, ";;".join(filters)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QWidget
 
 from napari_segnext.plugin.controls import make_button
-from napari_segnext.plugin.exporting import label_filters
+from napari_segnext.plugin.exporting import label_formats
 from napari_segnext.plugin.object_panel import Do
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class FilesPanel(QWidget):
         super().__init__()
         self._do = do
         self._name = "image"
+        self._source: Path | None = None
         self._busy = False
         labels = make_button(
             "Save labels …",
@@ -50,6 +51,7 @@ class FilesPanel(QWidget):
     def show_state(self, annotator: Annotator) -> None:
         """Follow what is being loaded."""
         self._name = annotator.output.name.removesuffix(" objects")
+        self._source = annotator.exporting.source
         if annotator.importing.busy != self._busy:
             self._busy = annotator.importing.busy
             self._show_load()
@@ -64,16 +66,21 @@ class FilesPanel(QWidget):
                 "Add the objects of a prompts file, with new masks; what is there stays"
             )
 
+    def _beside(self, ending: str) -> str:
+        """Return a name for a file beside the image's, if it has one."""
+        name = f"{self._name}{ending}"
+        return name if self._source is None else str(self._source.with_name(name))
+
     def _save_labels(self) -> None:
-        name = f"{self._name}_objects.nii.gz"
+        ending, filters = label_formats(self._source)
         path, _ = QFileDialog.getSaveFileName(
-            self, "Save labels", name, label_filters()
+            self, "Save labels", self._beside(f"_objects{ending}"), filters
         )
         if path:
             self._do("exporting.save_labels", Path(path))
 
     def _save_prompts(self) -> None:
-        name = f"{self._name}_prompts.json"
+        name = self._beside("_prompts.json")
         path, _ = QFileDialog.getSaveFileName(self, "Save prompts", name, _PROMPTS)
         if path:
             path += "" if path.endswith(".json") else ".json"
@@ -83,6 +90,7 @@ class FilesPanel(QWidget):
         if self._busy:
             self._do("importing.cancel")
             return
-        path, _ = QFileDialog.getOpenFileName(self, "Load prompts", "", _PROMPTS)
+        folder = "" if self._source is None else str(self._source.parent)
+        path, _ = QFileDialog.getOpenFileName(self, "Load prompts", folder, _PROMPTS)
         if path:
             self._do("importing.load", Path(path))

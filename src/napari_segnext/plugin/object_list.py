@@ -19,12 +19,12 @@ from qtpy.QtWidgets import (
 from napari_segnext.plugin.object_table import (
     CATEGORY,
     NAME,
-    PLANES,
+    PROMPTS,
     ObjectRow,
     ObjectTable,
 )
 
-_ROW_HEIGHT = 22
+_ROW_HEIGHT, _CLASS_WIDTH = 22, 62
 
 
 class ObjectList(QTableView):
@@ -78,7 +78,7 @@ class ObjectList(QTableView):
         row: Callable[[int], ObjectRow],
         current: int,
         unit: str,
-        semantic: bool = False,
+        classes: bool = False,
     ) -> None:
         """List objects and mark the current one.
 
@@ -88,14 +88,14 @@ class ObjectList(QTableView):
             Is asked for the objects that are seen.
         unit
             Of the amounts.
-        semantic
-            Whether classes are listed, in the place of the number of slices.
+        classes
+            Whether classes are listed, in the place of the number of prompts.
         """
         with QSignalBlocker(self.selectionModel()):
             typing = self.state() == QAbstractItemView.State.EditingState
             self._table.show(ids, row, unit, names=not typing)
-            self.setColumnHidden(CATEGORY, not semantic)
-            self.setColumnHidden(PLANES, semantic)
+            self.setColumnHidden(CATEGORY, not classes)
+            self.setColumnHidden(PROMPTS, classes)
             if current != self._current or current not in self.selected:
                 self._current = current
                 self.choose(current)
@@ -152,8 +152,10 @@ class ObjectList(QTableView):
         # Many objects are not all measured to find the width of a column.
         header.setResizeContentsPrecision(0)
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        for column in (NAME, CATEGORY):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
+        # The name gets what is left; what is cut is in the tooltip of the row.
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        header.setSectionResizeMode(CATEGORY, QHeaderView.ResizeMode.Interactive)
+        self.setColumnWidth(CATEGORY, _CLASS_WIDTH)
         header.setStyleSheet("QHeaderView::section { padding: 2px; }")
 
     def _add_actions(self) -> None:

@@ -76,7 +76,7 @@ class ObjectPanel(QWidget):
             lambda number: objects.row(number, measure),
             objects.current,
             measure.unit,
-            objects.semantic,
+            bool(objects.categories),
         )
         self._selected()
 

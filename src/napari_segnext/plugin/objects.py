@@ -23,8 +23,16 @@ if TYPE_CHECKING:
     from napari_segnext.plugin.planes import Axes
     from napari_segnext.plugin.shown import ShownPlane
     from napari_segnext.prompts import Plane, Prompt
-    from napari_segnext.session import Session
+    from napari_segnext.session import Session, Undone
     from napari_segnext.session.state import Colour
+
+# What a user calls the steps of a session that have other names there.
+_STEPS = {
+    "prompts": "prompt",
+    "stroke": "brush stroke",
+    "clear edits": "clearing of edits",
+    "propagate": "propagation",
+}
 
 
 class Objects(QObject):
@@ -228,6 +236,19 @@ class Objects(QObject):
                     "H, then G to reopen it"
                 )
         return ""
+
+    def told(self, done: Undone) -> str:
+        """Return what a step was, of which object and where."""
+        each = self._session.objects.get(done.object_id)
+        name = f"Object {done.object_id}" if each is None else each.name
+        labels = self._labels.layer.axis_labels
+        where = "" if done.plane is None else plane_name(done.plane, self._axes, labels)
+        parts = [
+            _STEPS.get(done.name, done.name),
+            name if done.object_id else "",
+            where,
+        ]
+        return ", ".join(part for part in parts if part)
 
     def _tell_prompts(self) -> None:
         each = self._session.objects[self.current]

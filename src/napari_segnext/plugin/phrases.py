@@ -57,6 +57,12 @@ class Phrases(QObject):
         return engine.no_text or ("" if self._shown.plane else _NO_PLANE)
 
     @property
+    def possible(self) -> bool:
+        """Whether the model takes phrases, or would with a CLIP."""
+        engine = self._inference.engine
+        return engine is not None and (not engine.no_text or "CLIP" in engine.no_text)
+
+    @property
     def place(self) -> tuple[int, Plane | None]:
         """The object and the plane that a phrase is given in."""
         return self._session.current, self._shown.plane

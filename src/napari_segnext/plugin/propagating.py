@@ -103,13 +103,14 @@ class Propagating(QObject):
             self._end("Propagation cancelled: nothing has changed")
             self._inference.withdraw(_KEY)
 
-    def accept(self, object_id: int) -> bool:
-        """Finish an object once it is written; False if it is not on its way."""
-        if not self.running or object_id != self._object_id:
-            return False
+    def carries(self, object_id: int) -> bool:
+        """Tell whether an object is on its way."""
+        return self.running and object_id == self._object_id
+
+    def accept(self) -> None:
+        """Finish the object on its way once it is written."""
         self._accepted = True
         self.said.emit(f"{self._name} is finished when its slices are written")
-        return True
 
     def next_doubtful(self) -> None:
         """Show the next plane to check; a displayed one counts as checked."""
@@ -125,6 +126,10 @@ class Propagating(QObject):
             self.said.emit(f"{len(whole.doubtful)} to check: correct it, or go on")
         else:
             self.said.emit("No slice is left to check")
+
+    def show(self, plane: Plane) -> None:
+        """Show one of the planes to check."""
+        self._shown.go_to(plane)
 
     def _shown_object(self) -> WholeObject | None:
         plane = self._shown.plane

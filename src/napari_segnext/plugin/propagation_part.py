@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from qtpy.QtWidgets import QGridLayout, QProgressBar, QWidget
-from superqt import QElidingLabel
 
-from napari_segnext.plugin.controls import make_button
+from napari_segnext.plugin.controls import keep_place, make_button
+from napari_segnext.plugin.doubtful_list import DoubtfulList
 from napari_segnext.plugin.propagating import Propagating
 
 
@@ -26,20 +26,25 @@ class PropagationPart(QWidget):
         self.next = make_button("", "", narrow=True)
         self.bar = QProgressBar()
         self.bar.setFormat("%v of %m slices")
-        self.list = QElidingLabel("")
+        self.list = DoubtfulList()
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        layout.addWidget(self.button, 0, 0)
-        layout.addWidget(self.next, 0, 1)
-        layout.addWidget(self.bar, 1, 0)
-        layout.addWidget(self.cancel, 1, 1)
-        layout.addWidget(self.list, 2, 0, 1, 2)
+        # One in the place of the other, so that nothing below moves.
+        for column, pair in enumerate(
+            ((self.button, self.bar), (self.next, self.cancel))
+        ):
+            for widget in pair:
+                keep_place(widget)
+                layout.addWidget(widget, 0, column)
+        keep_place(self.list)
+        layout.addWidget(self.list, 1, 0, 1, 2)
         for column in (0, 1):
             layout.setColumnStretch(column, 1)
         self.button.clicked.connect(lambda _=False: self._do("start"))
         self.cancel.clicked.connect(lambda _=False: self._do("cancel"))
         self.next.clicked.connect(lambda _=False: self._do("next_doubtful"))
+        self.list.chosen.connect(lambda plane: self._do("show", plane))
 
     def follow(self, propagating: Propagating) -> None:
         """Serve a session that has begun."""
@@ -54,6 +59,8 @@ class PropagationPart(QWidget):
             return
         for widget in (self.bar, self.cancel):
             widget.setVisible(propagating.running)
+        for widget in (self.button, self.next):
+            widget.setVisible(not propagating.running)
         self.button.setEnabled(not propagating.running)
         doubtful = propagating.doubtful
         self.next.setText(f"To check: {len(doubtful)}   ⇧U")
@@ -62,14 +69,12 @@ class PropagationPart(QWidget):
             "Show the next slice of low confidence. The one that is displayed counts "
             "as checked then; one that gets a prompt or an edit does so too"
         )
-        slices = ", ".join(str(plane.index) for plane in doubtful)
-        self.list.setText(f"Least certain first: {slices}")
-        self.list.setToolTip(f"Slices {slices}")
+        self.list.show_planes(doubtful)
         self.list.setVisible(bool(doubtful))
 
-    def _do(self, name: str) -> None:
+    def _do(self, name: str, *arguments: object) -> None:
         if self._propagating is not None:
-            getattr(self._propagating, name)()
+            getattr(self._propagating, name)(*arguments)
 
     def _progress(self, done: int, total: int) -> None:
         self.bar.setRange(0, max(total, 1))

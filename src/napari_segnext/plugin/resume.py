@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
     QComboBox,
@@ -98,17 +100,29 @@ class ResumeOffer(QFrame):
             self._saving.start_new()
 
 
-class StatusLine(QLabel):
-    """What was said last, in as many lines as it takes; what is not saved yet."""
+class StatusLine(QElidingLabel):
+    """What was said last, and what is not saved yet.
+
+    It has two lines always, so that nothing above it moves while the user works; all
+    of a longer message is in its tooltip.
+    """
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__("", parent)
         self.setWordWrap(True)
+        self.setAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignTop)
+        # It is cut to its width, without a thought for the padding of the theme.
+        self.setStyleSheet("padding: 0;")
         # Messages quote what others wrote; and no path in one makes the panel wider.
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._said = self._mark = ""
         self._saving: Saving | None = None
+
+    def showEvent(self, event: Any) -> None:
+        """Take the height of two lines in the font of the theme."""
+        self.setFixedHeight(2 * self.fontMetrics().height() + 6)
+        super().showEvent(event)
 
     def say(self, text: str) -> None:
         """Replace what was said."""

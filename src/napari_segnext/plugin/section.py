@@ -17,14 +17,19 @@ class Section(QWidget):
     ----------
     content
         What it holds.
+    tip
+        What is in it.
     unfolded
         Whether the content is seen at first.
     """
 
-    def __init__(self, title: str, content: QWidget, unfolded: bool = False) -> None:
+    def __init__(
+        self, title: str, content: QWidget, tip: str, unfolded: bool = False
+    ) -> None:
         super().__init__()
         self._title, self._content = title, content
         self._button = QPushButton()
+        self._button.setToolTip(tip)
         self._button.setStyleSheet("QPushButton { text-align: left; padding: 4px; }")
         self._button.clicked.connect(lambda _=False: self._fold(self.unfolded))
         layout = QVBoxLayout(self)

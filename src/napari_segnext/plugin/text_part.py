@@ -65,6 +65,7 @@ class TextPart(QWidget):
         if phrases is None:
             return
         short, _, full = phrases.obstacle.partition(":")
+        self.setVisible(phrases.possible)
         self.field.setEnabled(not short)
         self.field.setPlaceholderText(short or "Phrase, then Enter")
         self.field.setToolTip(f"{short}: {full.strip()}" if full else short or _TIP)

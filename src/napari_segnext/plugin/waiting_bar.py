@@ -7,6 +7,8 @@ import time
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QProgressBar, QWidget
 
+from napari_segnext.plugin.controls import keep_place
+
 # A light model is done before; a bar that flickers would tell nothing.
 _FROM_MS = 1000
 _EVERY_MS = 500
@@ -22,6 +24,7 @@ class WaitingBar(QProgressBar):
         self._expected: float | None = None
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._show_elapsed)
+        keep_place(self)
         self.hide()
 
     def wait(self, expected: float | None) -> None:

@@ -37,6 +37,7 @@ from napari_segnext.plugin.keyboard import Keyboard
 from napari_segnext.plugin.keys import ACTIONS
 from napari_segnext.plugin.layers import COLOURS
 from napari_segnext.plugin.leaving import Leaving
+from napari_segnext.plugin.model_choice import FILE, make_model_choice
 from napari_segnext.plugin.object_panel import ClassPanel, ObjectPanel
 from napari_segnext.plugin.propagation_part import PropagationPart
 from napari_segnext.plugin.resume import ResumeOffer, SavingLine, StatusLine
@@ -45,12 +46,10 @@ from napari_segnext.plugin.text_part import TextPart
 from napari_segnext.plugin.tools import TOOLS
 from napari_segnext.plugin.waiting_bar import WaitingBar
 from napari_segnext.plugin.worker import Worker
-from napari_segnext.weights.catalogue import CATALOGUE
 
 if TYPE_CHECKING:
     import napari
 
-_FILE = "File…"
 _WIDTH = 300
 # Actions without a button among the others; the first two are in the hint.
 _ELSEWHERE = (
@@ -60,6 +59,8 @@ _ELSEWHERE = (
     "propagation.start",
     "propagation.next_doubtful",
 )
+_START = "Start", "Make the layers for prompts and objects, and begin"
+_STOP = "Stop", "End; the objects stay in their layer, and all of it can be resumed"
 # Beside "Discard", which it resembles.
 _CLEAR_AT = 5
 
@@ -161,9 +162,9 @@ class SegNextWidget(QWidget):
             self.worker.close()
             self.worker = None
 
-    def add_section(self, title: str, content: QWidget) -> Section:
+    def _add_section(self, title: str, content: QWidget, tip: str) -> Section:
         """Put a part of the panel that belongs to a session under a title, folded."""
-        section = Section(title, content)
+        section = Section(title, content, tip)
         self._sections.addWidget(section)
         return section
 
@@ -173,8 +174,10 @@ class SegNextWidget(QWidget):
         layout.setSpacing(6)
         choices = QWidget()
         choices.setLayout(self._build_choices())
-        self._choices = Section("Image and model", choices, unfolded=True)
-        self.start_button = make_button("Start", "Make the prompt layers and begin")
+        self._choices = Section(
+            "Image and model", choices, "What is segmented, and by what", unfolded=True
+        )
+        self.start_button = make_button("Start", "")
         self.start_button.clicked.connect(self._start_or_stop)
         self._calm = QTimer(self)
         self._calm.setSingleShot(True)
@@ -212,10 +215,20 @@ class SegNextWidget(QWidget):
         running.addLayout(self._sections)
         self.files = FilesPanel(self._do)
         self.classes = ClassPanel(self._do, lambda: self.objects.list.selected)
-        self.add_section("Classes", self.classes)
-        self.add_section("Save and load", self.files)
+        self._add_section(
+            "Classes", self.classes, "What kind of thing the objects are, such as edema"
+        )
+        self._add_section(
+            "Save and load",
+            self.files,
+            "Files of labels and prompts",
+        )
         self.embeddings = EmbeddingsPart()
-        self.add_section("Embeddings", self.embeddings)
+        self._add_section(
+            "Embeddings",
+            self.embeddings,
+            "What the model has made of the slices, from which clicks are answered",
+        )
         self._running = QScrollArea()
         self._running.setWidget(content)
         self._running.setWidgetResizable(True)
@@ -229,15 +242,7 @@ class SegNextWidget(QWidget):
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         self.image_choice = make_combo("The image layer to segment")
-        self.model_choice = make_combo("The model; “File…” opens one of your own")
-        for entry in CATALOGUE.values():
-            self.model_choice.addItem(entry.name, entry.name)
-            size = f"{entry.size / 1e6:.0f} MB"
-            tip = f"{entry.description}, {size}. {entry.licence}"
-            self.model_choice.setItemData(
-                self.model_choice.count() - 1, tip, Qt.ItemDataRole.ToolTipRole
-            )
-        self.model_choice.addItem(_FILE)
+        self.model_choice = make_model_choice()
         self.model_choice.activated.connect(self._model_chosen)
         self._limits = QCheckBox("Use the layer's contrast limits")
         self._limits.setToolTip(
@@ -373,7 +378,7 @@ class SegNextWidget(QWidget):
         self.inputs.show_image(self._chosen_image())
 
     def _model_chosen(self, index: int) -> None:
-        if self.model_choice.itemText(index) == _FILE:
+        if self.model_choice.itemText(index) == FILE:
             path, _ = QFileDialog.getOpenFileName(
                 self, "Open a model", "", "Models (*.safetensors *.pth)"
             )
@@ -411,7 +416,9 @@ class SegNextWidget(QWidget):
     def _show_state(self) -> None:
         annotator = self.annotator
         self._running.setVisible(bool(annotator and not annotator.saving.choosing))
-        self.start_button.setText("Start" if annotator is None else "Stop")
+        text, tip = _STOP if annotator else _START
+        self.start_button.setText(text)
+        self.start_button.setToolTip(tip)
         self.image_choice.setEnabled(annotator is None)
         self.inputs.setEnabled(annotator is None)
         self._limits.setEnabled(annotator is None)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
 
@@ -26,7 +27,9 @@ from napari_segnext.weights.errors import (
     DownloadError,
     WeightsError,
 )
-from napari_segnext.weights.fetch import Progress, fetch
+
+if TYPE_CHECKING:
+    from napari_segnext.weights.fetch import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,9 @@ def _fetch_and_accept(
     incoming = path.with_name(path.name + ".incoming")
     try:
         _require_space(entry, path.parent)
+        # Here, because what it needs takes as long to import as the rest of a panel.
+        from napari_segnext.weights.fetch import fetch
+
         fetch(str(entry.url), incoming, progress, cancel)
     except DownloadError as error:
         raise DownloadError(f"{error}. {_how_to_place(entry, path)}") from error
