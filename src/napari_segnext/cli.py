@@ -193,9 +193,12 @@ def _checked(
 ) -> Job:
     """Check what is asked for before PyTorch is imported, which takes seconds."""
     from napari_segnext.job import Job
+    from napari_segnext.weights import file_of
 
     inputs = [Path(model), *([] if text is None else [text])]
-    return Job.check(image, prompts, out, overwrite, semantic, inputs)
+    job = Job.check(image, prompts, out, overwrite, semantic, inputs)
+    file_of(model)
+    return job
 
 
 def _end_with(problems: Sequence[str]) -> None:
@@ -247,8 +250,10 @@ def embed(
     check_exists(image)
     if store is not None:
         check_store(store, image)
+    from napari_segnext.weights import embeddings_folder, file_of
+
+    file_of(model)
     from napari_segnext import precompute
-    from napari_segnext.weights import embeddings_folder
 
     store = store or embeddings_folder()
     job = precompute.Job(image.resolve(), model, store.resolve(), device)
@@ -304,6 +309,8 @@ def evaluate(
     """Measure a model with simulated clicks, by the protocol of the papers."""
     from napari_segnext.io import check_output
 
+    if not data.exists():
+        raise FileNotFoundError(f"{data} does not exist; give the data folder")
     for out in (json, plot, failures):
         if out is not None:
             check_output(out, [Path(model), *([data] if data.is_file() else [])])

@@ -56,6 +56,8 @@ def train(
     workers: Workers = 1,
 ) -> None:
     """Train a model by its recipe; needs the extra train."""
+    if data is not None:
+        _check_folder(data)
     from napari_segnext.training.train import options_of
     from napari_segnext.training.train import train as run
 
@@ -124,6 +126,10 @@ def finetune(
     """Teach a model your own labelled images; needs the extra train."""
     from rich.table import Table
 
+    from napari_segnext.weights import file_of
+
+    file_of(model)
+    _check_folder(data)
     from napari_segnext.training.finetune import finetune as run
 
     console = Console()
@@ -140,6 +146,12 @@ def finetune(
             "The new model is not better there: keep the old one, or label more planes."
         )
     console.print(f"wrote {result.path}")
+
+
+def _check_folder(data: Path) -> None:
+    """Look for the images before PyTorch is imported, which takes seconds."""
+    if not data.exists():
+        raise FileNotFoundError(f"there is no folder {data}")
 
 
 def average(

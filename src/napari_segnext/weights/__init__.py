@@ -21,7 +21,7 @@ from napari_segnext.weights.errors import (
     DownloadError,
     WeightsError,
 )
-from napari_segnext.weights.obtain import Verified, download, verify
+from napari_segnext.weights.obtain import Verified, download, file_of, verify
 
 if TYPE_CHECKING:
     from napari_segnext.weights.files import (
@@ -44,6 +44,7 @@ __all__ = [
     "convert",
     "download",
     "embeddings_folder",
+    "file_of",
     "list_models",
     "load_model",
     "path_of",

@@ -15,10 +15,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_segnext.models import SegmentationModel, build_model
-from napari_segnext.weights.catalogue import CATALOGUE
 from napari_segnext.weights.checkpoint import read_checkpoint
 from napari_segnext.weights.errors import WeightsError, in_short
-from napari_segnext.weights.obtain import download
+from napari_segnext.weights.obtain import download, file_of
 
 _NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
@@ -60,7 +59,7 @@ def load_model(
             f"{name_or_path!r}"
         )
     place = choose_device(device)
-    path = _find(name_or_path)
+    path = file_of(name_or_path) or download(str(name_or_path))
     checkpoint = read_checkpoint(path)
     model = build_model(checkpoint.config).float()
     try:
@@ -82,21 +81,6 @@ def _use_clip(model: SegmentationModel, folder: Path) -> None:
     if not isinstance(model, TextPrompted):
         raise ValueError(f"a CLIP was given, but: {model.no_text}")
     model.use_clip(read_clip(folder))
-
-
-def _find(name_or_path: str | Path) -> Path:
-    """Return the file; a name of the catalogue comes before a file so called."""
-    if str(name_or_path) in CATALOGUE and not isinstance(name_or_path, Path):
-        return download(name_or_path)
-    path = Path(name_or_path).expanduser()
-    if path.is_dir():
-        path /= "model.safetensors"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"{str(path)!r} is neither a file nor a known model; known: "
-            f"{', '.join(CATALOGUE)}"
-        )
-    return path
 
 
 def choose_device(device: str = "auto") -> torch.device:

@@ -21,7 +21,7 @@ from napari_segnext.weights.cache import (
     record_digest,
     sha256_of,
 )
-from napari_segnext.weights.catalogue import Entry
+from napari_segnext.weights.catalogue import CATALOGUE, Entry
 from napari_segnext.weights.errors import (
     DownloadCancelled,
     DownloadError,
@@ -46,6 +46,35 @@ class Verified:
     sha256: str
     tensors: int
     values: int
+
+
+def file_of(name_or_path: str | Path) -> Path | None:
+    """Return the file that a model is read from, None for one to `download`.
+
+    A name of the catalogue comes before a file so called.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is no name and there is no such file.
+    DownloadError
+        If it is the name of a model whose file is not there and cannot be fetched.
+    """
+    if str(name_or_path) in CATALOGUE and not isinstance(name_or_path, Path):
+        entry = entry_named(str(name_or_path))
+        if entry.unpublished and not path_of(entry).is_file():
+            place = path_of(entry)
+            raise DownloadError(f"{place} is missing. {_how_to_place(entry, place)}")
+        return None
+    path = Path(name_or_path).expanduser()
+    if path.is_dir():
+        path /= "model.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{str(path)!r} is neither a file nor a known model; known: "
+            f"{', '.join(CATALOGUE)}"
+        )
+    return path
 
 
 def download(
@@ -93,8 +122,7 @@ def download(
         require_transformers()
     if path.is_file() and check_digest(path, entry.sha256):
         return path
-    if entry.unpublished and not path.is_file():
-        raise DownloadError(f"{path} is missing. {_how_to_place(entry, path)}")
+    file_of(name)
     cancel = cancel or threading.Event()
     make_cache_folder()
     with _alone(path, cancel):
