@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from napari.utils.colormaps import DirectLabelColormap
+import numpy as np
+from napari.utils.colormaps import CyclicLabelColormap, DirectLabelColormap
 
 if TYPE_CHECKING:
     from napari.layers import Labels
@@ -12,6 +13,27 @@ if TYPE_CHECKING:
     from napari_segnext.session import SegmentedObject, Session
 
 Colour = tuple[float, float, float]
+# Of objects and classes from 1 on, over and over. Seen through at half opacity each
+# stands out from black, greys and white, which napari's own first colours do not, and
+# from the ones before and after it.
+PALETTE = (
+    "#00aaff",
+    "#ff9500",
+    "#f23dff",
+    "#e8e800",
+    "#3b46ff",
+    "#ff5c8a",
+    "#00e0c0",
+    "#ff6633",
+)
+
+
+def label_colours() -> CyclicLabelColormap:
+    """Return the colours of labels, in which 0 is not seen."""
+    opaque = [[int(c[at : at + 2], 16) / 255 for at in (1, 3, 5)] for c in PALETTE]
+    colours = np.zeros((len(PALETTE) + 1, 4))
+    colours[1:, :3], colours[1:, 3] = opaque, 1
+    return CyclicLabelColormap(colors=colours)
 
 
 class Colours:

@@ -108,6 +108,7 @@ class WindowLabels(LayerLabels):
             multiscale=True,
             name=f"{image.name} objects, overview",
             opacity=layer.opacity,
+            colormap=layer.colormap,
             metadata=layer.metadata,
             **geometry(image),
         )

@@ -9,6 +9,7 @@ import numpy as np
 from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.utils.colormaps import DirectLabelColormap
 
+from napari_segnext.plugin.colours import label_colours
 from napari_segnext.plugin.planes import Axes
 from napari_segnext.plugin.sparse import SparsePlanes
 
@@ -120,6 +121,7 @@ def make_output(image: Image, axes: Axes) -> Labels:
         np.zeros(axes.shape, np.uint16),
         name=objects_name(image),
         opacity=0.5,
+        colormap=label_colours(),
         metadata={k: v for k, v in image.metadata.items() if k == "geometry"},
         **geometry(image),
     )
