@@ -242,7 +242,9 @@ class History:
         for after in self.done[place + 1 :]:
             diff, changed = _beneath(diff, after)
             diffs.append((after, changed))
-        plan = Insertion(Diff.of(diff.voxels, diff.old, diff.new), diffs)
+        followed = len(diffs) > 1
+        now = Diff.of(diff.voxels, diff.old, diff.new) if followed else diff
+        plan = Insertion(now, diffs)
         for after in reversed(self.undone):
             if after.overrides(key):
                 diffs.append((after, diff.inverse.then(after.diff)))

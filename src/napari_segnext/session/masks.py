@@ -150,15 +150,21 @@ def repaint(
     own, mask = view.own(key), kept.mask(part)
     mask[_pixels(view, plane, own.voxels, part)] = own.values
     section = page == number
-    rows, columns = np.nonzero(mask != section)
-    voxels = grid.voxels(plane, rows + part.top, columns + part.left)
-    old, take = page[rows, columns], mask[rows, columns]
-    protected = take & np.isin(old, list(view.finished - {number}))
-    protected |= take & find(view.painted_for_others(key), voxels)[0]
-    new = np.where(take, number, view.beneath(number, voxels, base))
-    section[rows[~protected], columns[~protected]] = take[~protected]
-    diff = Diff(voxels, old, new.astype(page.dtype)).select(~protected)
-    return diff, Region.of(section, part[:2])
+    others = view.painted_for_others(key)
+    finished = list(view.finished - {number})
+    diffs = []
+    for band in part.bands():
+        at = band.within(part)
+        rows, columns = np.nonzero(mask[at] != section[at])
+        voxels = grid.voxels(plane, rows + band.top, columns + band.left)
+        old, take = page[at][rows, columns], mask[at][rows, columns]
+        protected = take & np.isin(old, finished)
+        protected |= take & find(others, voxels)[0]
+        new = np.where(take, number, view.beneath(number, voxels, base))
+        section[at][rows[~protected], columns[~protected]] = take[~protected]
+        diff = Diff(voxels, old, new.astype(page.dtype))
+        diffs.append(diff.select(~protected))
+    return Diff.in_order(diffs), Region.of(section, part[:2])
 
 
 def _extent(region: Region) -> Extent:

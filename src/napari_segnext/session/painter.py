@@ -17,6 +17,8 @@ from napari_segnext.session.sparse import Diff
 
 # Pixels along a side of what voxels are counted in.
 _BLOCK = 512
+# Voxels that are counted at once.
+_COUNTED = 1 << 22
 # Pixels along a side of what is read at once to look up single voxels.
 _READ = 4096
 
@@ -162,7 +164,9 @@ class Painter:
 
     def write(self, diff: Diff, plane: Plane | None) -> tuple[LabelChange, ...]:
         """Write a change; `plane` is the one that all voxels lie in, if one is."""
-        diff = diff.select(diff.old != diff.new)
+        differs = diff.old != diff.new
+        if not differs.all():
+            diff = diff.select(differs)
         changes = tuple(self._split(diff, plane))
         for change in changes:
             if len(change):
@@ -173,13 +177,18 @@ class Painter:
 
     def count_change(self, diff: Diff) -> None:
         """Count a change that is in the labels already."""
-        blocks = self._blocks(diff.voxels)
-        for values, sign in ((diff.old, -1), (diff.new, 1)):
-            for number in np.unique(values[values != 0]):
-                counts = self._counts.setdefault(int(number), Counter())
-                at, found = np.unique(blocks[values == number], return_counts=True)
-                for place, count in zip(at.tolist(), found.tolist(), strict=True):
-                    counts[place] += sign * count
+        for first in range(0, len(diff), _COUNTED):
+            piece = slice(first, first + _COUNTED)
+            blocks = self._blocks(diff.voxels[piece])
+            self._count(blocks, diff.old[piece], -1)
+            self._count(blocks, diff.new[piece], 1)
+
+    def _count(self, blocks: NDArray[np.int64], values: Values, sign: int) -> None:
+        for number in np.unique(values[values != 0]):
+            counts = self._counts.setdefault(int(number), Counter())
+            at, found = np.unique(blocks[values == number], return_counts=True)
+            for place, count in zip(at.tolist(), found.tolist(), strict=True):
+                counts[place] += sign * count
 
     def _count_all(self) -> None:
         number_of_slices = self.grid.size // self.grid.area if self.grid.area else 0

@@ -29,12 +29,12 @@ class Runs:
     @classmethod
     def of(cls, voxels: Voxels, values: NDArray[np.generic]) -> Runs:
         """Gather sorted voxels, none twice."""
-        numbers = values.astype(np.int64)
-        breaks = (np.diff(voxels) != 1) | (np.diff(numbers) != 0)
+        breaks = voxels[1:] - voxels[:-1] != 1
+        breaks |= values[1:] != values[:-1]
         opening = np.ones(min(len(voxels), 1), bool)
         first = np.flatnonzero(np.concatenate([opening, breaks]))
         length = np.diff(first, append=len(voxels))
-        return cls(voxels[first], length, numbers[first])
+        return cls(voxels[first], length, values[first].astype(np.int64))
 
     @property
     def nbytes(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -144,6 +144,19 @@ class Diff:
             np.concatenate([diff.voxels for diff in parts]),
             np.concatenate([diff.old for diff in parts]),
             np.concatenate([diff.new for diff in parts]),
+        )
+
+    @classmethod
+    def in_order(cls, diffs: Sequence[Diff]) -> Diff:
+        """Put diffs into one, each of which has higher voxels than the one before."""
+        if len(diffs) == 1:
+            return diffs[0]
+        return cls(
+            np.concatenate([_NONE, *(diff.voxels for diff in diffs)]),
+            *(
+                np.concatenate([getattr(diff, name) for diff in diffs] or [_NONE])
+                for name in ("old", "new")
+            ),
         )
 
     def __len__(self) -> int:
