@@ -65,7 +65,7 @@ def test_only_fields_can_keep_the_keyboard(shown):
 def test_tools_rows_and_boxes_leave_the_keyboard_with_the_canvas(shown):
     shown.annotator.session.new_object()
     table = shown.widget.objects.list
-    for widget in (*shown.widget._tools, shown.widget.classes.semantic):
+    for widget in (*shown.widget.tools.tools, shown.widget.classes.semantic):
         clicks(widget)
         assert has_canvas(shown)
     row = table.visualRect(table.model().index(0, 0)).center()

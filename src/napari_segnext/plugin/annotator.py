@@ -20,7 +20,7 @@ from napari_segnext.plugin.input_layers import InputLayers
 from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.plugin.keys import Keys
 from napari_segnext.plugin.label_window import make_labels
-from napari_segnext.plugin.layers import image_axes, objects_name, plane_name
+from napari_segnext.plugin.layers import image_axes, plane_name
 from napari_segnext.plugin.loading import Loading
 from napari_segnext.plugin.objects import Objects
 from napari_segnext.plugin.phrases import Phrases
@@ -74,12 +74,11 @@ class Annotator(QObject):
         self._closed = False
         self._inputs = InputLayers(viewer, image, self._axes, self)
         self._shown = ShownPlane(viewer, image, self._axes, self)
-        self._earlier = EarlierObjects(viewer, image, objects_name(image))
         self._labels = make_labels(
             viewer, image, self._axes, self._shown, self._stroke, self.said.emit
         )
         self.output = self._labels.layer
-        self._earlier.note(self._labels)
+        self._earlier = EarlierObjects(viewer, image, self._labels)
         self.session = Session(self._labels, blank=True)
         self.session.new_object()
         self.prompts = PromptLayers(
@@ -166,7 +165,7 @@ class Annotator(QObject):
         self.objects.changed.connect(self._objects_changed)
         self.saving.changed.connect(self.changed)
         self.saving.restored.connect(self._restored)
-        self.saving.restored.connect(lambda: self._earlier.drop_equal(self._labels))
+        self.saving.restored.connect(self._earlier.drop_equal)
         self.importing.changed.connect(self.changed)
         self.importing.taken.connect(self._object_changed)
         self.propagation.changed.connect(self._objects_changed)
@@ -176,9 +175,7 @@ class Annotator(QObject):
         self._inference.shown.connect(self._embedded)
         self._inference.decoded.connect(self._decoded)
         self._inputs.moved.connect(self._moved)
-        self._inputs.unfit.connect(
-            lambda why: self._end_later(f"{why}: stopped; the objects stay")
-        )
+        self._inputs.unfit.connect(self._end_later)
         self._shown.turned.connect(self._draw_prompts)
         self._shown.moved.connect(self._plane_moved)
         self._shown.lost.connect(self._plane_lost)
@@ -205,8 +202,7 @@ class Annotator(QObject):
             self._end_later("The image was removed: stopped; the objects stay")
         elif layer in self.prompts.layers:
             self.said.emit(
-                f"{layer.name} layer removed; its prompts stay. Choose a tool of it "
-                "to bring it back"
+                f"{layer.name} layer removed; its prompts stay. Its tools bring it back"
             )
 
     def _end_later(self, why: str) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 from napari.layers import Image, Labels
 
 from napari_segnext.plugin.label_levels import Level
+from napari_segnext.plugin.layers import objects_name
 
 if TYPE_CHECKING:
     from napari.viewer import ViewerModel
@@ -19,31 +20,30 @@ _objects: WeakKeyDictionary[Image, WeakSet[Labels]] = WeakKeyDictionary()
 
 
 class EarlierObjects:
-    """The objects' layers of earlier sessions on an image, hidden by the next one.
+    """The objects' layers of earlier sessions on an image, hidden by another one.
 
     Parameters
     ----------
-    name
-        Of the layer that is about to be made.
+    labels
+        Of the session that has just begun, whose layer gets the usual name.
     """
 
-    def __init__(self, viewer: ViewerModel, image: Image, name: str) -> None:
-        self._viewer = viewer
-        self._known = _objects.setdefault(image, WeakSet())
-        self._layers = [layer for layer in viewer.layers if layer in self._known]
+    def __init__(self, viewer: ViewerModel, image: Image, labels: LayerLabels) -> None:
+        self._viewer, self._labels = viewer, labels
+        known = _objects.setdefault(image, WeakSet())
+        self._layers = [layer for layer in viewer.layers if layer in known]
+        known.add(labels.lasting)
+        name = objects_name(image)
         for layer in self._layers:
             layer.visible = False
             if layer.name == name:
                 layer.name = f"{name}, before"
+        labels.layer.name = name
 
-    def note(self, labels: LayerLabels) -> None:
-        """Note which layer this session will leave."""
-        self._known.add(labels.lasting)
-
-    def drop_equal(self, labels: LayerLabels) -> None:
+    def drop_equal(self) -> None:
         """Take those away whose labels are all those of this session."""
         for layer in self._layers:
-            if layer in self._viewer.layers and _same(layer, labels.lasting):
+            if layer in self._viewer.layers and _same(layer, self._labels.lasting):
                 self._viewer.layers.remove(layer)
 
 

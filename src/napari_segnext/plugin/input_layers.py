@@ -85,9 +85,8 @@ class InputLayers(QObject):
         note_change(layer)
         now, before = image_axes(self._image).shape, self._axes.shape
         if now != before:
-            self.unfit.emit(
-                f"{self._image.name} is {sides(now)}, no longer {sides(before)}"
-            )
+            name = self._image.name
+            self._end(f"{name} is {sides(now)}, no longer {sides(before)}")
             return
         if self.inputs is None:
             return
@@ -95,9 +94,12 @@ class InputLayers(QObject):
         try:
             self.inputs = Inputs.of(self.inputs.layers, by_limits)
         except ValueError as error:
-            self.unfit.emit(str(error))
+            self._end(str(error))
         else:
             self.replaced.emit()
+
+    def _end(self, why: str) -> None:
+        self.unfit.emit(f"{why}: stopped; the objects stay")
 
     def _on_drawn(self, layer: Image, event: Any) -> None:
         """Tell what napari draws because it was told to from what it does by itself."""

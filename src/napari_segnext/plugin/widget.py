@@ -15,9 +15,6 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QFormLayout,
     QFrame,
-    QGridLayout,
-    QHBoxLayout,
-    QLabel,
     QScrollArea,
     QSizePolicy,
     QVBoxLayout,
@@ -35,7 +32,6 @@ from napari_segnext.plugin.input_choice import InputChoice
 from napari_segnext.plugin.inputs import Inputs
 from napari_segnext.plugin.keyboard import Keyboard
 from napari_segnext.plugin.keys import ACTIONS
-from napari_segnext.plugin.layers import COLOURS
 from napari_segnext.plugin.leaving import Leaving
 from napari_segnext.plugin.model_choice import FILE, make_model_choice
 from napari_segnext.plugin.object_panel import ClassPanel, ObjectPanel
@@ -43,7 +39,8 @@ from napari_segnext.plugin.propagation_part import PropagationPart
 from napari_segnext.plugin.resume import ResumeOffer, SavingLine, StatusLine
 from napari_segnext.plugin.section import Section
 from napari_segnext.plugin.text_part import TextPart
-from napari_segnext.plugin.tools import TOOLS
+from napari_segnext.plugin.tool_panel import ToolPanel, make_actions
+from napari_segnext.plugin.view_buttons import ViewButtons
 from napari_segnext.plugin.waiting_bar import WaitingBar
 from napari_segnext.plugin.worker import Worker
 
@@ -51,18 +48,8 @@ if TYPE_CHECKING:
     import napari
 
 _WIDTH = 300
-# Actions without a button among the others; the first two are in the hint.
-_ELSEWHERE = (
-    "toggle_sign",
-    "next_tool",
-    "objects.pick",
-    "propagation.start",
-    "propagation.next_doubtful",
-)
 _START = "Start", "Make the layers for prompts and objects, and begin"
 _STOP = "Stop", "End; the objects stay in their layer, and all of it can be resumed"
-# Beside "Discard", which it resembles.
-_CLEAR_AT = 5
 
 
 class SegNextWidget(QWidget):
@@ -157,6 +144,7 @@ class SegNextWidget(QWidget):
         layers.events.removed.disconnect(self._list_images)
         for layer in layers:
             layer.events.name.disconnect(self._list_images)
+        self.views.close_view()
         self.stop()
         if self.worker is not None:
             self.worker.close()
@@ -187,6 +175,8 @@ class SegNextWidget(QWidget):
         self._waiting = WaitingBar()
         layout.addWidget(self._choices)
         layout.addWidget(self.start_button)
+        self.views = ViewButtons(self._viewer)
+        layout.addWidget(self.views)
         layout.addWidget(self.offer)
         layout.addWidget(self._build_running(), 1)
         layout.addWidget(self._waiting)
@@ -200,14 +190,13 @@ class SegNextWidget(QWidget):
         running = QVBoxLayout(content)
         running.setContentsMargins(0, 0, 0, 0)
         running.setSpacing(6)
-        running.addLayout(self._build_tools())
-        running.addLayout(self._build_signs())
-        running.addWidget(self._build_hint())
+        self.tools = ToolPanel(self._do, self._sign)
+        running.addWidget(self.tools)
         self.text = TextPart(self._load_model)
         running.addWidget(self.text)
         self.objects = ObjectPanel(self._do)
         running.addWidget(self.objects, 1)
-        running.addLayout(self._build_actions())
+        running.addLayout(make_actions(self._do))
         self.propagation = PropagationPart()
         running.addWidget(self.propagation)
         self._sections = QVBoxLayout()
@@ -267,66 +256,6 @@ class SegNextWidget(QWidget):
         form.addRow(self._limits)
         return form
 
-    def _build_tools(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(2)
-        self._tools = []
-        for tool in TOOLS:
-            button = make_button(tool.name, tool.tip, checkable=True, narrow=True)
-            button.clicked.connect(lambda _=False, t=tool: self._do("use", t))
-            row.addWidget(button)
-            self._tools.append(button)
-        return row
-
-    def _build_signs(self) -> QHBoxLayout:
-        row = QHBoxLayout()
-        row.setSpacing(2)
-        self._signs = {}
-        for positive, text, colour in (
-            (True, "+ Object", COLOURS[True]),
-            (False, "− Background", COLOURS[False]),
-        ):
-            tip = "What prompts mean. W switches; Ctrl while drawing turns it once"
-            button = make_button(text, tip, checkable=True)
-            button.setStyleSheet(
-                f"QPushButton:checked {{ background: {colour}; color: black; }}"
-            )
-            button.clicked.connect(lambda _=False, p=positive: self._sign(p))
-            row.addWidget(button)
-            self._signs[positive] = button
-        return row
-
-    def _build_actions(self) -> QGridLayout:
-        grid = QGridLayout()
-        grid.setSpacing(4)
-        shown = [
-            (f"{each.label}   {each.shown}", each.text, each.name)
-            for each in ACTIONS
-            if each.name not in _ELSEWHERE
-        ]
-        shown.insert(
-            _CLEAR_AT,
-            (
-                "Clear edits here",
-                "Let the prompts decide again where this object was painted or erased "
-                "by hand in the displayed slice",
-                "clear_edits",
-            ),
-        )
-        for number, (text, tip, name) in enumerate(shown):
-            button = make_button(text, tip, narrow=True)
-            button.clicked.connect(lambda _=False, n=name: self._do(n))
-            grid.addWidget(button, *divmod(number, 2))
-        return grid
-
-    def _build_hint(self) -> QLabel:
-        keys = [
-            f"<b>{a.shown}</b> {a.label}" for a in ACTIONS if a.name in _ELSEWHERE[:2]
-        ]
-        hint = QLabel(" &nbsp; ".join([*keys, "<b>Ctrl+click</b> other sign"]))
-        hint.setToolTip("\n".join(f"{a.shown}: {a.text}" for a in ACTIONS))
-        return hint
-
     def _bind_keys(self) -> None:
         """Let the keys of the canvas work in the panel too."""
         for action in ACTIONS:
@@ -375,7 +304,9 @@ class SegNextWidget(QWidget):
                 self.image_choice.setCurrentIndex(index)
 
     def _image_chosen(self, index: int = 0) -> None:
-        self.inputs.show_image(self._chosen_image())
+        image = self._chosen_image()
+        self.inputs.show_image(image)
+        self.views.show_image(image)
 
     def _model_chosen(self, index: int) -> None:
         if self.model_choice.itemText(index) == FILE:
@@ -429,7 +360,4 @@ class SegNextWidget(QWidget):
         self.propagation.refresh()
         self.text.refresh()
         self.files.show_state(annotator)
-        for tool, button in zip(TOOLS, self._tools, strict=True):
-            button.setChecked(tool == annotator.tool)
-        for positive, button in self._signs.items():
-            button.setChecked(positive == annotator.positive)
+        self.tools.show_state(annotator)
