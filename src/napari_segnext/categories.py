@@ -82,29 +82,3 @@ def semantic_values(legend: Legend) -> dict[int, int]:
         classes[number] = named.category
     check_distinct(classes.values())
     return {number: category.value for number, category in classes.items()}
-
-
-def semantic(labels: Values, legend: Legend) -> tuple[Values, Legend]:
-    """Return labels with one value per class, and what these values are called.
-
-    Parameters
-    ----------
-    labels
-        One value per object, 0 for none.
-    legend
-        Of all objects in the labels; others do not matter.
-
-    Raises
-    ------
-    ValueError
-        As `semantic_values`.
-    """
-    inside = labels != 0
-    ids, index = np.unique(labels[inside], return_inverse=True)
-    named = {n: legend.get(n, Named(f"Object {n}")) for n in ids.tolist()}
-    values = semantic_values(named)
-    classes = np.array([values[n] for n in ids.tolist()], np.int64)
-    whole = np.zeros(labels.shape, np.int64)
-    whole[inside] = classes[index]
-    used = {each.category for each in named.values() if each.category}
-    return whole, {each.value: Named(each.name, each) for each in used}

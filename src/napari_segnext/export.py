@@ -28,9 +28,9 @@ from napari_segnext.journal import DamagedJournalError, Saved, Subject, read_jou
 from napari_segnext.label_store import blank_labels
 from napari_segnext.patch import Extent
 from napari_segnext.prompts import Plane
-from napari_segnext.session import Labels
 from napari_segnext.session.book import ObjectBook
 from napari_segnext.session.exchange import exported, legend
+from napari_segnext.session.grid import ReadableLabels
 
 
 class Numbered(LabelPieces):
@@ -42,7 +42,7 @@ class Numbered(LabelPieces):
         By id in the session. What has another id there becomes 0.
     """
 
-    def __init__(self, labels: Labels, values: Mapping[int, int]) -> None:
+    def __init__(self, labels: ReadableLabels, values: Mapping[int, int]) -> None:
         self.shape = tuple(labels.shape)
         self.dtype = smallest_type(max(values.values(), default=0))
         self._labels = labels
@@ -72,6 +72,35 @@ class Numbered(LabelPieces):
         return np.where(self._ids[at] == ids, self._values[at], 0)
 
 
+def values_in_file(
+    session: ObjectBook, names: Legend, ids: Mapping[int, int], by_class: bool = False
+) -> tuple[dict[int, int], Legend]:
+    """Return the value of each object that has voxels, and what the values mean.
+
+    Parameters
+    ----------
+    names
+        Names and classes by id in the file.
+    ids
+        In the file, by id in the session.
+    by_class
+        Whether objects of a class have one value.
+
+    Raises
+    ------
+    ValueError
+        As `semantic_values`.
+    """
+    shown = [n for n in session.objects if session.count(n).voxels]
+    names = {ids[n]: names[ids[n]] for n in shown}
+    if not by_class:
+        return {n: ids[n] for n in shown}, names
+    classes = semantic_values(names)
+    used = {each.category for each in names.values() if each.category}
+    legend = {each.value: Named(each.name, each) for each in used}
+    return {n: classes[ids[n]] for n in shown}, legend
+
+
 def write_session(
     out: Path,
     session: ObjectBook,
@@ -87,10 +116,8 @@ def write_session(
 
     Parameters
     ----------
-    names
-        Names and classes by id in the file.
-    ids
-        In the file, by id in the session.
+    names, ids
+        As for `values_in_file`.
     image
         A new file may be read by nobody who may not read this one.
 
@@ -99,16 +126,10 @@ def write_session(
     ValueError, OSError
         As `write_labels`, and `semantic_values`.
     """
-    shown = [n for n in session.objects if session.count(n).voxels]
-    names = {ids[n]: names[ids[n]] for n in shown}
-    values = {n: ids[n] for n in shown}
-    if semantic:
-        classes = semantic_values(names)
-        if out.suffix.lower() != ".json":
-            values = {n: classes[ids[n]] for n in shown}
-            used = {each.category for each in names.values() if each.category}
-            names = {each.value: Named(each.name, each) for each in used}
-    write_labels(out, Numbered(session.labels, values), geometry, names, image)
+    values, legend = values_in_file(session, names, ids, semantic)
+    if out.suffix.lower() == ".json":
+        values, legend = values_in_file(session, names, ids)
+    write_labels(out, Numbered(session.labels, values), geometry, legend, image)
 
 
 @dataclass(frozen=True, slots=True)

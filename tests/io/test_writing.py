@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_segnext.categories import Category, Named, semantic
+from napari_segnext.categories import Category, Named
 from napari_segnext.io import ObjectPrompts, read_image, write_labels, write_prompts
 from napari_segnext.prompts import Plane, Prompts
 
@@ -61,14 +61,3 @@ def test_zarr_says_what_the_values_are(tmp_path):
         {"label-value": 1, "name": "left", "class": "cell"},
         {"label-value": 2, "name": "right"},
     ]
-
-
-def test_semantic_labels_show_classes_and_say_which():
-    cell, dirt = Category(4, "cell"), Category(2, "dirt")
-    legend = {10: Named("a", cell), 20: Named("b", dirt), 30: Named("c", cell)}
-    labels = np.array([[0, 10, 20], [30, 30, 0]], np.uint16)
-    values, named = semantic(labels, {**legend, 40: Named("unused")})
-    np.testing.assert_array_equal(values, [[0, 4, 2], [4, 4, 0]])
-    assert named == {4: Named("cell", cell), 2: Named("dirt", dirt)}
-    with pytest.raises(ValueError, match="Object 50 has no class"):
-        semantic(np.array([50]), legend)

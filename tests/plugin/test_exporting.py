@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -9,6 +10,8 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_segnext.categories import Category
+from napari_segnext.patch import Patch
 from napari_segnext.plugin.exporting import Exporting
 from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.session import ArrayLabels, Session
@@ -27,9 +30,10 @@ def scan(tmp_path: Path) -> Path:
 def exporting(scan, qtbot) -> Exporting:
     image = ViewerModel().add_image(np.load(scan))
     object.__setattr__(image.source, "path", str(scan))
-    session = Session(ArrayLabels(np.zeros(SHAPE, np.uint16)), blank=True)
+    stored = ArrayLabels(np.zeros(SHAPE, np.uint16))
+    session = Session(stored, blank=True)
     session.set_prompts(Plane(0, 1), Prompts().click(3, 4))
-    labels = SimpleNamespace(take_strokes=lambda: None)
+    labels = SimpleNamespace(take_strokes=lambda: None, stored=stored)
     return Exporting(image, session, labels, SimpleNamespace(semantic=False))
 
 
@@ -67,3 +71,35 @@ def test_whatever_goes_wrong_is_told(exporting, qtbot, tmp_path, monkeypatch):
     monkeypatch.setattr("napari_segnext.plugin.exporting.write_prompts", fail)
     told = saved(exporting, qtbot, exporting.save_prompts, tmp_path / "prompts.json")
     assert told.startswith("prompts.json was not saved: no such thing.")
+
+
+class Watched(ArrayLabels):
+    """A layer's labels, which only the GUI thread may touch."""
+
+    def read(self, plane, extent=None):
+        assert threading.current_thread() is threading.main_thread()
+        return super().read(plane, extent)
+
+
+@pytest.mark.parametrize("by_class", [False, True])
+def test_labels_are_read_off_the_gui_thread_from_where_they_are_stored(
+    exporting, qtbot, tmp_path, by_class
+):
+    session = Session(Watched(exporting._labels.stored.array), blank=True)
+    exporting._session = session
+    request = session.set_prompts(Plane(0, 1), Prompts().click(3, 4))
+    page = np.zeros(SHAPE[1:], np.float32)
+    page[2:5, 3:6] = 1
+    session.commit(request, Patch.of(page))
+    exporting._objects.semantic = by_class
+    out = tmp_path / "labels.npy"
+    told = saved(exporting, qtbot, exporting.save_labels, out)
+    if by_class:
+        assert "labels.npy was not saved: Object 1 has no class" in told
+        session.categorise([1], Category(7, "cell"))
+        assert (
+            saved(exporting, qtbot, exporting.save_labels, out) == f"Saved {out.name}"
+        )
+    expected = np.zeros(SHAPE)
+    expected[1, 2:5, 3:6] = 7 if by_class else 1
+    np.testing.assert_array_equal(np.load(out), expected)

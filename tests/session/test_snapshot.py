@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from napari_segnext.patch import Extent
 from napari_segnext.prompts import Plane
+from napari_segnext.session.grid import Grid
 from napari_segnext.session.snapshot import Snapshot
 from tests.session.doubles import Y5, Z1, Z2, answer, ask, click, paint, started
 
@@ -16,6 +18,11 @@ def drawn():
     session.new_object()
     click(session, Z1, (4, 8))
     return session, labels
+
+
+def whole(snapshot):
+    grid = Grid(snapshot.shape)
+    return np.array([snapshot.read(plane) for _, plane in grid.slices()])
 
 
 def change(session):
@@ -35,7 +42,18 @@ def test_what_is_done_later_is_not_seen():
     snapshot = Snapshot(session)
     change(session)
     assert not np.array_equal(labels, before)
-    np.testing.assert_array_equal(snapshot.read(), before)
+    np.testing.assert_array_equal(whole(snapshot), before)
+
+
+@pytest.mark.parametrize("plane", [Z1, Y5, Plane(2, 4)])
+def test_part_of_any_plane_is_that_of_the_whole(plane):
+    session, labels = drawn()
+    before, extent = labels.copy(), Extent(1, 2, 4, 9)
+    snapshot = Snapshot(session)
+    change(session)
+    page = np.take(before, plane.index, plane.axis)
+    np.testing.assert_array_equal(snapshot.read(plane), page)
+    np.testing.assert_array_equal(snapshot.read(plane, extent), page[extent.slices])
 
 
 @pytest.mark.parametrize("at", range(4))
@@ -51,7 +69,7 @@ def test_what_is_done_while_it_is_read_is_not_seen(at):
 
     snapshot = Snapshot(session)
     session.labels.read = interrupted
-    np.testing.assert_array_equal(snapshot.read(), before)
+    np.testing.assert_array_equal(whole(snapshot), before)
     assert not np.array_equal(labels, before)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_segnext.categories import Legend, semantic
+from napari_segnext.export import Numbered, values_in_file
 from napari_segnext.io import (
     WRITABLE,
     check_output,
@@ -90,16 +90,21 @@ class Exporting(QObject):
         meta = {**geometry(image), "metadata": image.metadata}
         place = label_geometry(tuple(self._session.labels.shape), meta)
         self._labels.take_strokes()
-        snapshot = Snapshot(self._session)
-        names: Legend = legend(self._session)
-
-        def write() -> None:
-            labels, named = snapshot.read(), names
-            if by_class:
-                labels, named = semantic(labels, names)
-            write_labels(path, labels, place, named, self.source)
-
-        self._start(path, write, snapshot.close)
+        session, names = self._session, legend(self._session)
+        try:
+            values, named = values_in_file(
+                session, names, {n: n for n in names}, by_class
+            )
+        except ValueError as error:
+            self.said.emit(_not_saved(path, error))
+            return
+        snapshot = Snapshot(session, self._labels.stored)
+        labels = Numbered(snapshot, values)
+        self._start(
+            path,
+            lambda: write_labels(path, labels, place, named, self.source),
+            snapshot.close,
+        )
 
     def save_prompts(self, path: Path) -> None:
         """Write a prompts file with the objects that have prompts."""
@@ -117,8 +122,7 @@ class Exporting(QObject):
                 text = f"Saved {path.name}"
             # Whatever it is: the user must not wait for a file that never comes.
             except Exception as error:
-                why = " ".join(str(error).split()) or type(error).__name__
-                text = f"{path.name} was not saved: {why}. The objects are still here"
+                text = _not_saved(path, error)
 
             def end() -> None:
                 close()
@@ -131,6 +135,11 @@ class Exporting(QObject):
         self.said.emit(f"Saving {path.name} …")
         # Not a daemon: what is being written is finished before napari ends.
         threading.Thread(target=run, name="segnext-export").start()
+
+
+def _not_saved(path: Path, error: Exception) -> str:
+    why = " ".join(str(error).split()) or type(error).__name__
+    return f"{path.name} was not saved: {why}. The objects are still here"
 
 
 def label_formats(source: Path | None) -> tuple[str, str]:

@@ -16,7 +16,8 @@ from napari_segnext.plugin.layers import lie_on
 from napari_segnext.plugin.planes import Axes
 from napari_segnext.plugin.sparse import SparsePlanes
 from napari_segnext.prompts import Plane
-from napari_segnext.session import LabelChange
+from napari_segnext.session import ArrayLabels, LabelChange
+from napari_segnext.session.grid import ReadableLabels
 
 if TYPE_CHECKING:
     from napari_segnext.plugin.saving import Saving
@@ -59,6 +60,11 @@ class LayerLabels:
     def lasting(self) -> Labels:
         """The layer that stays in the viewer, with all of the labels."""
         return self.layer
+
+    @property
+    def stored(self) -> ReadableLabels:
+        """What holds the labels: unlike the layer, any thread may read it."""
+        return ArrayLabels(self.layer.data)
 
     def read(self, plane: Plane, extent: Extent | None = None) -> Values:
         """Return the labels of a plane, (H, W) integers, or of part of it."""

@@ -142,6 +142,11 @@ class WindowLabels(LayerLabels):
         """The layer that stays in the viewer, with all of the labels."""
         return self.overview
 
+    @property
+    def stored(self) -> LabelStore:
+        """What holds the labels: unlike the layers, any thread may read it."""
+        return self.store
+
     def read(self, plane: Plane, extent: Extent | None = None) -> Values:
         """Return the labels of a plane, (H, W) integers, or of part of it."""
         return self.store.read(plane, extent)

@@ -18,7 +18,7 @@ Voxels = NDArray[np.int64]
 Values = NDArray[np.integer[Any]]
 
 
-class Labels(Protocol):
+class ReadableLabels(Protocol):
     """Instance ids of all voxels, seen as planes; 0 is nothing.
 
     The last three axes (two for a 2-D image) are spatial, those before are what
@@ -31,6 +31,10 @@ class Labels(Protocol):
 
     def read(self, plane: Plane, extent: Extent | None = None) -> Values:
         """Return a plane, (H, W), or part of it, in its own type; copy or view."""
+
+
+class Labels(ReadableLabels, Protocol):
+    """Instance ids that can be written."""
 
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Write the given pixels of a plane and no others."""

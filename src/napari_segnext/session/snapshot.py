@@ -6,41 +6,55 @@ import threading
 
 import numpy as np
 
-from napari_segnext.session.grid import Grid, Values
+from napari_segnext.patch import Extent
+from napari_segnext.prompts import Plane
+from napari_segnext.session.grid import Grid, ReadableLabels, Values, Voxels
 from napari_segnext.session.messages import Record
 from napari_segnext.session.session import Session
-from napari_segnext.session.sparse import Diff
+from napari_segnext.session.sparse import find
 
 
 class Snapshot:
-    """What a session's labels are now.
+    """What a session's labels are now, as `ReadableLabels`.
 
-    Nothing is copied at first. The changes that come later are noted, and taken back
-    from what `read` finds. Make and `close` it on the session's thread; `read` may run
-    on any other.
+    Nothing is copied at first. What voxels hold before they change later is noted, and
+    put in the place of what `read` finds. Make and `close` it on the session's thread;
+    `read` may run on any other.
+
+    Parameters
+    ----------
+    stored
+        Where the session's labels are, if another thread may not read them by
+        `session.labels`.
     """
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, session: Session, stored: ReadableLabels | None = None) -> None:
         self._session = session
-        self._labels = session.labels
-        self._later: list[Diff] = []
+        self._labels = session.labels if stored is None else stored
+        self._grid = Grid(self._labels.shape)
+        # Voxels that have changed since, sorted, and what they held.
+        self._changed: tuple[Voxels, Values] = np.zeros(0, int), np.zeros(0, int)
         self._lock = threading.Lock()
         session.recorders.append(self._note)
 
-    def read(self) -> Values:
-        """Return all labels as they were; pages without any take no memory."""
-        grid = Grid(self._labels.shape)
-        first = self._labels.read(grid.slice_plane(0))
-        whole: Values = np.zeros(grid.shape, first.dtype)
-        for _, plane in grid.slices():
-            page = self._labels.read(plane)
-            if page.any():
-                whole[grid.index(plane)] = page
-        flat = whole.reshape(-1)
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the whole."""
+        return self._grid.shape
+
+    def read(self, plane: Plane, extent: Extent | None = None) -> Values:
+        """Return a copy of a plane as it was, or of part of it."""
+        part = extent or Extent(0, 0, *self._grid.plane_shape(plane))
+        page = np.array(self._labels.read(plane, part))
         with self._lock:
-            for diff in reversed(self._later):
-                flat[diff.voxels] = diff.old
-        return whole
+            changed, old = self._changed
+        here = self._grid.within(plane, changed)
+        rows, columns = self._grid.pixels(plane, changed[here])
+        rows, columns = rows - part.top, columns - part.left
+        inside = (rows >= 0) & (columns >= 0)
+        inside &= (rows < page.shape[0]) & (columns < page.shape[1])
+        page[rows[inside], columns[inside]] = old[here][inside]
+        return page
 
     def close(self) -> None:
         """Note nothing more."""
@@ -48,6 +62,12 @@ class Snapshot:
             self._session.recorders.remove(self._note)
 
     def _note(self, record: Record) -> None:
-        if len(record.diff):
-            with self._lock:
-                self._later.append(record.diff)
+        if not len(record.diff):
+            return
+        changed, old = self._changed
+        again, _ = find(changed, record.diff.voxels)
+        voxels = np.concatenate([changed, record.diff.voxels[~again]])
+        values = np.concatenate([old, record.diff.old[~again]])
+        order = np.argsort(voxels, kind="stable")
+        with self._lock:
+            self._changed = voxels[order], values[order]
