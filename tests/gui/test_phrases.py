@@ -69,3 +69,14 @@ def test_field_follows_undo_plane_and_object(desk, told):
     desk.annotator.objects.previous()
     told("")
     assert desk.prompts(PLANE, 1) == []
+
+
+def test_the_field_is_there_for_models_that_take_phrases_alone(desk):
+    part = desk.widget.text
+    assert part.isHidden()
+    desk.engine.no_text = "Phrases need CLIP: give its folder"
+    part.refresh()
+    assert not part.isHidden() and not part.field.isEnabled()
+    desk.engine.no_text = ""
+    part.refresh()
+    assert not part.isHidden() and part.field.isEnabled()

@@ -337,3 +337,18 @@ def test_a_model_that_gives_no_numbers_is_told_as_such(desk):
     nothing = np.full(desk.labels.shape[1:], np.nan, np.float32)
     desk.annotator._decoded(request, Prediction(Patch.of(nothing)))
     assert "The model failed" in desk.status
+
+
+def test_undo_and_redo_say_what_they_did(desk):
+    click(desk, (4, 30, 40))
+    undo(desk)
+    assert "Undone: prompt, Object 1" in desk.status
+    redo(desk)
+    assert "Done again: prompt, Object 1" in desk.status
+
+
+def test_start_and_stop_say_what_they_do(desk):
+    button = desk.widget.start_button
+    assert button.text() == "Stop" and "can be resumed" in button.toolTip()
+    desk.widget.stop()
+    assert button.text() == "Start" and "begin" in button.toolTip()

@@ -3,11 +3,13 @@
 from pathlib import Path
 
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
 
 from napari_segnext.plugin.doubtful_list import DoubtfulList
 from napari_segnext.plugin.exporting import label_formats
 from napari_segnext.plugin.model_choice import make_model_choice
+from napari_segnext.plugin.propagation_part import PropagationPart
 from napari_segnext.prompts import Plane
 from napari_segnext.weights.catalogue import CATALOGUE
 
@@ -64,3 +66,30 @@ def test_slices_to_check_are_links_as_far_as_there_is_room(qtbot):
     assert "…" not in shown.text()
     shown.show_planes([])
     assert shown.text() == "" and shown.minimumHeight() == height
+
+
+class Propagating(QObject):
+    progressed = Signal(int, int)
+    running, doubtful = False, ()
+
+
+def test_nothing_moves_when_a_propagation_begins_and_ends(qtbot):
+    panel, part, below = QWidget(), PropagationPart(), QWidget()
+    qtbot.addWidget(panel)
+    layout = QVBoxLayout(panel)
+    for widget in (part, below):
+        layout.addWidget(widget)
+    propagating = Propagating()
+    part.follow(propagating)
+    panel.resize(300, 200)
+    panel.show()
+    qtbot.wait(20)
+    places = set()
+    for running, doubtful in ((False, ()), (True, ()), (False, (Plane(0, 3),))):
+        propagating.running, propagating.doubtful = running, doubtful
+        part.refresh()
+        qtbot.wait(20)
+        assert part.bar.isVisible() == part.cancel.isVisible() == running
+        assert part.button.isVisible() == part.next.isVisible() == (not running)
+        places.add((below.y(), part.height()))
+    assert len(places) == 1
