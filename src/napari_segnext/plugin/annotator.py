@@ -272,7 +272,7 @@ class Annotator(QObject):
 
     def _embedded(self, plane: Plane, milliseconds: float) -> None:
         text = f"embedded in {milliseconds:.0f} ms" if milliseconds else "embedded"
-        self._say_at(plane, f"Ready, {text}")
+        self._say_at(plane, f"Ready, {text}{self._model.take_word()}")
 
     def _say_at(self, plane: Plane, text: str) -> None:
         where = plane_name(plane, self._axes, self._image.axis_labels)

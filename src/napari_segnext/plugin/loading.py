@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import QObject, Signal
 
 from napari_segnext.plugin.engine import model_label
 from napari_segnext.plugin.engine_choice import EngineNews, ModelInUse
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from napari_segnext.plugin.inputs import Inputs
 
 _ANEW = "slices are embedded anew; prompts and masks are kept"
-_REPLACED = f"The image has other data: its {_ANEW}"
+_REPLACED = f". The image has other data: its {_ANEW}"
 _EDITED = f"The image was edited: its {_ANEW}"
 
 
@@ -48,8 +48,6 @@ class Loading(QObject):
         inference.loaded.connect(self._loaded)
         inference.kept.connect(lambda: self.kept.emit(*self._model.kept()))
         inference.unloaded.connect(lambda: self.engine.emit("—"))
-        # Queued: after what else is said of it.
-        inference.shown.connect(self._say_word, Qt.ConnectionType.QueuedConnection)
         layers.replaced.connect(self._read_again)
         layers.drawn.connect(inference.look_again)
         self._edited.connect(self._made_anew)
@@ -71,6 +69,11 @@ class Loading(QObject):
         """
         news = self._model.ask(model, engine)
         self._get(model_label(model), lambda inputs: make(inputs, news))
+
+    def take_word(self) -> str:
+        """Return, once, what happened to the image: it is said when all is ready."""
+        word, self._word = self._word, ""
+        return word
 
     def close(self) -> None:
         """Bring no more news."""
@@ -117,9 +120,3 @@ class Loading(QObject):
         self.engine.emit(description)
         self.said.emit("Ready")
         self._read_again()
-
-    def _say_word(self) -> None:
-        """Say what has happened to the image where it stays to be read."""
-        word, self._word = self._word, ""
-        if word:
-            self.said.emit(word)
