@@ -13,6 +13,7 @@ import pytest
 from nibabel.orientations import axcodes2ornt, inv_ornt_aff, ornt_transform
 
 from napari_segnext.io import nifti, read_image, write_labels
+from napari_segnext.plugin.readers import _LayerPieces
 
 RAS = axcodes2ornt("RAS")
 ZOOMS = np.array([0.9, 1.5, 3.0])
@@ -310,6 +311,53 @@ def test_labels_of_another_source_get_scale_and_offset(tmp_path):
     assert nib.load(tmp_path / "l.nii.gz").header.get_xyzt_units()[0] == "mm"
     assert read.scale == pytest.approx((40e-6, 8e-6, 4e-6))
     assert read.translate == pytest.approx((400e-6, 80e-6, 0))
+
+
+@pytest.mark.parametrize("pieces", [False, True])
+@pytest.mark.parametrize(
+    ("names", "stored"),
+    [
+        ("yx", (5, 4, 1)),
+        ("xy", (4, 5, 1)),
+        ("zx", (5, 1, 4)),
+        ("tyx", (6, 5, 1, 4)),
+    ],
+)
+def test_each_axis_of_labels_gets_its_place(tmp_path, names, stored, pieces):
+    from napari_segnext.io import Geometry
+
+    shape = (4, 5, 6)[: len(names)]
+    steps = {"t": 2.5, "z": 40.0, "y": 8.0, "x": 4.0}
+    units = tuple("s" if name == "t" else "mm" for name in names)
+    scale = tuple(steps[name] for name in names)
+    geometry = Geometry(shape, scale, (0.0,) * len(names), units, tuple(names))
+    labels = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    given = _LayerPieces(labels) if pieces else labels
+    write_labels(tmp_path / "l.nii", given, geometry)
+    image = nib.load(tmp_path / "l.nii")
+    assert image.shape == stored
+    zooms = [steps[name] if name in names else 1.0 for name in "xyzt"]
+    np.testing.assert_allclose(image.header.get_zooms(), zooms[: len(stored)])
+    there = [at for at, name in enumerate("xyzt") if name in names]
+    order = ["xyzt".index(name) for name in names]
+    found = np.asarray(image.dataobj).transpose(
+        [*order, *(at for at in range(len(stored)) if at not in there)]
+    )
+    flipped = [at for at, name in enumerate(names) if name in "xy"]
+    shown = np.flip(found.reshape(shape), flipped)
+    np.testing.assert_array_equal(shown, labels)
+
+
+@pytest.mark.parametrize("unit", ["meter", "mm"])
+def test_steps_far_below_the_unit_are_kept(tmp_path, unit):
+    affine = np.diag([4e-9, 5e-7, 1.5e-6, 1.0])
+    affine[:3, 3] = [1.2e-8, 0, 3e-6]
+    image = nib.Nifti1Image(np.zeros((3, 4, 5), np.uint8), affine)
+    image.header.set_xyzt_units(unit)
+    nib.save(image, tmp_path / "a.nii")
+    read = read_image(tmp_path / "a.nii")
+    assert read.scale == pytest.approx((1.5e-6, 5e-7, 4e-9), rel=1e-5)
+    assert read.translate[0] == pytest.approx(3e-6, rel=1e-5)
 
 
 @pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])

@@ -72,6 +72,20 @@ class Geometry:
             tuple(self.axis_labels[at] for at in axes),
         )
 
+    def expanded(self, at: int, name: str) -> Geometry:
+        """Return the geometry of an array with one more axis, of length 1."""
+
+        def insert(values: tuple[Any, ...], value: Any) -> tuple[Any, ...]:
+            return (*values[:at], value, *values[at:])
+
+        return Geometry(
+            insert(self.shape, 1),
+            insert(self.scale, 1.0),
+            insert(self.translate, 0.0),
+            insert(self.units, UNKNOWN),
+            insert(self.axis_labels, name),
+        )
+
     @property
     def others(self) -> list[int]:
         """The axes that are not space."""

@@ -30,7 +30,7 @@ from nibabel.orientations import (
 )
 from numpy.typing import NDArray
 
-from napari_segnext.io.axes import SPATIAL
+from napari_segnext.io.axes import SPATIAL, positive
 from napari_segnext.io.checks import (
     DEFLATED,
     FileError,
@@ -39,7 +39,7 @@ from napari_segnext.io.checks import (
     explained,
 )
 from napari_segnext.io.image import Geometry, ImageFile
-from napari_segnext.io.pieces import Sliceable, row_parts, transposed
+from napari_segnext.io.pieces import Sliceable, expanded, row_parts, transposed
 from napari_segnext.io.units import UNKNOWN, millimetres, unit_name
 
 _LPS = axcodes2ornt(("L", "P", "S"))
@@ -131,8 +131,7 @@ def write_nifti(path: Path, labels: Sliceable, geometry: Geometry) -> None:
         of its transforms, unchanged; otherwise scale and offset become the affine.
     """
     grid = geometry.source if isinstance(geometry.source, Grid) else None
-    labels = transposed(labels, geometry.standard)
-    geometry = geometry.transposed(geometry.standard)
+    labels, geometry = _in_space(labels, geometry)
     orientation = _LPS if grid is None else grid.from_display()
     shape = _stored_shape(labels.shape, orientation)
     # It stands for the values, of which only type and shape go into the header.
@@ -160,9 +159,20 @@ def write_nifti(path: Path, labels: Sliceable, geometry: Geometry) -> None:
             file.write(piece)
 
 
+def _in_space(labels: Sliceable, geometry: Geometry) -> tuple[Sliceable, Geometry]:
+    """Return labels as (..., z, y, x), of length 1 along what they do not have."""
+    order = geometry.standard
+    labels, geometry = transposed(labels, order), geometry.transposed(order)
+    leading = len(geometry.others)
+    for at, name in enumerate(SPATIAL, leading):
+        if name not in geometry.axis_labels:
+            labels, geometry = expanded(labels, at), geometry.expanded(at, name)
+    return labels, geometry
+
+
 def _stored_shape(shape: tuple[int, ...], orientation: Any) -> tuple[int, ...]:
-    """Return the shape of labels, (..., z, y, x) or (y, x), as they are stored."""
-    shown = (1, *shape)[::-1] if len(shape) == 2 else shape[::-1]
+    """Return the shape of labels, (..., z, y, x), as they are stored."""
+    shown = shape[::-1]
     stored = list(shown)
     for axis, (place, _) in enumerate(orientation):
         stored[int(place)] = shown[axis]
@@ -181,9 +191,8 @@ def _stored_pieces(
             if turn < 0:
                 here = slice(length - here.stop, length - here.start)
             shown[axis] = here
-        piece = np.asarray(labels[tuple(shown[::-1])[-labels.ndim :]])
-        whole = piece[None] if piece.ndim == 2 else piece
-        stored = apply_orientation(whole.T, orientation)
+        piece = np.asarray(labels[tuple(shown[::-1])])
+        stored = apply_orientation(piece.T, orientation)
         yield stored.astype(dtype, copy=False).tobytes(order="F")
 
 
@@ -235,14 +244,14 @@ def _geometry(shape: tuple[int, ...], grid: Grid) -> Geometry:
     to_stored = inv_ornt_aff(grid.to_display(), grid.shape)
     affine = _TO_LPS @ grid.affine @ to_stored
     space, time = (unit_name(unit) for unit in grid.header.get_xyzt_units())
-    scale = nib.affines.voxel_sizes(affine)[::-1]
-    step = float(grid.header["pixdim"][4]) or 1.0
+    scale = [_rounded(s, s) for s in nib.affines.voxel_sizes(affine)[::-1]]
+    offset = [_rounded(o, s) for o, s in zip(affine[2::-1, 3], scale, strict=True)]
+    step = positive(grid.header["pixdim"][4]) or 1.0
     more = len(shape) - 3
     return Geometry(
         shape,
-        scale=((step,) * more) + tuple(round(float(s), 6) for s in scale),
-        translate=(0.0,) * more
-        + tuple(round(float(o), 6) + 0.0 for o in affine[2::-1, 3]),
+        scale=((step,) * more) + tuple(scale),
+        translate=(0.0,) * more + tuple(offset),
         # A header that names no unit means millimetres, as all tools read it.
         units=(time,) * more + ("mm" if space == UNKNOWN else space,) * 3,
         axis_labels=("t",) * more + SPATIAL,
@@ -250,17 +259,17 @@ def _geometry(shape: tuple[int, ...], grid: Grid) -> Geometry:
     )
 
 
+def _rounded(value: float, step: float) -> float:
+    """Return a length without what single precision adds, however small a step is."""
+    digits = max(6, 5 - math.floor(math.log10(step)))
+    return round(float(value), digits) + 0.0
+
+
 def _plain_affine(geometry: Geometry) -> NDArray[np.float64]:
     """Return right, anterior, superior of an array stored in the order R, A, S."""
-    missing = 3 - len(geometry.shape[-3:])
     factors = [millimetres(u) for u in geometry.units[-3:]]
-    scale = [1.0] * missing + [
-        s * f for s, f in zip(geometry.scale[-3:], factors, strict=True)
-    ]
-    offset = [0.0] * missing + [
-        o * f for o, f in zip(geometry.translate[-3:], factors, strict=True)
-    ]
-    shape = ((1,) * missing + geometry.shape[-3:])[::-1]
+    scale = [s * f for s, f in zip(geometry.scale[-3:], factors, strict=True)]
+    offset = [o * f for o, f in zip(geometry.translate[-3:], factors, strict=True)]
     lps = np.diag([*scale[::-1], 1.0])
     lps[:3, 3] = offset[::-1]
-    return np.asarray(_TO_LPS @ lps @ inv_ornt_aff(_LPS, shape))
+    return np.asarray(_TO_LPS @ lps @ inv_ornt_aff(_LPS, geometry.shape[:-4:-1]))

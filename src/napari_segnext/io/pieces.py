@@ -79,3 +79,21 @@ def transposed(labels: Sliceable, axes: Sequence[int]) -> Sliceable:
     if isinstance(labels, LabelPieces):
         return _Transposed(labels, axes)
     return labels.transpose(axes)
+
+
+class _Expanded(LabelPieces):
+    def __init__(self, labels: LabelPieces, at: int) -> None:
+        self._labels, self._at = labels, at
+        self.shape = (*labels.shape[:at], 1, *labels.shape[at:])
+        self.dtype = labels.dtype
+
+    def __getitem__(self, part: Part) -> NDArray[np.integer[Any]]:
+        kept = (*part[: self._at], *part[self._at + 1 :])
+        return np.expand_dims(self._labels[kept], self._at)
+
+
+def expanded(labels: Sliceable, at: int) -> Sliceable:
+    """Return labels with one more axis, of length 1; nothing is read or copied."""
+    if isinstance(labels, LabelPieces):
+        return _Expanded(labels, at)
+    return np.expand_dims(labels, at)
