@@ -18,6 +18,7 @@ from napari_segnext.propagation import (
     Annotated,
     PlaneResult,
     Propagation,
+    Rules,
     certainty,
     propagate,
     to_check,
@@ -127,6 +128,22 @@ def test_an_object_ends_where_it_vanishes_and_is_not_sought_again() -> None:
     annotated = decided(truth, 5)
     results = list(propagate(predictor(truth), annotated))
     assert {r.plane.index for r in results} == set(range(15)) - {5}
+
+
+def test_an_object_ends_where_the_model_no_longer_recognises_it() -> None:
+    truth = tube()
+    fading = np.clip(1.4 - 0.1 * np.arange(24), 0, 1)
+    image = 40 + 160 * truth * fading[:, None, None]
+    image += np.random.default_rng(0).integers(-8, 9, truth.shape)
+    model = Forgetful(replace(WHOLE, resize="pad"))
+    shown = VolumePredictor(model, Volume(image.astype(np.uint8)))
+    blind = Rules(likeness=-9)
+
+    def last(rules: Rules) -> int:
+        results = propagate(shown, decided(truth, 2), rules=rules)
+        return max(result.plane.index for result in results)
+
+    assert last(blind) < last(replace(blind, recognised=0))
 
 
 def test_an_object_between_two_planes_is_not_given_up() -> None:

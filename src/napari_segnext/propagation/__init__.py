@@ -1,9 +1,9 @@
 """From one or a few planes of an object to all of it.
 
-What is known of a plane prompts the next one: the shape of the object there, as a
-soft previous mask, and clicks deep inside it. So it goes on, both ways, until the
-object ends. Between two planes that are known, the shape in between takes the place
-of the last one, and the way is gone from both sides.
+What is known of a plane prompts the next one: the shape of the object there, moved as
+the pixels around it move, as a soft previous mask, and clicks deep inside it. So it
+goes on, both ways, until the object ends. Between two planes that are known, the shape
+in between takes the place of the last one, and the way is gone from both sides.
 """
 
 from napari_segnext.propagation.propagate import Propagation, propagate

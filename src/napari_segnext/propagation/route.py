@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
 
-from napari_segnext.prompts import BoolArray, FloatArray, Plane
+from napari_segnext.prompts import BoolArray, Plane
 from napari_segnext.propagation.results import PlaneResult
 from napari_segnext.shapes import guide, overlap
 
@@ -56,11 +56,26 @@ def gaps_between(masks: Mapping[Plane, BoolArray], depth: int) -> list[Gap]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Asked:
-    """A plane to decode, and the probability that is expected there."""
+    """A plane to decode.
+
+    Attributes
+    ----------
+    before, shape
+        The plane that was gone through last, and what the object is there; no plane
+        if it was lost there.
+    gap
+        In which it lies.
+    goal, weight
+        On the way to another plane the object becomes what it is there; this plane
+        is so much of the rest of the way.
+    """
 
     plane: Plane
-    expected: FloatArray
+    before: Plane | None
+    shape: BoolArray
     gap: Gap
+    goal: BoolArray | None = None
+    weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +104,8 @@ def fill(gap: Gap) -> Way:
 def _leave(gap: Gap, indices: range, shape: BoolArray) -> Way:
     """Go on from a shape until the object ends."""
     for index in indices:
-        found = yield Asked(gap.at(index), guide(shape), gap)
+        before = gap.at(index - indices.step)
+        found = yield Asked(gap.at(index), before, shape, gap)
         if found.ended:
             return
         yield found.result
@@ -118,11 +134,12 @@ def _cross(
     keep: Callable[[PlaneResult], None],
 ) -> Way:
     """Go on from a shape to another; where the object is lost, trust the guide."""
+    before: Plane | None = gap.at(indices[0] - indices.step) if indices else None
     for number, index in enumerate(indices):
-        expected = guide(shape, goal, 1 / (len(indices) + 1 - number))
-        found = yield Asked(gap.at(index), expected, gap)
+        weight = 1 / (len(indices) + 1 - number)
+        found = yield Asked(gap.at(index), before, shape, gap, goal, weight)
         result = found.result
         if found.ended:
-            result = PlaneResult.of(result.plane, expected, 0.0)
+            result = PlaneResult.of(result.plane, guide(shape, goal, weight), 0.0)
         keep(result)
-        shape = result.mask
+        before, shape = None if found.ended else result.plane, result.mask

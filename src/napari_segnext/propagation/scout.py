@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from napari_segnext.appearance import Appearance
 from napari_segnext.patch import Extent, Patch
@@ -13,6 +14,7 @@ from napari_segnext.predictor import Prediction
 from napari_segnext.prompts import BoolArray, FloatArray, Plane, Prompts
 from napari_segnext.propagation.brightness import Brightness
 from napari_segnext.propagation.evidence import Evidence, log_odds
+from napari_segnext.propagation.motion import carried
 from napari_segnext.propagation.results import PlaneResult, certainty
 from napari_segnext.propagation.route import Asked, Found, Gap
 from napari_segnext.shapes import (
@@ -27,6 +29,8 @@ from napari_segnext.volume import VolumePredictor
 
 # Pixels around an expected shape that are looked at.
 _MARGIN = 16
+# Pixels around it in which motion is looked for.
+_REACH = 40
 # Pixels around it in which the brightness of sections is compared.
 _WIDE = 96
 # Pixels along a side that are enough for that.
@@ -34,6 +38,8 @@ _ENOUGH = 400
 # How much the radius of an object is believed to change from plane to plane: in the
 # planes that are decided it is looked for from shapes that are wrong by so much.
 _CHANGE = 0.05
+# The model's certainty where the object is known counts as so much at least.
+_LEAST = 0.05
 # Pixels on either side of a border from which the weights are learned.
 _BAND = 10.0
 
@@ -52,6 +58,9 @@ class Rules:
         Least intersection over union with what was expected.
     certainty
         Least `certainty`.
+    recognised
+        Least certainty of the model alone, as a multiple of what it is in the planes
+        that are known.
     likeness
         Least `Appearance.likeness` to the nearest planes that are known.
     """
@@ -60,11 +69,17 @@ class Rules:
     shrink: float = 0.25
     grow: float = 3.0
     overlap: float = 0.25
-    certainty: float = 0.5
+    certainty: float = 0.7
+    recognised: float = 0.75
     likeness: float = 0.0
 
     def ended(
-        self, mask: BoolArray, expected: BoolArray, certain: float, alike: float
+        self,
+        mask: BoolArray,
+        expected: BoolArray,
+        certain: float,
+        recognised: float,
+        alike: float,
     ) -> bool:
         """Tell whether a mask is not the object that was expected."""
         area, wanted = np.count_nonzero(mask), np.count_nonzero(expected)
@@ -73,6 +88,7 @@ class Rules:
             or area > self.grow * wanted
             or overlap(mask, expected) < self.overlap
             or certain < self.certainty
+            or recognised < self.recognised
             or alike < self.likeness
         )
 
@@ -94,18 +110,32 @@ class Scout:
         """
         if asked.gap is not self._gap:
             self._learn(asked.gap, cancelled)
-        part, features = self._features(asked.plane, asked.expected, cancelled)
-        shape = asked.expected[part.slices] > 0.5
+        expected = self._expected(asked)
+        part, features = self._features(asked.plane, expected, cancelled)
+        shape = expected[part.slices] > 0.5
         probability = self._evidence.probability(features)
         found = probability > 0.5
         probability[found & ~touching(found, shape)] = 0
         mask, certain = probability > 0.5, certainty(probability)
         alike = self._appearance.likeness(self._seen(asked.plane, part), mask)
-        ended = self._rules.ended(mask, shape, certain, alike)
+        recognised = certainty(expit(features[..., 0])) / self._familiar
+        ended = self._rules.ended(mask, shape, certain, recognised, alike)
         confidence = certain * float(np.clip((1 + alike) / 2, 0, 1))
-        height, width = asked.expected.shape
+        height, width = expected.shape
         patch = Patch((height, width), part[:2], probability)
         return Found(PlaneResult(asked.plane, patch, confidence), ended)
+
+    def _expected(self, asked: Asked) -> FloatArray:
+        """Return (H, W): where the object is expected, having moved with its pixels."""
+        shape = asked.shape
+        if asked.before is not None:
+            part, moved = _part(shape, _REACH), np.zeros_like(shape)
+            sections = (
+                self._seen(p, part).mean(-1) for p in (asked.before, asked.plane)
+            )
+            moved[part.slices] = carried(shape[part.slices], *sections)
+            shape = moved if moved.any() else shape
+        return guide(shape, asked.goal, asked.weight)
 
     def _learn(self, gap: Gap, cancelled: Callable[[], bool]) -> None:
         """Get to know the object from the planes on either side of a gap."""
@@ -121,15 +151,17 @@ class Scout:
         self._appearance = Appearance(
             (self._seen(plane, part), mask[part.slices]) for plane, mask, part in sides
         )
-        features, truth = [], []
+        features, truth, certain = [], [], []
         for plane, mask, _ in sides:
             for wrong in _wrong(mask):
                 part, seen = self._features(plane, guide(wrong), cancelled)
                 answer = mask[part.slices]
                 near = np.abs(signed_distance(answer)) <= _BAND
                 features.append(seen[near])
+                certain.append(certainty(expit(seen[..., 0])))
                 truth.append(answer[near])
         self._evidence = Evidence(np.concatenate(features), np.concatenate(truth))
+        self._familiar = max(float(np.mean(certain)), _LEAST)
         self._gap = gap
 
     def _features(
