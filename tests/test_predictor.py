@@ -107,6 +107,19 @@ def test_a_previous_mask_is_refined_rather_than_forgotten(tiled: Predictor) -> N
     assert both.mask[205:215, 205:225].all()
 
 
+def test_a_mask_alone_comes_back_and_is_refined(tiled: Predictor) -> None:
+    drawn = np.zeros((300, 300), bool)
+    drawn[110:150, 55:90] = True
+    prompts = Prompts().mask(drawn)
+    first = tiled.predict(prompts)
+    np.testing.assert_array_equal(first.mask, drawn)
+    refined = tiled.predict(prompts.click(105, 95), first)
+    square = (picture() > 0) & (np.arange(300) < 150)
+    assert iou(refined.mask, square) > iou(drawn, square)
+    taken = tiled.predict(Prompts().click(120, 80).mask(drawn))
+    assert not np.array_equal(taken.mask, drawn)
+
+
 def test_a_negative_click_takes_away(tiled: Predictor) -> None:
     prompts = Prompts().click(110, 70)
     before = tiled.predict(prompts)

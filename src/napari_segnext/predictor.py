@@ -19,12 +19,13 @@ from napari_segnext.embeddings import (
 from napari_segnext.layout import pool
 from napari_segnext.misuse import expect
 from napari_segnext.models import Embedding, SegmentationModel
-from napari_segnext.patch import Extent
+from napari_segnext.patch import Extent, Patch
 from napari_segnext.prediction import Prediction
 from napari_segnext.prompts import (
     Click,
     FloatArray,
     Frame,
+    Mask,
     Phrase,
     Point,
     Prompts,
@@ -158,6 +159,8 @@ class Predictor:
     ) -> Prediction:
         """Segment the object that the prompts are on.
 
+        A mask as the only prompt comes back as it is; further prompts refine it.
+
         Parameters
         ----------
         prompts
@@ -192,6 +195,11 @@ class Predictor:
                 f"the previous prediction is of shape {previous.patch.shape}, "
                 f"the image of shape {shape}"
             )
+        match previous, prompts.items:
+            case None, (Mask(region, positive=True),):
+                # Nobody asked for another one.
+                drawn = region.pixels.astype(np.float32)
+                return Prediction(Patch(shape, region.offset, drawn), prompts)
         looks = 1
         # What else comes first tells the size, which a second look would forget.
         if previous is None and all(isinstance(p, Click) for p in prompts):

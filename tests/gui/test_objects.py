@@ -42,6 +42,26 @@ def test_chosen_object_is_shown_where_its_prompts_are(desk):
     assert desk.viewer.dims.current_step[0] == 9
 
 
+def test_a_cleared_slice_holds_the_object_no_more_until_undone(desk):
+    click(desk, (4, 30, 20))
+    assert desk.mask(FIRST).any()
+    desk.user.key(Qt.Key.Key_Q, SHIFT)
+    assert not desk.mask(FIRST).any()
+    assert desk.prompts(FIRST) == []
+    assert "Object 1 ends here" in desk.status
+    desk.user.key(Qt.Key.Key_Q, SHIFT)
+    assert "nothing of Object 1 in this slice" in desk.status
+    undo(desk)
+    assert desk.mask(FIRST).any()
+    assert len(desk.prompts(FIRST)) == 1
+    assert "clearing of a slice" in desk.status
+    desk.user.key(Qt.Key.Key_G)
+    desk.user.key(Qt.Key.Key_J)
+    desk.user.key(Qt.Key.Key_Q, SHIFT)
+    assert desk.mask(FIRST).any()
+    assert "finished" in desk.status
+
+
 def test_object_under_the_pointer_is_picked_and_then_gone_to(desk):
     two_objects(desk)
     click(desk, (9, 10, 10), 2, number=2)

@@ -70,6 +70,13 @@ ACTIONS = (
         "opened again",
     ),
     Action("objects.discard", "Q", "Q", "Discard", "Remove the prompts and the mask"),
+    Action(
+        "objects.clear_slice",
+        "Shift-Q",
+        "Shift+Q",
+        "Clear slice",
+        "Take the object out of the displayed slice: Propagate goes no further",
+    ),
     Action("propagation.start", "U", "U", "Propagate", "Find it in the other slices"),
     Action(
         "propagation.next_doubtful",

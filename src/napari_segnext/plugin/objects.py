@@ -31,6 +31,7 @@ _STEPS = {
     "prompts": "prompt",
     "stroke": "brush stroke",
     "clear edits": "clearing of edits",
+    "clear slice": "clearing of a slice",
     "propagate": "propagation",
 }
 
@@ -297,6 +298,22 @@ class Objects(QObject):
         """Remove the object's prompts and its mask."""
         self._session.discard(self.current)
         self.turned.emit()
+
+    def clear_slice(self) -> None:
+        """Take the object out of the displayed plane, where it then ends."""
+        plane = self._shown.plane
+        if plane is None:
+            return
+        try:
+            cleared = self._session.clear_plane(self.current, plane)
+        except ValueError as error:
+            self.said.emit(str(error))
+            return
+        if not cleared:
+            self.said.emit(f"There is nothing of {self._name} in this slice")
+            return
+        self.turned.emit()
+        self.said.emit(f"{self._name} ends here: U finds the others anew")
 
     def merge(self, object_id: int) -> None:
         """Make another object a part of the current one."""

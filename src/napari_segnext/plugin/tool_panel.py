@@ -23,8 +23,6 @@ _ELSEWHERE = (
     "propagation.start",
     "propagation.next_doubtful",
 )
-# Beside "Discard", which it resembles.
-_CLEAR_AT = 5
 
 
 class ToolPanel(QWidget):
@@ -99,14 +97,13 @@ def make_actions(do: Callable[..., None]) -> QGridLayout:
         for each in ACTIONS
         if each.name not in _ELSEWHERE
     ]
-    shown.insert(
-        _CLEAR_AT,
+    shown.append(
         (
             "Clear edits here",
             "Let the prompts decide again where this object was painted or erased "
             "by hand in the displayed slice",
             "clear_edits",
-        ),
+        )
     )
     for number, (text, tip, name) in enumerate(shown):
         button = make_button(text, tip, narrow=True)

@@ -292,11 +292,15 @@ class Session(Undoable):
             self._take(step, written=True)
         return tuple(reverted)
 
-    def clear_plane(self, object_id: int, plane: Plane) -> None:
+    def clear_plane(self, object_id: int, plane: Plane) -> bool:
         """Take an object out of a plane, and keep it out: one step.
 
         Its prompts there go too. What is taken away counts as erased by hand, so that
         the object ends there when it is followed from other planes.
+
+        Returns
+        -------
+        Whether there was anything of it.
 
         Raises
         ------
@@ -312,7 +316,7 @@ class Session(Undoable):
         rows, columns = np.nonzero(self.labels.read(plane, part) == object_id)
         voxels = self._grid.voxels(plane, rows + part.top, columns + part.left)
         if not len(voxels) and plane not in known.prompts:
-            return
+            return False
         erased = self._painter.relabel(object_id, voxels, np.zeros_like(voxels))
         delta = Delta()
         if len(voxels):
@@ -325,6 +329,7 @@ class Session(Undoable):
         left = self._view().beneath(object_id, voxels, base)
         step.diff = self._painter.relabel(object_id, voxels, left)
         self._take(step)
+        return True
 
     def clear_manual_edits(self, object_id: int, plane: Plane) -> Request | None:
         """Set free what was painted and erased in a plane: one step.
