@@ -252,7 +252,7 @@ def test_doubtful_planes_leave_the_list_when_they_are_changed_or_checked() -> No
     ]
     whole.commit(results)
     assert [plane.index for plane in whole.doubtful] == [6, 8, 7]
-    whole.check(Plane(0, 8))
+    session.check(1, Plane(0, 8))
     assert [plane.index for plane in whole.doubtful] == [6, 7]
     prompt(session, predictor, Plane(0, 6), Prompts().click(30, 30))
     assert [plane.index for plane in whole.doubtful] == [7]
@@ -261,3 +261,5 @@ def test_doubtful_planes_leave_the_list_when_they_are_changed_or_checked() -> No
     assert whole.doubtful == []
     session.redo()
     assert [plane.index for plane in whole.doubtful] == [6, 7]
+    with pytest.raises(ValueError, match="has changed"):
+        whole.begin()

@@ -10,8 +10,9 @@ import numpy as np
 
 from napari_segnext.patch import Patch
 from napari_segnext.prompts import BoolArray, Plane, Prompts
-from napari_segnext.propagation import Annotated, PlaneResult, propagate, to_check
+from napari_segnext.propagation import Annotated, PlaneResult, propagate
 from napari_segnext.session import Session
+from napari_segnext.session.doubt import doubtful
 from napari_segnext.session.sparse import Sparse
 from napari_segnext.session.state import Result
 from napari_segnext.shapes import overlap
@@ -70,13 +71,15 @@ def commit(
         Planes that were asked for. Where the object had been found earlier, and is
         not among the results, it is taken away.
     """
+    results = list(results)
     probabilities = {result.plane: result.patch for result in results}
+    confidence = {result.plane: result.confidence for result in results}
     known = session.objects[object_id]
     for plane in within:
         if plane in known.results and plane not in {*probabilities, *known.edits}:
             shape = _section(session, object_id, plane).shape
             probabilities[plane] = Patch.nothing((shape[0], shape[1]))
-    session.commit_planes(object_id, probabilities, "propagate")
+    session.commit_planes(object_id, probabilities, "propagate", confidence)
 
 
 def complete(
@@ -136,7 +139,7 @@ class _Known:
             other is not None
             and self.prompts == other.prompts
             and self.edits is other.edits
-            and self.result is other.result
+            and _same(self.result, other.result)
         )
 
 
@@ -158,8 +161,6 @@ class WholeObject:
         self._axis, self._fixed = axis, fixed
         self._from: dict[Plane, _Known] = {}
         self._found: dict[Plane, Result] = {}
-        self._confidence: dict[Plane, float] = {}
-        self._checked: set[Plane] = set()
 
     def begin(self) -> tuple[dict[Plane, Annotated], set[int]]:
         """Return what is decided, and the indices of the planes to find.
@@ -202,35 +203,17 @@ class WholeObject:
         stale = {Plane(self._axis, index, self._fixed) for index in self._stale}
         commit(self._session, self._id, results, stale)
         written = self._session.objects[self._id].results
-        found = {r.plane: r.confidence for r in results if r.plane in written}
+        found = [r.plane for r in results if r.plane in written]
         for plane in stale:
             self._found.pop(plane, None)
-            self._confidence.pop(plane, None)
         self._from = self._begun
         self._found |= {plane: written[plane] for plane in found}
-        self._confidence |= found
-        self._checked -= stale
 
     @property
     def doubtful(self) -> list[Plane]:
-        """Planes to check, the least confident first.
-
-        Those that were prompted, edited or found anew since, or are `checked`, are
-        not among them.
-        """
-        known = self._session.objects.get(self._id)
-        if known is None:
-            return []
-        return [
-            plane
-            for plane in to_check(self._confidence)
-            if known.results.get(plane) is self._found[plane]
-            and plane not in {*known.prompts, *known.edits, *self._checked}
-        ]
-
-    def check(self, plane: Plane) -> None:
-        """Take note that a plane is right as it is."""
-        self._checked.add(plane)
+        """Planes to check, the least confident first; see `session.doubt`."""
+        known = self._session.objects[self._id]
+        return doubtful(known, Plane(self._axis, 0, self._fixed))
 
     def _known(self, plane: Plane) -> _Known:
         known = self._session.objects[self._id]
@@ -246,7 +229,7 @@ class WholeObject:
         }
         gone = {p.index for p in self._from.keys() - self._begun.keys()}
         results = self._session.objects[self._id].results
-        gone |= {p.index for p, r in self._found.items() if results.get(p) is not r}
+        gone |= {p.index for p, r in self._found.items() if not r.same(results.get(p))}
         stale: set[int] = set()
         bounds = [-1, *sorted(plane.index for plane in self._begun), depth]
         for low, high in pairwise(bounds):
@@ -254,6 +237,10 @@ class WholeObject:
             if {low, high} - {-1, depth} - same or between & gone:
                 stale |= between
         return stale
+
+
+def _same(one: Result | None, other: Result | None) -> bool:
+    return one is other if one is None else one.same(other)
 
 
 def _section(session: Session, object_id: int, plane: Plane) -> BoolArray:

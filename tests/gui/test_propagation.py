@@ -11,6 +11,7 @@ from tests.gui.conftest import Desk
 from tests.gui.driver import CTRL, LEFT, SHIFT, User
 from tests.test_propagation import Forgetful
 
+from napari_segnext.categories import Category
 from napari_segnext.plugin.engine import Engine
 from napari_segnext.plugin.live import LivePredictor
 from napari_segnext.volume import Volume
@@ -274,6 +275,50 @@ def test_object_accepted_on_the_way_stays_open_if_that_is_cancelled(desk, model)
     assert "Object 1 is not finished" in desk.status
     assert not desk.annotator.session.objects[1].finished
     assert alone(desk)
+
+
+class TestOfTwoOddSlices:
+    @pytest.fixture
+    def volume(self):
+        volume = np.where(bar(), 200, 40).astype(np.uint8)
+        for index in (3, ODD):
+            volume[index][bar()[index]] = 130
+        return volume
+
+    def test_what_is_to_check_and_the_view_of_classes_come_back(self, desk):
+        def seen():
+            part, classes = desk.widget.propagation, desk.widget.classes
+            colour = desk.annotator.output.colormap.map(1)
+            return (
+                part.next.text(),
+                part.list.text(),
+                classes.semantic.isChecked(),
+                colour.tolist(),
+            )
+
+        click(desk, (START, 30, 30))
+        desk.annotator.objects.categorise([1], Category(4, "bar"))
+        propagate(desk)
+        is_over(desk)
+        _, second = desk.annotator.propagation.doubtful
+        for _ in range(2):
+            check_next(desk)
+        assert shown(desk) == second.index
+        assert desk.annotator.propagation.doubtful == [second]
+        desk.widget.classes.semantic.click()
+        before = seen()
+        desk.widget.stop()
+        desk.widget.start()
+        offer = desk.widget.offer
+        desk.user.waits_until(lambda: not offer.isHidden())
+        press(offer.resume_button)
+        desk.user.waits_until(lambda: desk.annotator.propagation.doubtful == [second])
+        assert seen() == before
+        assert desk.annotator.objects.semantic
+        desk.user.key(Qt.Key.Key_Z, CTRL)
+        check_next(desk)
+        check_next(desk)
+        assert "No slice is left to check" in desk.status
 
 
 class TestOfASingleImage:

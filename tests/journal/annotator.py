@@ -39,7 +39,7 @@ def digest(session: Session, labels: np.ndarray) -> str:
             content.update(repr((plane, answered, section.offset, levels)).encode())
             content.update(section.pixels.tobytes())
             content.update(repr((base.voxels.tolist(), base.values.tolist())).encode())
-    content.update(repr(picture.current).encode())
+    content.update(repr((picture.current, picture.semantic)).encode())
     return content.hexdigest()
 
 
@@ -132,8 +132,12 @@ class Annotator(Player):
         elif draw < 0.75:
             new = int(rng.choice([0, *session.objects]))
             paint(session, plane, self.pixels(plane, 12), new)
-        elif draw < 0.85:
+        elif draw < 0.82:
             self.operate()
+        elif draw < 0.85 and number:
+            self.follow(number)
+        elif draw < 0.88:
+            self.look_at_it()
         else:
             (session.undo if rng.random() < 0.7 else session.redo)()
         for request in session.requests():

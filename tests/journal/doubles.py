@@ -10,7 +10,19 @@ import numpy as np
 from napari_segnext.journal import Journal
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Session
-from tests.session.doubles import SHAPE, X6, Y5, Z1, Picture, ask, click, paint, started
+from tests.session.doubles import (
+    SHAPE,
+    X6,
+    Y5,
+    Z0,
+    Z1,
+    Z2,
+    Picture,
+    ask,
+    click,
+    paint,
+    started,
+)
 
 
 def annotated() -> tuple[Session, np.ndarray]:
@@ -36,6 +48,12 @@ def annotate(session: Session) -> None:
     session.accept(2)
     session.undo()
     session.undo()
+    maps = dict.fromkeys((Z0, Z2), np.full(SHAPE[1:], 0.7, np.float32))
+    session.commit_planes(2, maps, "propagate", {Z0: 0.25, Z2: 0.75})
+    session.check(2, Z0)
+    session.undo()
+    session.redo()
+    session.view_by_class(True)
     session.select(1)
     ask(session, Z1, (0, 11))
 

@@ -175,6 +175,17 @@ def result(**changed) -> list:
         {"results": result(levels=packed(bytes(10_000_000)))},
         {"results": result(section=[[0, 0], [60_000, 60_000], packed(b"")])},
         {"results": [[1, [0, 1], []]]},
+        {"results": result(confidence=1.5)},
+        {"results": result(confidence=-1)},
+        {"results": result(confidence=10**400)},
+        {"results": result(confidence="0.5")},
+        {"results": result(confidence=True)},
+        {"results": result(confidence=[0.5])},
+        {"results": result(checked=1)},
+        {"results": result(checked=None)},
+        {"semantic": 1},
+        {"semantic": "yes"},
+        {"semantic": None},
     ],
 )
 def test_line_that_means_nothing_ends_what_is_read(subject, entry):
@@ -185,6 +196,29 @@ def test_line_that_means_nothing_ends_what_is_read(subject, entry):
     assert (saved.size, saved.damaged) == (len(good), True)
     assert describe(path).damaged
     start(subject).close()
+
+
+@pytest.mark.parametrize("number", ["NaN", "1e400", "-Infinity"])
+def test_confidence_that_is_no_number_ends_what_is_read(path, number):
+    good = to_line(FIRST) + to_line(MADE)
+    entry = {"number": 2, "what": "crafted", "results": result(confidence=0.125)}
+    text = to_line(entry).split(b" ", 1)[1][:-1]
+    assert b"0.125" in text
+    text = text.replace(b"0.125", number.encode())
+    path.write_bytes(good + b"%08x %b\n" % (zlib.crc32(text), text))
+    assert read_journal(path).size == len(good)
+
+
+def test_confidence_check_and_view_are_not_known_unless_they_are_told(path):
+    told = {"results": result(confidence=0.125, checked=True), "semantic": True}
+    for entry, known in ((told, (0.125, True, True)), ({"results": result()}, ())):
+        line = to_line({"number": 2, "what": "crafted", "later": [], **entry})
+        path.write_bytes(to_line(FIRST) + to_line(MADE) + line)
+        saved = read_journal(path)
+        assert not saved.lost
+        found = saved.ledger.objects[1].results[Z1]
+        seen = found.confidence, found.checked, saved.ledger.semantic
+        assert seen == (known or (None, False, False))
 
 
 @pytest.mark.parametrize("shape", [[], [0, 5], [10**9] * 8, ["a", 4], None])

@@ -12,7 +12,8 @@ from napari_segnext.prompts import Click, Plane, Prompts
 from napari_segnext.session import ArrayLabels, Request, Session
 
 SHAPE = (4, 10, 12)
-Z1, Z2, Y5, X6 = Plane(0, 1), Plane(0, 2), Plane(1, 5), Plane(2, 6)
+Z0, Z1, Z2 = Plane(0, 0), Plane(0, 1), Plane(0, 2)
+Y5, X6 = Plane(1, 5), Plane(2, 6)
 
 
 def started(shape=SHAPE, dtype=np.uint16) -> tuple[Session, np.ndarray]:
@@ -80,6 +81,7 @@ class Picture:
     labels: np.ndarray
     objects: dict[int, Any]
     current: int
+    semantic: bool = False
 
     @classmethod
     def of(cls, session: Session, array: np.ndarray) -> Picture:
@@ -87,13 +89,13 @@ class Picture:
             number: (each.info, dict(each.prompts), dict(each.edits), levels(each))
             for number, each in session.objects.items()
         }
-        return cls(array.copy(), deepcopy(objects), session.current)
+        return cls(array.copy(), deepcopy(objects), session.current, session.semantic)
 
     def __eq__(self, other: object) -> bool:
         assert isinstance(other, Picture)
         np.testing.assert_array_equal(self.labels, other.labels)
         assert self.objects == other.objects
-        return self.current == other.current
+        return (self.current, self.semantic) == (other.current, other.semantic)
 
 
 def levels(each) -> dict[Plane, tuple[Any, ...]]:
@@ -105,6 +107,8 @@ def levels(each) -> dict[Plane, tuple[Any, ...]]:
             result.base,
             result.probability.offset,
             result.probability.levels.tobytes(),
+            result.confidence,
+            result.checked,
         )
         for plane, result in each.results.items()
     }

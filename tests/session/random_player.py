@@ -51,6 +51,24 @@ class Player:
         probability = decoded(request.prompts, page_shape(request.plane))
         return self.session.commit(request, probability), probability
 
+    def follow(self, number: int) -> None:
+        """Find an object in planes, not always knowing how surely."""
+        maps = {
+            plane: decoded(self.new_prompts(number, plane), page_shape(plane))
+            for plane in (Z1, Z2)
+        }
+        sure = {plane: self.rng.random() for plane in (Z1, Z2)[: self.rng.integers(3)]}
+        self.session.commit_planes(number, maps, "propagate", sure)
+
+    def look_at_it(self) -> None:
+        """Find a result right, or see classes or objects."""
+        session, rng = self.session, self.rng
+        results = [(n, p) for n, o in session.objects.items() for p in o.results]
+        if results and rng.random() < 0.7:
+            session.check(*results[rng.integers(len(results))])
+        else:
+            session.view_by_class(bool(rng.random() < 0.5))
+
     def operate(self, model: Model | None = None) -> None:
         """Do something to objects."""
         session, rng = self.session, self.rng

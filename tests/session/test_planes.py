@@ -4,9 +4,21 @@ import numpy as np
 import pytest
 
 from napari_segnext.prompts import Plane, Prompts
-from tests.session.doubles import SHAPE, Y5, Z1, Z2, answer, ask, click, paint, started
+from napari_segnext.session.doubt import doubtful
+from tests.session.doubles import (
+    SHAPE,
+    Y5,
+    Z0,
+    Z1,
+    Z2,
+    answer,
+    ask,
+    click,
+    paint,
+    started,
+)
 
-Z0, Z3 = Plane(0, 0), Plane(0, 3)
+Z3 = Plane(0, 3)
 
 
 def square(first: int, last: int, value: float = 0.9) -> np.ndarray:
@@ -90,6 +102,52 @@ def test_a_correction_starts_from_the_mask_that_was_propagated():
     request = session.set_prompts(Z2, Prompts().click(8, 8))
     assert request is not None
     assert np.array_equal(request.previous > 0.5, square(4, 6) > 0.5)
+
+
+def test_what_is_doubtful_comes_and_goes_with_the_step_that_found_it():
+    session, _ = started()
+    maps = {plane: square(2, 6) for plane in (Z0, Z1, Z2, Z3)}
+
+    def follow(*sure):
+        session.commit_planes(1, maps, "propagate", dict(zip(maps, sure, strict=True)))
+
+    def listed():
+        return doubtful(session.objects[1], Z0)
+
+    follow(0.3, 0.9, 0.9, 0.2)
+    assert listed() == [Z3, Z0]
+    session.check(1, Z3)
+    assert listed() == [Z0]
+    follow(0.9, 0.3, 0.9, 0.1)
+    assert listed() == [Z3, Z1]
+    session.undo()
+    assert listed() == [Z0]
+    session.check(1, Z0)
+    session.redo()
+    assert listed() == [Z3, Z1]
+    session.check(1, Z1)
+    for _ in range(2):
+        session.undo()
+    assert listed() == []
+    session.redo()
+    assert listed() == []
+    session.redo()
+    assert listed() == [Z3]
+    session.delete(1)
+    session.undo()
+    assert listed() == [Z3]
+    assert doubtful(session.objects[1], Y5) == []
+    paint(session, Z3, [(9, 9)], 1)
+    assert listed() == []
+
+
+@pytest.mark.parametrize("sure", [-0.1, 1.1, float("nan"), float("inf")])
+def test_impossible_confidence_is_refused_and_nothing_changes(sure):
+    session, labels = started()
+    with pytest.raises(ValueError, match="from 0 to 1"):
+        session.commit_planes(1, {Z1: square(0, 3)}, "propagate", {Z1: sure})
+    assert not labels.any()
+    assert not session.can_undo
 
 
 @pytest.mark.parametrize(

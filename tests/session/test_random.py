@@ -115,7 +115,11 @@ def test_all_undone_is_the_start_and_all_redone_the_end(seed):
             waiting += [request] if request is not None else []
         elif draw < 0.75:
             player.operate()
-        elif draw < 0.85:
+        elif draw < 0.79 and number:
+            player.follow(number)
+        elif draw < 0.83:
+            player.look_at_it()
+        elif draw < 0.93:
             for _ in range(rng.integers(1, 8)):
                 turned = session.undo() if rng.random() < 0.6 else session.redo()
                 waiting += [] if turned is None else turned.requests
@@ -126,6 +130,8 @@ def test_all_undone_is_the_start_and_all_redone_the_end(seed):
             assert session.count(each).voxels == count
     while session.redo():
         pass
+    # What is no step is not undone.
+    start.semantic = session.semantic
     end, states = Picture.of(session, player.labels), []
     while session.can_undo:
         states.append(Picture.of(session, player.labels))

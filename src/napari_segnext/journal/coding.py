@@ -91,6 +91,8 @@ def encode(record: Record, known: Mapping[int, SegmentedObject]) -> Entry:
     delta, entry = record.delta, Entry(what=record.name)
     if delta.current is not None:
         entry["current"] = delta.current
+    if delta.semantic is not None:
+        entry["semantic"] = delta.semantic
     if delta.objects:
         entry["objects"] = {int(n): _info(info) for n, info in delta.objects.items()}
     prompts = {k: _prompts(v, prompts_of(known, k)) for k, v in delta.prompts.items()}
@@ -124,6 +126,8 @@ def decode(
     delta = Delta(entry.get("current"))
     if delta.current is not None:
         _check_id(delta.current)
+    if "semantic" in entry:
+        delta.semantic = _check_flag(entry["semantic"])
     for text, info in entry.get("objects", {}).items():
         delta.objects[_check_id(int(text))] = None if info is None else _to_info(info)
     for key, (kept, items) in _keyed(entry, "prompts", grid):
@@ -148,6 +152,12 @@ def _check_id(number: Any) -> int:
     if type(number) is not int or not 0 <= number <= MOST_ID:
         raise ValueError(f"{number!r} is no id of an object")
     return number
+
+
+def _check_flag(value: Any) -> bool:
+    if type(value) is not bool:
+        raise ValueError(f"{value!r} is neither true nor false")
+    return value
 
 
 def _key(key: Key) -> list[Any]:
@@ -194,7 +204,7 @@ def _result(result: Result | None) -> Entry | None:
         return None
     probability, section = result.probability, result.section
     pixels = np.packbits(section.pixels)
-    return Entry(
+    entry = Entry(
         answered=[prompt_to_json(prompt) for prompt in result.prompts],
         shape=probability.shape,
         offset=probability.offset,
@@ -203,6 +213,11 @@ def _result(result: Result | None) -> Entry | None:
         section=[section.offset, section.pixels.shape, _pack(pixels)],
         base=_sparse(result.base),
     )
+    if result.confidence is not None:
+        entry["confidence"] = result.confidence
+    if result.checked:
+        entry["checked"] = True
+    return entry
 
 
 def _to_result(values: Mapping[str, Any], plane: Plane, grid: Grid) -> Result:
@@ -215,11 +230,16 @@ def _to_result(values: Mapping[str, Any], plane: Plane, grid: Grid) -> Result:
     corner, sides = _part(place, extent, shape)
     area = sides[0] * sides[1]
     pixels = np.unpackbits(_unpack(text, np.uint8, -(-area // 8)), count=area)
+    confidence = values.get("confidence")
+    if type(confidence) not in (int, float, type(None)):
+        raise ValueError(f"{confidence!r} is no confidence")
     return Result.of(
         Prompts(tuple(prompt_from_json(item) for item in values["answered"])),
         Probability(shape, offset, PackedImage.of(levels)),
         Region(corner, pixels.reshape(sides).astype(bool)),
         _to_sparse(values["base"], grid),
+        confidence,
+        _check_flag(values.get("checked", False)),
     )
 
 

@@ -18,13 +18,14 @@ class Ledger:
 
     Attributes
     ----------
-    objects, current
+    objects, current, semantic
         As in the session.
     """
 
     def __init__(self) -> None:
         self.objects: dict[int, SegmentedObject] = {}
         self.current = 0
+        self.semantic = False
         self._labels: list[Runs] = []
         self._folded = True
 
@@ -33,6 +34,8 @@ class Ledger:
         record.delta.apply(self.objects)
         if record.delta.current is not None:
             self.current = record.delta.current
+        if record.delta.semantic is not None:
+            self.semantic = record.delta.semantic
         if len(record.diff):
             self._labels.append(Runs.of(record.diff.voxels, record.diff.new))
             self._folded = False
@@ -50,7 +53,8 @@ class Ledger:
     def records(self) -> Iterator[Record]:
         """Yield the sum, as changes from nothing."""
         self.fold()
-        yield Record("all", everything(self.objects, self.current), Diff())
+        delta = everything(self.objects, self.current, self.semantic)
+        yield Record("all", delta, Diff())
         for runs in self._labels:
             voxels, values = runs.expand()
             yield Record("labels", Delta(), Diff(voxels, values * 0, values))

@@ -37,23 +37,16 @@ def label_colours() -> CyclicLabelColormap:
 
 
 class Colours:
-    """The layer's own colours, but where the user chose others or shows classes.
-
-    Attributes
-    ----------
-    semantic
-        Whether objects of a class have the colour of its value.
-    """
+    """The layer's own colours, but where the user chose others or sees classes."""
 
     def __init__(self, layer: Labels, session: Session) -> None:
         self._layer, self._session = layer, session
         self._own = layer.colormap
         self._applied: dict[int | None, Colour] = {}
-        self.semantic = False
 
     def of(self, each: SegmentedObject) -> Colour:
         """Return the colour of an object: red, green, blue from 0 to 1."""
-        if self.semantic and each.category is not None:
+        if self._session.semantic and each.category is not None:
             return self._default(each.category.value)
         return each.colour or self._default(each.id)
 
@@ -61,7 +54,8 @@ class Colours:
         """Show the colours; costs nothing when none has changed."""
         objects = self._session.objects
         wanted: dict[int | None, Colour] = {}
-        if self.semantic or any(each.colour for each in objects.values()):
+        coloured = any(each.colour for each in objects.values())
+        if self._session.semantic or coloured:
             wanted = {number: self.of(each) for number, each in objects.items()}
         if wanted == self._applied:
             return

@@ -104,11 +104,11 @@ class Objects(QObject):
     @property
     def semantic(self) -> bool:
         """Whether objects of a class are shown, and saved, as one."""
-        return self._colours.semantic
+        return self._session.semantic
 
     @semantic.setter
     def semantic(self, semantic: bool) -> None:
-        self._colours.semantic = semantic
+        self._session.view_by_class(semantic)
         self.changed.emit()
 
     def refresh(self) -> None:

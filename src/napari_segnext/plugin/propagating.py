@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import QObject, Signal
 
 from napari_segnext.plugin.worker import Priority
+from napari_segnext.session.doubt import confidences, doubtful
 
 if TYPE_CHECKING:
     from napari_segnext.plugin.inference import Inference
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from napari_segnext.plugin.worker import Turn
     from napari_segnext.prompts import Plane
     from napari_segnext.propagation import PlaneResult, Propagation
-    from napari_segnext.session import Session
+    from napari_segnext.session import SegmentedObject, Session
     from napari_segnext.whole_object import WholeObject
 
 _KEY = "propagate"
@@ -63,8 +64,8 @@ class Propagating(QObject):
     @property
     def doubtful(self) -> list[Plane]:
         """Planes of the current object to check, the least confident first."""
-        whole = self._shown_object()
-        return [] if whole is None else whole.doubtful
+        plane = self._shown.plane
+        return [] if plane is None else doubtful(self._current, plane)
 
     def start(self) -> None:
         """Propagate the current object along the displayed axis."""
@@ -114,16 +115,17 @@ class Propagating(QObject):
 
     def next_doubtful(self) -> None:
         """Show the next plane to check; a displayed one counts as checked."""
-        whole, plane = self._shown_object(), self._shown.plane
-        if whole is None:
+        plane = self._shown.plane
+        if plane is None or not confidences(self._current, plane):
             self.said.emit("There is nothing to check: propagate the object first")
             return
-        if plane in whole.doubtful:
-            whole.check(plane)
+        if plane in self.doubtful:
+            self._session.check(self._session.current, plane)
             self.changed.emit()
-        if whole.doubtful:
-            self._shown.go_to(whole.doubtful[0])
-            self.said.emit(f"{len(whole.doubtful)} to check: correct it, or go on")
+        left = self.doubtful
+        if left:
+            self._shown.go_to(left[0])
+            self.said.emit(f"{len(left)} to check: correct it, or go on")
         else:
             self.said.emit("No slice is left to check")
 
@@ -131,11 +133,9 @@ class Propagating(QObject):
         """Show one of the planes to check."""
         self._shown.go_to(plane)
 
-    def _shown_object(self) -> WholeObject | None:
-        plane = self._shown.plane
-        if plane is None:
-            return None
-        return self._objects.get((self._session.current, plane.axis, plane.fixed))
+    @property
+    def _current(self) -> SegmentedObject:
+        return self._session.objects[self._session.current]
 
     def _go(self, whole: WholeObject, propagation: Propagation) -> None:
         results: list[PlaneResult] = []

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -85,16 +84,3 @@ def certainty(probability: FloatArray) -> float:
     outside = distance_transform_edt(~mask)
     beyond = near[(outside > 0) & (outside <= _NEIGHBOURHOOD)]
     return float(near[mask].sum() / (np.count_nonzero(mask) + beyond.sum()))
-
-
-def to_check(confidence: Mapping[Plane, float], share: float = 0.8) -> list[Plane]:
-    """Return the planes that are worth a look, the least confident first.
-
-    How confident a good result is depends on model and image, so these are the planes
-    whose confidence is below a share of the median one.
-    """
-    ordered = sorted(confidence, key=lambda plane: confidence[plane])
-    if not ordered:
-        return []
-    least = share * confidence[ordered[len(ordered) // 2]]
-    return [plane for plane in ordered if confidence[plane] < least]

@@ -17,14 +17,7 @@ from napari_segnext.session.masks import View
 from napari_segnext.session.messages import Counts, Record
 from napari_segnext.session.painter import Painter
 from napari_segnext.session.sparse import Diff, Sparse
-from napari_segnext.session.state import (
-    Colour,
-    Delta,
-    Info,
-    Key,
-    SegmentedObject,
-    Step,
-)
+from napari_segnext.session.state import Colour, Delta, Info, Key, SegmentedObject, Step
 
 
 class ObjectBook:
@@ -43,6 +36,8 @@ class ObjectBook:
     ----------
     current
         Id of the object that prompts are for; 0 before there is one.
+    semantic
+        Whether the user sees, and saves, objects of a class as one.
     listeners
         Called without arguments after each change.
     recorders
@@ -58,6 +53,7 @@ class ObjectBook:
         self._history = History()
         self._tickets = 0
         self.current = 0
+        self.semantic = False
         self.listeners: list[Callable[[], object]] = []
         self.recorders: list[Callable[[Record], object]] = []
         self.settlers: list[Callable[[], object]] = []
@@ -389,6 +385,8 @@ class ObjectBook:
         delta.apply(self._objects)
         if delta.current is not None:
             self.current = delta.current
+        if delta.semantic is not None:
+            self.semantic = delta.semantic
 
     def _tell(self, name: str, delta: Delta, diff: Diff) -> None:
         for recorder in self.recorders:

@@ -128,6 +128,13 @@ class History:
         self._look_at(key)
         self._weigh([each for each, _ in plan.diffs])
 
+    def exchange(self, key: Key, former: Result, result: Result) -> None:
+        """Let steps bring back one result in the place of another."""
+        for step in (*self.done, *self.undone):
+            for delta in (step.before, step.after):
+                if delta.results.get(key) is former:
+                    delta.results[key] = result
+
     def awaiting(self, key: Key) -> Step | None:
         """Return the step whose prompts are to be decoded now, if one is."""
         return self._about[key][-1] if key in self._waiting else None

@@ -7,6 +7,7 @@ what is known goes to `Session.recorders` besides, from which a journal is made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,11 +18,7 @@ from napari_segnext.resample import FloatArray
 from napari_segnext.session import operations
 from napari_segnext.session.grid import LabelChange
 from napari_segnext.session.history import History
-from napari_segnext.session.masks import (
-    concerned,
-    repaint,
-    restore,
-)
+from napari_segnext.session.masks import concerned, repaint, restore
 from napari_segnext.session.messages import Record, Request
 from napari_segnext.session.sparse import Diff, Sparse
 from napari_segnext.session.state import (
@@ -168,6 +165,7 @@ class Session(Undoable):
         object_id: int,
         probabilities: Mapping[Plane, FloatArray | Patch],
         name: str,
+        confidence: Mapping[Plane, float] = MappingProxyType({}),
     ) -> None:
         """Write masks of an object in planes that it has no prompts in: one step.
 
@@ -180,12 +178,15 @@ class Session(Undoable):
             0 to 1, (H, W) float32 or a part, of planes that do not cross.
         name
             What the step is called.
+        confidence
+            0 to 1, of those of which it is known.
 
         Raises
         ------
         ValueError
-            If a map does not fit its plane or is not finite, planes cross, there is
-            no such object, or it is finished. Nothing has changed then.
+            If a map does not fit its plane or is not finite, a confidence is none,
+            planes cross, there is no such object, or it is finished. Nothing has
+            changed then.
         """
         known = self._known(object_id)
         if known.finished:
@@ -204,7 +205,8 @@ class Session(Undoable):
             page = self._painter.labels.read(plane, part)
             diff, section = repaint(view, key, page, part, kept, base)
             base = Sparse(diff.voxels, diff.old).updated(base)
-            result = Result.of(Prompts(), kept, section, base)
+            sure = confidence.get(plane)
+            result = Result.of(Prompts(), kept, section, base, sure)
             after.results[key] = result if section.pixels.size else None
             diffs.append(diff)
         if not diffs:
@@ -352,7 +354,8 @@ class Session(Undoable):
 
     def records(self) -> Iterator[Record]:
         """Yield all that there is, as changes from nothing."""
-        yield Record("all", everything(self._objects, self.current), Diff())
+        delta = everything(self._objects, self.current, self.semantic)
+        yield Record("all", delta, Diff())
         for diff in self._painter.pages():
             yield Record("labels", Delta(), diff)
 

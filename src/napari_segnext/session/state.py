@@ -103,6 +103,10 @@ class Result:
     base
         Pixels that predictions changed in the plane since the first prompt, and
         what was there before.
+    confidence
+        0 to 1, of what was found on the way from other planes; None if not known.
+    checked
+        Whether the user found it right.
     """
 
     prompts: Prompts
@@ -110,14 +114,34 @@ class Result:
     base: Sparse
     _offset: tuple[int, int]
     _pixels: PackedImage
+    confidence: float | None = None
+    checked: bool = False
 
     @classmethod
     def of(
-        cls, prompts: Prompts, probability: Probability, section: Region, base: Sparse
+        cls,
+        prompts: Prompts,
+        probability: Probability,
+        section: Region,
+        base: Sparse,
+        confidence: float | None = None,
+        checked: bool = False,
     ) -> Result:
-        """Keep a prediction; the parameters are attributes."""
-        pixels = PackedImage.of(section.pixels)
-        return cls(prompts, probability, base, section.offset, pixels)
+        """Keep a prediction; the parameters are attributes.
+
+        Raises
+        ------
+        ValueError
+            If the confidence is not from 0 to 1.
+        """
+        if confidence is not None and not 0 <= confidence <= 1:
+            raise ValueError(f"a confidence is from 0 to 1, not {confidence}")
+        pixels, offset = PackedImage.of(section.pixels), section.offset
+        return cls(prompts, probability, base, offset, pixels, confidence, checked)
+
+    def same(self, other: Result | None) -> bool:
+        """Tell whether another is this prediction, be it checked or not."""
+        return other is not None and other._pixels is self._pixels
 
     @property
     def section(self) -> Region:
@@ -200,7 +224,8 @@ class SegmentedObject:
 class Delta:
     """New values for a part of what a session knows.
 
-    None, empty prompts and empty edits take away what was there.
+    None for an object or a result, empty prompts and empty edits take away what was
+    there; None for the current object or the view leaves what there is.
     """
 
     current: int | None = None
@@ -208,6 +233,7 @@ class Delta:
     prompts: dict[Key, Prompts] = field(default_factory=dict)
     edits: dict[Key, Sparse] = field(default_factory=dict)
     results: dict[Key, Result | None] = field(default_factory=dict)
+    semantic: bool | None = None
 
     def apply(self, objects: dict[int, SegmentedObject]) -> None:
         """Change the objects accordingly."""
@@ -241,6 +267,7 @@ class Delta:
             dict(self.prompts),
             dict(self.edits),
             dict(self.results),
+            self.semantic,
         )
 
     def keep(self, known: Mapping[int, SegmentedObject], current: int) -> Delta:
@@ -325,9 +352,11 @@ class Step:
         return self.plane is None and key in self.asks
 
 
-def everything(objects: Mapping[int, SegmentedObject], current: int) -> Delta:
+def everything(
+    objects: Mapping[int, SegmentedObject], current: int, semantic: bool
+) -> Delta:
     """Return all that is known, as a change from nothing."""
-    delta = Delta(current)
+    delta = Delta(current, semantic=semantic)
     for number, each in objects.items():
         delta.objects[number] = each.info
         delta.prompts.update({(number, p): v for p, v in each.prompts.items()})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.session.book import ObjectBook
@@ -77,6 +78,26 @@ class Undoable(ObjectBook):
         changes = self._painter.write(diff, self._history.undone[-1].plane)
         step = self._history.redo()
         return self._turned("redo", step, step.after, diff, changes)
+
+    # What is no step
+
+    def check(self, object_id: int, plane: Plane) -> None:
+        """Take note that what was found of an object in a plane is right.
+
+        It is so too when undo or redo bring that result back.
+        """
+        key, former = (object_id, plane), self._known(object_id).results[plane]
+        checked = replace(former, checked=True)
+        self._history.exchange(key, former, checked)
+        self._note("check", Delta(results={key: checked}))
+
+    def view_by_class(self, semantic: bool) -> None:
+        """See objects of a class as one, or each for itself."""
+        self._note("view", Delta(semantic=semantic))
+
+    def _note(self, name: str, delta: Delta) -> None:
+        self._apply(delta)
+        self._tell(name, delta, Diff())
 
     def _turned(
         self,
