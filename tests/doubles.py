@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,3 +51,16 @@ class IntensityModel(SegmentationModel):
         # A box alone is drawn as half a mask.
         kept = torch.maximum(alike, (dense[:, :1] >= 0.5).float())
         return 20 * (torch.where(negative > 0, torch.zeros(()), kept) - 0.5)
+
+
+class Watched:
+    """An array that notes what is read of it."""
+
+    def __init__(self, data: np.ndarray) -> None:
+        self.data, self.shape, self.dtype = data, data.shape, data.dtype
+        self.voxels = 0
+
+    def __getitem__(self, index):
+        part = self.data[index]
+        self.voxels += part.size
+        return part
