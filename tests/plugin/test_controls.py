@@ -68,6 +68,17 @@ def test_slices_to_check_are_links_as_far_as_there_is_room(qtbot):
     assert shown.text() == "" and shown.minimumHeight() == height
 
 
+@pytest.mark.parametrize("colour", ["#f0f1f2", "#202122"])
+def test_slices_to_check_are_read_in_the_colour_of_the_theme(qtbot, colour):
+    shown = DoubtfulList()
+    qtbot.addWidget(shown)
+    shown.resize(250, 20)
+    shown.show_planes([Plane(0, 7)])
+    shown.setStyleSheet(f"color: {colour}")
+    shown.show()
+    qtbot.waitUntil(lambda: f'style="color: {colour}">7<' in shown.text())
+
+
 class Propagating(QObject):
     progressed = Signal(int, int)
     running, doubtful = False, ()

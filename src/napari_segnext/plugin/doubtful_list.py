@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from qtpy.QtCore import QPoint, Qt, Signal
+from qtpy.QtCore import QEvent, QPoint, Qt, Signal
 from qtpy.QtWidgets import QLabel, QMenu, QSizePolicy, QWidget
 
 from napari_segnext.prompts import Plane
@@ -44,17 +44,27 @@ class DoubtfulList(QLabel):
         super().resizeEvent(event)
         self._write()
 
+    def changeEvent(self, event: Any) -> None:
+        """Follow the theme."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange:
+            self._write()
+
     def _write(self) -> None:
         count = len(self._planes)
         while count and not self._fits(count):
             count -= 1
         links = [
-            f'<a href="{at}">{plane.index}</a>'
-            for at, plane in enumerate(self._planes[:count])
+            self._link(at, plane.index) for at, plane in enumerate(self._planes[:count])
         ]
         if count < len(self._planes):
-            links.append(f'<a href="{_MORE}">…</a>')
+            links.append(self._link(_MORE, "…"))
         self.setText(_TITLE + ", ".join(links) if links else "")
+
+    def _link(self, to: object, text: object) -> str:
+        # Qt's own blue of links cannot be read in napari's dark theme.
+        colour = self.palette().color(self.foregroundRole()).name()
+        return f'<a href="{to}" style="color: {colour}">{text}</a>'
 
     def _fits(self, count: int) -> bool:
         text = _TITLE + ", ".join(str(p.index) for p in self._planes[:count]) + ", … "
