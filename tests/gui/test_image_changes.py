@@ -61,6 +61,17 @@ def test_all_layers_lie_on_the_image_wherever_it_is_moved(desk, qtbot, name):
     np.testing.assert_array_equal(desk.labels[4], before[4])
 
 
+def test_clicks_are_answered_while_the_objects_are_hidden(desk):
+    desk.annotator.output.visible = False
+    desk.viewer.dims.order = (1, 0, 2)
+    desk.viewer.reset_view()
+    plane = Plane(1, 30)
+    desk.viewer.dims.set_point(1, desk.image.data_to_world((0, 30, 0))[1])
+    desk.user.waits_until(lambda: desk.annotator._shown.plane == plane)
+    click(desk, (3, 30, 40), plane)
+    assert desk.mask(plane)[3, 40]
+
+
 def test_image_moved_under_the_slider_is_followed_to_the_slice_shown(desk):
     assert on_the_screen(desk) == 4
     desk.image.scale = (12, 1, 1.5)

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from napari.components import Dims
 from napari.layers import Labels
 
 from napari_segnext.plugin.label_bridge import LayerLabels
@@ -33,6 +34,19 @@ def test_written_pixels_are_read_back_in_any_plane(labels, plane):
     page = labels.read(plane)
     assert page[rows, columns].tolist() == [5, 6]
     assert np.count_nonzero(labels.layer.data) == 2
+
+
+def test_pixels_are_written_while_the_layer_is_hidden_and_turned(labels):
+    layer = labels.layer
+    layer.visible = False
+    ranges = [(0, n - 1, 1) for n in SHAPE]
+    # napari knows the new plane, and has not sliced there.
+    layer._slice_dims(Dims(ndim=3, order=(1, 0, 2), range=ranges, point=(0, 7, 0)))
+    labels.write(Plane(1, 7), np.array([4]), np.array([29]), np.array([6]))
+    labels.write(Plane(2, 29), np.array([3]), np.array([19]), np.array([5]))
+    assert np.argwhere(layer.data).tolist() == [[3, 19, 29], [4, 7, 29]]
+    layer.visible = True
+    np.testing.assert_array_equal(layer._slice.image.raw, layer.data[:, 7])
 
 
 def test_own_writes_are_no_strokes(qtbot, labels, strokes):

@@ -123,7 +123,12 @@ class LayerLabels:
         """Write voxels of the layer's data."""
         with self._quietly():
             given = np.asarray(values).astype(self.layer.data.dtype)
-            self.layer.data_setitem(indices, given)
+            if self.layer.visible and not self.layer._slice.empty:
+                self.layer.data_setitem(indices, given)
+            else:
+                # What napari keeps of a slice is not that of the plane then.
+                self.layer.data[indices] = given
+                self.layer.refresh()
 
     def _keep(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Take note of what the user painted; it is in the layer already."""
