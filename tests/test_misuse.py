@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import napari_segnext
 from napari_segnext.evaluation.metrics import iou
 from napari_segnext.predictor import Prediction, Predictor
 from napari_segnext.prompts import Click, Plane, Prompts
+from napari_segnext.session import ArrayLabels, Session
 from napari_segnext.volume import Volume, VolumePredictor
 from napari_segnext.weights import load_model
 from napari_segnext.window import Window
@@ -133,3 +135,43 @@ def test_all_that_is_exported_is_there() -> None:
     for name in napari_segnext.__all__:
         assert getattr(napari_segnext, name) is not None
     assert napari_segnext.VolumePredictor is VolumePredictor
+
+
+@pytest.mark.parametrize(
+    "data", ["a.nii", None, [[1, 2], [3, 4]], 5, ["a"], [IMAGE, 1]]
+)
+def test_a_volume_is_made_of_arrays(data) -> None:
+    with tells(TypeError, "array", "read_image"):
+        Volume(data)
+
+
+def test_arrays_of_other_libraries_are_not_guessed_at() -> None:
+    with tells(ValueError, "real numbers"):
+        Volume(torch.zeros(3, 40, 60))
+
+
+@pytest.mark.parametrize("plane", [6, (0, 6), None, CLICK])
+def test_a_plane_is_a_plane(plane) -> None:
+    with tells(TypeError, "Plane"):
+        VolumePredictor(IntensityModel(), IMAGE[None]).predict(plane, CLICK)
+    session = Session(ArrayLabels(np.zeros((3, 40, 60), np.uint8)))
+    with tells(TypeError, "Plane"):
+        session.set_prompts(plane, CLICK)
+
+
+@pytest.mark.parametrize("prompts", [None, [(5, 5)], Click((5, 5))])
+def test_a_session_takes_prompts(prompts) -> None:
+    session = Session(ArrayLabels(np.zeros((3, 40, 60), np.uint8)))
+    with tells(TypeError, "click"):
+        session.set_prompts(Plane(0, 1), prompts)
+    with tells(TypeError, "Prompts"):
+        Prediction.from_probability(IMAGE, prompts or 5)
+
+
+def test_what_else_is_easily_mistaken() -> None:
+    with tells(TypeError, "EmbeddingStore"):
+        Predictor(IntensityModel(), "folder")
+    with tells(TypeError, "text"):
+        Prompts().text(5)
+    with tells(ValueError, "device"):
+        load_model("tiny", device=None)

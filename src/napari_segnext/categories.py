@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -26,8 +27,15 @@ class Category:
     name: str
 
     def __post_init__(self) -> None:
-        if self.value < 1:
-            raise ValueError(f"a class has a value of at least 1, not {self.value}")
+        try:
+            whole = operator.index(self.value)
+        except TypeError:
+            whole = 0
+        if whole < 1:
+            raise ValueError(
+                f"a class has a value of at least 1, a whole number, not {self.value!r}"
+            )
+        object.__setattr__(self, "value", whole)
         if not self.name:
             raise ValueError("a class needs a name")
 

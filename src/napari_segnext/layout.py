@@ -11,9 +11,14 @@ from typing import Any, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segnext.misuse import expect
+
 # A plane longer than this is sampled, and averaged, in pieces.
 LARGE = 2048
 _PIECE = 512
+_ARRAYS = (
+    "a volume is an array or a list of arrays; napari_segnext.io.read_image reads files"
+)
 # Pixels that are averaged at once.
 _POOLED = 1 << 22
 
@@ -115,13 +120,20 @@ def spatial_axes(
 
 
 def modalities(data: Source) -> list[list[ArrayLike]]:
-    """Sort data into modalities of one or more levels each."""
-    if hasattr(data, "shape") and hasattr(data, "dtype"):
-        levels = [[data]]
-    elif not len(data):
-        raise ValueError("the image is empty: no arrays")
+    """Sort data into modalities of one or more levels each.
+
+    Raises
+    ------
+    TypeError
+        If they are no arrays.
+    ValueError
+        If they are arrays that do not belong together, or hold no real numbers.
+    """
+    levels: list[list[ArrayLike]]
+    nested = _nested(data)
+    if _is_array(data):
+        levels = nested
     else:
-        nested = [[d] if hasattr(d, "shape") else list(d) for d in data]
         shapes = [tuple(arrays[0].shape) for arrays in nested]
         if len(set(shapes)) == 1:
             levels = nested
@@ -133,11 +145,39 @@ def modalities(data: Source) -> list[list[ArrayLike]]:
                 f"the shapes {shapes} are neither"
             )
     for array in (a for modality in levels for a in modality):
-        if np.dtype(array.dtype).kind not in "buif":
+        if _kind(array) not in "buif":
             raise ValueError(
                 f"an image holds real numbers, not {array.dtype}; convert it first"
             )
     return levels
+
+
+def _is_array(data: Any) -> bool:
+    return hasattr(data, "shape") and hasattr(data, "dtype")
+
+
+def _kind(array: ArrayLike) -> str:
+    try:
+        return str(np.dtype(array.dtype).kind)
+    except TypeError:
+        # That of another library, such as PyTorch's.
+        return "?"
+
+
+def _nested(data: Any) -> list[list[Any]]:
+    """Return an array, arrays, or lists of them, as lists."""
+    if _is_array(data):
+        return [[data]]
+    known = expect(data, Sequence, _ARRAYS)
+    if not len(known):
+        raise ValueError("the image is empty: no arrays")
+    nested = [
+        [d] if _is_array(d) else list(expect(d, Sequence, _ARRAYS)) for d in known
+    ]
+    for each in (d for some in nested for d in some):
+        if not _is_array(each):
+            expect(each, np.ndarray, _ARRAYS)
+    return nested
 
 
 def _falling(shapes: Sequence[tuple[int, ...]]) -> bool:

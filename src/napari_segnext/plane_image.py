@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from napari_segnext.layout import LARGE
+from napari_segnext.misuse import expect
 from napari_segnext.prompts import Plane
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ class PlaneImage:
     """
 
     def __init__(self, volume: Volume, plane: Plane) -> None:
-        volume.check(plane)
+        volume.check(expect(plane, Plane, "a plane is Plane(axis, index)"))
         self._volume, self.plane = volume, plane
         self._whole: NDArray[Any] | None = None
         many = len(volume.channels) > 1

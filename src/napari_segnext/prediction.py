@@ -8,6 +8,7 @@ from itertools import takewhile
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_segnext.misuse import expect
 from napari_segnext.models import State
 from napari_segnext.patch import Patch
 from napari_segnext.prompts import BoolArray, FloatArray, Prompts
@@ -78,7 +79,8 @@ class Prediction:
                 )
             known = known != 0
         patch = Patch.of(known.astype(np.float32))
-        return cls(patch, Prompts() if prompts is None else prompts)
+        given = Prompts() if prompts is None else prompts
+        return cls(patch, expect(given, Prompts, "what it answers are Prompts"))
 
     def answers(self, prompts: Prompts) -> int:
         """Count the leading prompts that it has seen already."""

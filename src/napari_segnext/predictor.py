@@ -80,6 +80,7 @@ class Predictor:
     ) -> None:
         self.model = expect(model, SegmentationModel, "a model is made by load_model")
         self.store = EmbeddingStore() if store is None else store
+        expect(self.store, EmbeddingStore, "embeddings are kept by an EmbeddingStore")
         self._image: NDArray[np.generic] | LazyImage | None = None
 
     @property

@@ -39,6 +39,7 @@ from napari_segnext.kinds import (
     Scribble,
     extent,
 )
+from napari_segnext.misuse import expect
 from napari_segnext.patch import Patch
 from napari_segnext.resample import FloatArray
 
@@ -166,7 +167,7 @@ class Prompts:
         There is one phrase at most: it takes the place of an earlier one, and one
         without words takes that away.
         """
-        words = " ".join(phrase.split())
+        words = " ".join(expect(phrase, str, "a phrase is a text").split())
         new = (Phrase(words),) if words else ()
         known = [n for n, item in enumerate(self.items) if isinstance(item, Phrase)]
         at = known[0] if known else len(self.items)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import stat
+import tracemalloc
 import zlib
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from napari_segnext.categories import Category
 from napari_segnext.io import write_prompts
 from napari_segnext.journal import (
     DamagedJournalError,
@@ -24,9 +27,11 @@ from napari_segnext.journal import (
     start,
 )
 from napari_segnext.journal.coding import to_line
-from napari_segnext.prompts import Plane
-from napari_segnext.session import ArrayLabels, Session
+from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.session import ArrayLabels, Record, Session
 from napari_segnext.session.exchange import exported
+from napari_segnext.session.sparse import Diff
+from napari_segnext.session.state import Delta
 from tests.journal.doubles import annotate, journalled, resumed
 from tests.session.doubles import SHAPE, Z1, Picture, click
 
@@ -111,7 +116,7 @@ def test_damaged_journal_that_is_gone_on_with_is_whole_again(subject):
 
 def test_change_that_cannot_be_told_costs_no_other(path):
     journal, session, _ = journalled(path)
-    session.rename(1, object())
+    journal.append(Record("odd", Delta(objects={1: object()}), Diff()))
     session.rename(1, "soma")
     assert journal.wait(timeout=20)
     assert "was not saved" in journal.problem
@@ -307,3 +312,65 @@ def test_journal_that_vanishes_while_it_is_looked_for_is_passed_over(
 
     monkeypatch.setattr(os, "scandir", scandir)
     assert subject.journals() == []
+
+
+PAINTED = {"size": [60000, 60000], "counts": [3_600_000_000]}
+
+
+@pytest.mark.parametrize("kind", ["mask", "scribble"])
+def test_pixels_beyond_the_plane_are_refused_before_there_are_any(subject, kind):
+    prompt = {"type": kind, "positive": True, "rle": PAINTED}
+    bad = {"number": 2, "what": "x", "prompts": [[1, [0, 1], [0, [prompt]]]]}
+    subject.places()[0].write_bytes(b"".join(map(to_line, (FIRST, MADE, bad))))
+    tracemalloc.start()
+    saved = read_journal(subject.places()[0])
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert saved.damaged and saved.number == 1 and peak < 1e8
+
+
+@pytest.mark.parametrize("tail", [b"", b"01234567 {"])
+def test_a_hole_in_a_journal_takes_no_memory(subject, tail):
+    path = subject.places()[0]
+    good = to_line(FIRST) + to_line(MADE)
+    path.write_bytes(good + tail)
+    os.truncate(path, 3 << 30)
+    tracemalloc.start()
+    saved = read_journal(path)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert saved.damaged and saved.number == 1 and saved.size == len(good)
+    assert saved.lost == (3 << 30) - len(good) and peak < 2e8
+    journal = start(subject)
+    assert journal.close()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda session: session.recolour(1, np.array([0.1, 0.2, 0.3])),
+        lambda session: session.recolour(1, "red"),
+        lambda session: session.recolour(1, (float("nan"), 0, 0)),
+        lambda session: session.select(1.0),
+        lambda session: session.set_prompts(Z1, Prompts().click(5, 5), 1.0),
+        lambda session: session.set_prompts(Z1, Prompts().click(5, 5), np.int16(1)),
+        lambda session: session.rename(1, np.str_("a")),
+        lambda session: session.categorise([1], Category(1.5, "a")),
+        lambda session: session.categorise([1], Category(np.int64(3), "a")),
+    ],
+)
+def test_what_python_gives_is_refused_or_read_back(subject, change):
+    session = begun()
+    journal = start(subject)
+    journal.follow(session)
+    with contextlib.suppress(ValueError):
+        change(session)
+    session.rename(1, "last")
+    assert journal.close() and journal.problem is None
+    saved = read_journal(journal.path)
+    assert saved.number == journal.number and not saved.lost
+    again = saved.resume(ArrayLabels(np.zeros(SHAPE, np.uint16)))
+    assert [each.info for each in again.objects.values()] == [
+        each.info for each in session.objects.values()
+    ]
+    assert exported(again) == exported(session)

@@ -125,8 +125,15 @@ def prompt_to_json(prompt: Prompt) -> dict[str, Any]:
             return _entry("text", prompt, text=prompt.text)
 
 
-def prompt_from_json(values: Mapping[str, Any]) -> Prompt:
+def prompt_from_json(
+    values: Mapping[str, Any], within: tuple[int, int] | None = None
+) -> Prompt:
     """Return the prompt of an entry.
+
+    Parameters
+    ----------
+    within
+        (H, W) that painted pixels are within, if it is known.
 
     Raises
     ------
@@ -145,13 +152,13 @@ def prompt_from_json(values: Mapping[str, Any]) -> Prompt:
         case "polygon":
             made = Prompts().polygon(values["vertices"], positive)
         case "scribble" if "rle" in values:
-            region = region_from_json(values["rle"])
+            region = region_from_json(values["rle"], within)
             return Scribble(painted=region, positive=positive)
         case "scribble":
             width = values.get("width", 3.0)
             made = Prompts().scribble(values["path"], width, positive)
         case "mask":
-            return Mask(region_from_json(values["rle"]), positive)
+            return Mask(region_from_json(values["rle"], within), positive)
         case "text":
             made = Prompts().text(values["text"])
             if not (positive and made):
@@ -171,8 +178,15 @@ def region_to_json(region: Region) -> dict[str, Any]:
     return {"offset": list(region.offset), "size": size, "counts": runs}
 
 
-def region_from_json(values: Mapping[str, Any]) -> Region:
+def region_from_json(
+    values: Mapping[str, Any], within: tuple[int, int] | None = None
+) -> Region:
     """Return the pixels of a run-length code; without offset it starts at (0, 0).
+
+    Parameters
+    ----------
+    within
+        (H, W) that they are within, if it is known.
 
     Raises
     ------
@@ -181,7 +195,8 @@ def region_from_json(values: Mapping[str, Any]) -> Region:
     """
     height, width = (whole_number(n, "a side of a mask") for n in values["size"])
     counts = np.asarray(values["counts"], np.int64)
-    if height * width > _MOST_PIXELS:
+    most = _MOST_PIXELS if within is None else within[0] * within[1]
+    if height * width > most:
         raise ValueError(f"a mask of {height} x {width} pixels is too large")
     if (counts < 0).any() or sum(counts.tolist()) != height * width:
         raise ValueError(

@@ -131,9 +131,10 @@ def decode(
     for text, info in entry.get("objects", {}).items():
         delta.objects[_check_id(int(text))] = None if info is None else _to_info(info)
     for key, (kept, items) in _keyed(entry, "prompts", grid):
-        added = tuple(prompt_from_json(item) for item in items)
+        shape = grid.plane_shape(key[1])
+        added = tuple(prompt_from_json(item, shape) for item in items)
         prompts = Prompts(prompts_of(known, key).items[:kept] + added)
-        prompts.check_inside(grid.plane_shape(key[1]))
+        prompts.check_inside(shape)
         delta.prompts[key] = prompts
     for key, text in _keyed(entry, "edits", grid):
         edits = _to_sparse(text, grid)
@@ -162,7 +163,7 @@ def _check_flag(value: Any) -> bool:
 
 def _key(key: Key) -> list[Any]:
     number, plane = key
-    return [number, [plane.axis, plane.index, *plane.fixed]]
+    return [operator.index(number), [plane.axis, plane.index, *plane.fixed]]
 
 
 def _keyed(
@@ -234,7 +235,7 @@ def _to_result(values: Mapping[str, Any], plane: Plane, grid: Grid) -> Result:
     if type(confidence) not in (int, float, type(None)):
         raise ValueError(f"{confidence!r} is no confidence")
     return Result.of(
-        Prompts(tuple(prompt_from_json(item) for item in values["answered"])),
+        Prompts(tuple(prompt_from_json(item, shape) for item in values["answered"])),
         Probability(shape, offset, PackedImage.of(levels)),
         Region(corner, pixels.reshape(sides).astype(bool)),
         _to_sparse(values["base"], grid),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from napari_segnext.journal.coding import UNREADABLE, decode, from_line
 from napari_segnext.journal.ledger import Ledger
@@ -18,8 +20,9 @@ from napari_segnext.session.sparse import Diff
 from napari_segnext.session.state import Delta, Info
 
 VERSION = 1
-# More than the header of any journal, in bytes.
-_HEADER = 1 << 12
+# More than the header of any journal, and than any other line, in bytes.
+_HEADER, _LINE = 1 << 12, 1 << 31
+_READ_AT_ONCE = 1 << 24
 
 
 class DamagedJournalError(ValueError):
@@ -165,18 +168,42 @@ def read_journal(path: Path) -> Saved:
         time = datetime.fromtimestamp(path.stat().st_mtime)
         saved = Saved(header.shape, header.number, len(line), time)
         grid, summed = Grid(header.shape), 0
-        for line in file:
+        for line in _lines(file):
             try:
                 _take(saved, from_line(line), grid)
             except UNREADABLE:
                 break
             summed += saved.number == header.number
             saved.size += len(line)
+        file.seek(0, os.SEEK_END)
+        saved.lost = file.tell() - saved.size
         file.seek(saved.size)
-        rest = file.read()
-        saved.lost = len(rest)
-        saved.damaged = b"\n" in rest or summed < header.lines
+        saved.damaged = summed < header.lines or not _is_begun_line(file, saved.lost)
     return saved
+
+
+def _lines(file: BinaryIO) -> Iterator[bytes]:
+    """Yield lines, the last one as far as it can be one: without holes, not endless."""
+    while True:
+        pieces = list(_pieces(file))
+        if not pieces:
+            return
+        yield b"".join(pieces)
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    length = 0
+    while piece := file.readline(_READ_AT_ONCE):
+        yield piece
+        length += len(piece)
+        if piece.endswith(b"\n") or b"\0" in piece or length > _LINE:
+            return
+
+
+def _is_begun_line(file: BinaryIO, length: int) -> bool:
+    """Tell whether what is left of a file may be the line that was being written."""
+    pieces = iter(partial(file.read, _READ_AT_ONCE), b"")
+    return length <= _LINE and not any(b"\n" in piece for piece in pieces)
 
 
 def _check_regular(path: Path) -> None:

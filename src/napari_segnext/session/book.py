@@ -330,8 +330,9 @@ class ObjectBook:
         return not (named or each.planes or self._painter.count(object_id))
 
     def _known(self, object_id: int) -> SegmentedObject:
-        if object_id not in self._objects:
-            raise ValueError(f"there is no object {object_id}")
+        whole = isinstance(object_id, int | np.integer)
+        if not whole or object_id not in self._objects:
+            raise ValueError(f"there is no object {object_id!r}")
         return self._objects[object_id]
 
     def _view(self, edits: dict[Key, Sparse] | None = None) -> View:

@@ -12,6 +12,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike
 
+from napari_segnext.misuse import expect
 from napari_segnext.patch import Patch
 from napari_segnext.prompts import Plane, Prompts
 from napari_segnext.resample import FloatArray
@@ -81,7 +82,8 @@ class Session(Undoable):
             As `set_prompts`, or if planes cross.
         """
         for plane, prompts in changes.items():
-            self._grid.check(plane)
+            self._grid.check(expect(plane, Plane, "a plane is Plane(axis, index)"))
+            expect(prompts, Prompts, "prompts are made by Prompts().click(y, x)")
             prompts.check_inside(self._grid.plane_shape(plane))
         if len({plane.axis for plane in changes}) > 1:
             raise ValueError("prompts of planes that cross cannot be changed at once")

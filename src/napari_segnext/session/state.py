@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
@@ -161,12 +162,33 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Info:
-    """What an object is called, its class, and whether it is protected."""
+    """What an object is called, its class, and whether it is protected.
+
+    Raises
+    ------
+    ValueError
+        If the name is no text, or the colour not three finite numbers.
+    """
 
     name: str
     finished: bool = False
     colour: Colour | None = None
     category: Category | None = None
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str):
+            raise ValueError(f"the name of an object is a text, not {self.name!r}")
+        if self.colour is None:
+            return
+        try:
+            red, green, blue = map(float, self.colour)
+        except (TypeError, ValueError):
+            red = green = blue = math.nan
+        if not all(map(math.isfinite, (red, green, blue))):
+            raise ValueError(
+                f"a colour is red, green and blue from 0 to 1, not {self.colour!r}"
+            )
+        object.__setattr__(self, "colour", (red, green, blue))
 
 
 @dataclass(slots=True)

@@ -100,7 +100,7 @@ def choose_device(device: str = "auto") -> torch.device:
         return torch.device(next(found, "cpu"))
     try:
         place = torch.device(device)
-    except RuntimeError as error:
+    except (RuntimeError, TypeError) as error:
         raise ValueError(
             f"unknown device {device!r}; use auto, cpu, cuda, cuda:1, ... or mps"
         ) from error
