@@ -111,7 +111,7 @@ def test_renaming_and_deleting_are_undone_one_by_one(desk):
     two_objects(desk)
     before = desk.labels.copy()
     desk.annotator.objects.rename(2, "lesion")
-    desk.annotator.objects.delete(2)
+    desk.annotator.objects.delete([2])
     assert listed(desk, 0) == ["Object 1"]
     assert not desk.mask(SECOND, 2).any()
     undo(desk)

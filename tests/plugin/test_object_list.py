@@ -119,7 +119,7 @@ def test_delete_key_deletes_what_is_selected(listed):
     listed.deleted.connect(deleted.append)
     select(listed, 0)
     QTest.keyClick(listed, Qt.Key.Key_Delete)
-    assert sorted(deleted) == [1, 2]
+    assert [sorted(ids) for ids in deleted] == [[1, 2]]
 
 
 def test_name_is_edited_in_place_and_not_while_masks_arrive(listed):
@@ -142,3 +142,14 @@ def test_letters_do_not_jump_to_other_objects(listed):
     listed.setFocus()
     QTest.keyClick(listed, Qt.Key.Key_O)
     assert chosen == []
+
+
+def test_colour_of_an_object_is_the_same_in_a_row_that_is_selected(listed):
+    for at in range(2):
+        corner = listed.visualRect(listed.model().index(at, NAME)).center()
+        shown = listed.viewport().grab().toImage()
+        seen = {
+            shown.pixelColor(x, corner.y()).getRgb()[:3] for x in range(2, corner.x())
+        }
+        assert (255, 0, 0) in seen
+    assert listed.selected == [2]

@@ -33,6 +33,7 @@ ACTIONS = {
     "recolour": lambda s: s.recolour(1, (1.0, 0.5, 0.0)),
     "discard": lambda s: s.discard(1),
     "delete": lambda s: s.delete(1),
+    "delete all": lambda s: s.delete(1, 2),
     "merge": lambda s: s.merge(1, 2),
 }
 
@@ -316,6 +317,28 @@ def test_crossing_plane_decoded_first_keeps_the_shared_line():
     session.undo()
     session.undo()
     assert np.array_equal(labels, start)
+
+
+@pytest.mark.parametrize("gone", [(2, 3), (3, 2), (1, 3), (3, 1), (1, 2), (1, 2, 3)])
+def test_objects_deleted_at_once_leave_what_they_leave_one_after_the_other(gone):
+    found = []
+    for steps in ((gone,), [(number,) for number in gone]):
+        session, labels = started()
+        for number, column in ((1, 3), (2, 4), (3, 5)):
+            if number > 1:
+                session.new_object()
+            click(session, Z1, (3, column), number=number)
+        before = labels.copy()
+        for numbers in steps:
+            session.delete(*numbers)
+        found.append((labels.copy(), list(session.objects), session.current))
+    assert not np.isin(labels, gone).any()
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    if len(gone) < 3:
+        assert found[0][1:] == found[1][1:]
+    for _ in gone:
+        session.undo()
+    np.testing.assert_array_equal(labels, before)
 
 
 def test_object_deleted_during_a_decode_leaves_no_hole():

@@ -31,7 +31,7 @@ class ObjectList(QTableView):
     """A compact table of objects; choosing a row chooses the object.
 
     Signals: `chosen` (id), `renamed` (id, name), `coloured` (id, red, green, blue),
-    `merged` (id of what becomes part of the current one), `deleted` (id), `accepted`
+    `merged` (id of what becomes part of the current one), `deleted` (ids), `accepted`
     (the current one is to be finished, or reopened).
     """
 
@@ -39,7 +39,7 @@ class ObjectList(QTableView):
     renamed = Signal(int, str)
     coloured = Signal(int, float, float, float)
     merged = Signal(int)
-    deleted = Signal(int)
+    deleted = Signal(list)
     accepted = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -116,8 +116,8 @@ class ObjectList(QTableView):
 
     def delete_selected(self) -> None:
         """Ask for the selected objects to be deleted."""
-        for number in self.selected:
-            self.deleted.emit(number)
+        if self.selected:
+            self.deleted.emit(self.selected)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Merge and delete by keys."""

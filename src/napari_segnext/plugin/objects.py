@@ -324,9 +324,10 @@ class Objects(QObject):
             f"{name} is now part of {self._session.objects[self.current].name}"
         )
 
-    def delete(self, object_id: int) -> None:
-        """Take an object away with all that belongs to it."""
-        name = self._session.objects[object_id].name
-        self._session.delete(object_id)
+    def delete(self, object_ids: Collection[int]) -> None:
+        """Take objects away with all that belongs to them."""
+        names = ", ".join(self._session.objects[number].name for number in object_ids)
+        self._session.delete(*object_ids)
         self.turned.emit()
-        self.said.emit(f"{name} deleted; undo brings it back")
+        brings = "them" if len(object_ids) > 1 else "it"
+        self.said.emit(f"{names} deleted; undo brings {brings} back")

@@ -211,25 +211,26 @@ class ObjectBook:
         """
         self.settle()
         known = self._known(object_id)
-        delta = operations.emptied(known)
+        delta = operations.emptied([known])
         delta.objects[object_id] = replace(known.info, finished=False)
-        self._remove("discard", known, delta)
+        self._remove("discard", [known], delta)
 
-    def delete(self, object_id: int) -> None:
-        """Take away an object with all that belongs to it."""
+    def delete(self, *object_ids: int) -> None:
+        """Take away objects with all that belongs to them: one step."""
         self.settle()
-        known = self._known(object_id)
-        delta = operations.emptied(known)
-        delta.objects[object_id] = None
-        ids = list(self._objects)
-        if len(ids) == 1:
+        gone = [self._known(number) for number in object_ids]
+        delta = operations.emptied(gone)
+        delta.objects |= dict.fromkeys(object_ids)
+        stay = [number for number in self._objects if number not in object_ids]
+        if not stay:
             number = self._next_id()
             delta.objects[number] = self._fresh(number)
             delta.current = number
-        elif self.current == object_id:
-            at = ids.index(object_id)
-            delta.current = ids[at + 1] if at + 1 < len(ids) else ids[at - 1]
-        self._remove("delete", known, delta)
+        elif self.current not in stay:
+            ids = list(self._objects)
+            later = [n for n in ids[ids.index(self.current) :] if n in stay]
+            delta.current = next(iter(later), stay[-1])
+        self._remove("delete", gone, delta)
 
     def merge(self, into: int, other: int) -> None:
         """Make another object part of one: pixels, prompts and edits."""
@@ -373,13 +374,11 @@ class ObjectBook:
         delta = Delta(objects={object_id: info})
         self._take(self._step(what, object_id, None, delta))
 
-    def _remove(self, what: str, known: SegmentedObject, delta: Delta) -> None:
-        step = self._step(what, known.id, None, delta)
-        step.removes = frozenset({known.id})
-        step.settles = {(known.id, plane) for plane in known.planes}
-        voxels = self._painter.voxels(known.id)
-        left = self._view().beneath(known.id, voxels, operations.covered(known))
-        step.diff = self._painter.relabel(known.id, voxels, left)
+    def _remove(self, what: str, gone: list[SegmentedObject], delta: Delta) -> None:
+        step = self._step(what, gone[0].id if len(gone) == 1 else 0, None, delta)
+        step.removes = frozenset(known.id for known in gone)
+        step.settles = {(known.id, plane) for known in gone for plane in known.planes}
+        step.diff = operations.vacated(self._view(), gone)
         self._take(step)
 
     def _apply(self, delta: Delta) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.prompts import Plane, Prompts, Region
+from napari_segnext.session.masks import View
 from napari_segnext.session.painter import Painter
 from napari_segnext.session.sparse import Diff, Sparse, find
 from napari_segnext.session.state import Delta, Info, Result, SegmentedObject
@@ -50,14 +51,30 @@ def stroke(
     return int(ids[counts.argmax()]), delta
 
 
-def emptied(known: SegmentedObject) -> Delta:
-    """Return what takes away all that belongs to an object."""
+def emptied(objects: Iterable[SegmentedObject]) -> Delta:
+    """Return what takes away all that belongs to objects."""
     delta = Delta()
-    for plane in known.planes:
-        delta.prompts[known.id, plane] = Prompts()
-        delta.edits[known.id, plane] = Sparse()
-        delta.results[known.id, plane] = None
+    for known in objects:
+        for plane in known.planes:
+            delta.prompts[known.id, plane] = Prompts()
+            delta.edits[known.id, plane] = Sparse()
+            delta.results[known.id, plane] = None
     return delta
+
+
+def vacated(view: View, objects: Sequence[SegmentedObject]) -> Diff:
+    """Return what becomes of the voxels of objects that go, one after the other."""
+    parts = [view.painter.voxels(known.id) for known in objects]
+    voxels = np.concatenate(parts)
+    old = np.repeat([known.id for known in objects], [len(part) for part in parts])
+    new = old.copy()
+    for known in objects:
+        # Also what came back of it because another one went.
+        its = new == known.id
+        new[its] = view.beneath(known.id, voxels[its], covered(known))
+        view = replace(view, ids=view.ids - {known.id})
+    dtype = view.painter.dtype
+    return Diff.of(voxels, old.astype(dtype), new.astype(dtype))
 
 
 def covered(known: SegmentedObject) -> Sparse:
@@ -81,7 +98,7 @@ def merged(
     unanswered
         Planes in which prompts of either are still to be decoded.
     """
-    delta = emptied(other)
+    delta = emptied([other])
     by_hand = Sparse()
     for plane, edits in other.edits.items():
         # What was erased from one may well be a part of the other.
