@@ -156,6 +156,21 @@ def test_model_that_does_not_load_is_reported_and_another_one_works(
     user.waits_until(lambda: widget.annotator.output.data.any())
 
 
+def test_why_a_model_cannot_be_had_stays(user, widget, qtbot, monkeypatch):
+    def fail(name, **_):
+        raise OSError(f"there is no file {name}")
+
+    user.viewer.add_image(bright_disk())
+    widget.start()
+    user.waits_until(lambda: "Ready, embedded" in widget.status)
+    monkeypatch.setattr(LOAD, fail)
+    widget.model_choice.activated.emit(0)
+    user.waits_until(lambda: "there is no file" in widget.status)
+    # The model before has the slice ready again within this time.
+    qtbot.wait(600)
+    assert "The model before goes on" in widget.status
+
+
 def test_without_an_image_nothing_can_be_started(user, widget):
     assert not widget.start_button.isEnabled()
     widget.start()

@@ -222,7 +222,7 @@ def test_model_that_cannot_be_loaded_leaves_the_one_before_in_its_place(desk):
     assert desk.inference.engine is engine
     assert kept == [True]
     assert said == [
-        "The model could not be loaded: no such file. The model before goes on"
+        "The model before goes on. The model could not be loaded: no such file"
     ]
 
 

@@ -37,3 +37,19 @@ def test_two_lines_of_a_message_are_seen_and_the_rest_is_elided(qtbot):
     wide = line.fontMetrics().horizontalAdvance(shown)
     assert 280 < wide <= 2 * 280
     assert line.height() >= 2 * line.fontMetrics().height()
+
+
+def test_a_slice_that_is_ready_takes_no_news_away(qtbot):
+    line = StatusLine()
+    qtbot.addWidget(line)
+    line.say_ready("Ready")
+    assert line.text() == "Ready"
+    line.say("Loading …", passing=True)
+    line.say_ready("z 3: Ready")
+    assert line.text() == "z 3: Ready"
+    line.say("The model before goes on")
+    line.say_ready("z 3: Ready")
+    assert line.text() == "The model before goes on"
+    line.say("z 3: Mask in 20 ms", passing=True)
+    line.say_ready("z 4: Ready")
+    assert line.text() == "z 4: Ready"

@@ -43,7 +43,8 @@ if TYPE_CHECKING:
 class Annotator(QObject):
     """A session in a viewer.
 
-    Signals: `said` (status line), `changed` (objects, prompts, tool or sign),
+    Signals: `said` (news for the status line), `passing` (what goes on), `ready` (the
+    same, to which no news give way), `changed` (objects, prompts, tool or sign),
     `engine` (where the model runs), `model_kept` (another could not be loaded: names of
     the model and the engine that go on), `waiting` (see `Inference`), `ended` (why).
 
@@ -54,6 +55,8 @@ class Annotator(QObject):
     """
 
     said = Signal(str)
+    passing = Signal(str)
+    ready = Signal(str)
     changed = Signal()
     engine = Signal(str)
     model_kept = Signal(str, str)
@@ -150,17 +153,10 @@ class Annotator(QObject):
 
     def _listen(self) -> None:
         """Follow the parts; they live as long as this does."""
-        for speaker in (
-            self.objects.said,
-            self.saving.said,
-            self.exporting.said,
-            self.importing.said,
-            self.propagation.said,
-            self._model.said,
-            self._inference.busy,
-            self._inference.failed,
-        ):
-            speaker.connect(self.said)
+        speakers: list[Any] = [self.objects, self.saving, self.exporting]
+        for speaker in (*speakers, self.importing, self.propagation, self._model):
+            speaker.said.connect(self.said)
+        self._inference.failed.connect(self.said)
         self.objects.turned.connect(self._object_changed)
         self.objects.changed.connect(self._objects_changed)
         self.saving.changed.connect(self.changed)
@@ -169,7 +165,9 @@ class Annotator(QObject):
         self.importing.changed.connect(self.changed)
         self.importing.taken.connect(self._object_changed)
         self.propagation.changed.connect(self._objects_changed)
+        self._inference.busy.connect(self.passing)
         self._inference.waiting.connect(self.waiting)
+        self._model.ready.connect(self.ready)
         self._model.engine.connect(self.engine)
         self._model.kept.connect(self.model_kept)
         self._inference.shown.connect(self._embedded)
@@ -257,26 +255,28 @@ class Annotator(QObject):
         if written is None:
             return
         new = request.prompts.items[request.answered :]
-        protected = self.objects.finished_under(request.object_id, request.plane, new)
+        plane = request.plane
+        protected = self.objects.finished_under(request.object_id, plane, new)
         took = f"Mask in {prediction.decode_ms:.0f} ms"
         if prediction.embed_ms >= 1:
             took += f", embedding {prediction.embed_ms:.0f} ms"
-        self._say_at(request.plane, protected or took)
+        self._say_at(plane, protected or took, self.said if protected else self.passing)
         self.changed.emit()
 
     def _stroke(self, parts: Sequence[LabelChange]) -> None:
         reverted = self.session.record_strokes(parts)
         text = "Finished objects are protected: their part is back"
-        self._say_at(parts[0].plane, text if reverted else "Edit kept")
+        self._say_at(parts[0].plane, text if reverted else "Edit kept", self.said)
         self.changed.emit()
 
     def _embedded(self, plane: Plane, milliseconds: float) -> None:
         text = f"embedded in {milliseconds:.0f} ms" if milliseconds else "embedded"
-        self._say_at(plane, f"Ready, {text}{self._model.take_word()}")
+        news = self._model.take_word()
+        self._say_at(plane, f"Ready, {text}{news}", self.said if news else self.ready)
 
-    def _say_at(self, plane: Plane, text: str) -> None:
+    def _say_at(self, plane: Plane, text: str, signal: Any) -> None:
         where = plane_name(plane, self._axes, self._image.axis_labels)
-        self.said.emit(f"{where}: {text}" if where else text)
+        signal.emit(f"{where}: {text}" if where else text)
 
     # What the viewer shows
 

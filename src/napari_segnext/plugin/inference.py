@@ -256,7 +256,7 @@ class Inference(QObject):
         else:
             self.kept.emit()
             self._loaded(former)
-            self.failed.emit(f"{why}. The model before goes on")
+            self.failed.emit(f"The model before goes on. {why}")
 
     def _loaded(self, engine: Engine) -> None:
         self._engine, self._former = engine, None

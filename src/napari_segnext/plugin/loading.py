@@ -25,11 +25,12 @@ _EDITED = f"The image was edited: its {_ANEW}"
 class Loading(QObject):
     """Loads the model of a session.
 
-    Signals: `said` (status line), `engine` (where the model runs), `kept` (another
-    could not be loaded: names of the model and the engine that go on).
+    Signals: `said`, `ready` (status line), `engine` (where the model runs), `kept`
+    (another could not be loaded: names of the model and the engine that go on).
     """
 
     said = Signal(str)
+    ready = Signal(str)
     engine = Signal(str)
     kept = Signal(str, str)
 
@@ -118,5 +119,5 @@ class Loading(QObject):
         engine.edited = self._tell_edited
         self._model.loaded()
         self.engine.emit(description)
-        self.said.emit("Ready")
+        self.ready.emit("Ready")
         self._read_again()

@@ -13,7 +13,7 @@ from qtpy.QtCore import (
     Qt,
     Signal,
 )
-from qtpy.QtGui import QColor, QPixmap
+from qtpy.QtGui import QColor, QIcon, QPixmap
 
 Index = QModelIndex | QPersistentModelIndex
 _NONE = QModelIndex()
@@ -157,7 +157,10 @@ def _alignment(column: int) -> Qt.AlignmentFlag:
     return side | Qt.AlignmentFlag.AlignVCenter
 
 
-def _swatch(colour: tuple[float, float, float]) -> QPixmap:
-    swatch = QPixmap(_SWATCH, _SWATCH)
-    swatch.fill(QColor.fromRgbF(*colour))
+def _swatch(colour: tuple[float, float, float]) -> QIcon:
+    pixels, swatch = QPixmap(_SWATCH, _SWATCH), QIcon()
+    pixels.fill(QColor.fromRgbF(*colour))
+    # Qt would tint it in a row that is selected.
+    for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
+        swatch.addPixmap(pixels, mode)
     return swatch

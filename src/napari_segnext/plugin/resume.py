@@ -117,6 +117,7 @@ class StatusLine(QElidingLabel):
         self.setTextFormat(Qt.TextFormat.PlainText)
         self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._said = self._mark = ""
+        self._passing = True
         self._saving: Saving | None = None
 
     def showEvent(self, event: Any) -> None:
@@ -124,12 +125,23 @@ class StatusLine(QElidingLabel):
         self.setFixedHeight(2 * self.fontMetrics().height() + 6)
         super().showEvent(event)
 
-    def say(self, text: str) -> None:
-        """Replace what was said."""
-        self._said = text
+    def say(self, text: str, passing: bool = False) -> None:
+        """Replace what was said.
+
+        Parameters
+        ----------
+        passing
+            Whether it need not stay when a slice is ready.
+        """
+        self._said, self._passing = text, passing
         text = f"{text} · {self._mark}" if self._mark else text
         self.setText(text)
         self.setToolTip(text)
+
+    def say_ready(self, text: str) -> None:
+        """Say that a slice is ready, unless news would give way to that."""
+        if self._passing:
+            self.say(text, passing=True)
 
     def follow(self, saving: Saving) -> None:
         """Mark what a session has not saved yet."""
@@ -139,7 +151,7 @@ class StatusLine(QElidingLabel):
     def _show(self, saving: Saving) -> None:
         if saving is self._saving and saving.mark != self._mark:
             self._mark = saving.mark
-            self.say(self._said)
+            self.say(self._said, self._passing)
 
 
 class SavingLine(QElidingLabel):

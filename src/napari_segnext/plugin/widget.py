@@ -99,6 +99,8 @@ class SegNextWidget(QWidget):
             self.say(str(error))
             return
         self.annotator.said.connect(self.say)
+        self.annotator.passing.connect(partial(self._status.say, passing=True))
+        self.annotator.ready.connect(self._status.say_ready)
         self.annotator.changed.connect(self._show_state)
         self.annotator.engine.connect(self._device.setText)
         self.annotator.engine.connect(self._device.setToolTip)
