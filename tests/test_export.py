@@ -117,6 +117,17 @@ def test_what_a_damaged_journal_has_lost_is_told(scan, damaged, tmp_path):
     assert "bytes cannot be read" in told
 
 
+@pytest.mark.parametrize("bytes_off", [1, 30])
+def test_a_journal_that_ends_within_a_change_is_told(
+    scan, annotated, tmp_path, bytes_off
+):
+    (journal,) = Subject(scan, "", SHAPE).journals()
+    os.truncate(journal, journal.stat().st_size - bytes_off)
+    answer = run("export", scan, "--labels", tmp_path / "l.npy")
+    assert answer.exit_code == 1 and (tmp_path / "l.npy").exists()
+    assert f"{journal} was cut short" in " ".join(answer.output.split())
+
+
 def test_a_journal_that_cannot_be_read_does_not_hide_an_older_one(
     scan, annotated, tmp_path
 ):

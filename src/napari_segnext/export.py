@@ -201,7 +201,7 @@ def export_session(
         raise ValueError(
             f"{journal} is about an image of shape {saved.shape}, not {geometry.shape}"
         )
-    if saved.damaged:
+    if saved.damaged or saved.lost:
         problems.append(_told(journal, saved))
     largest = max(saved.ledger.objects, default=0)
     if labels is not None:
@@ -243,9 +243,10 @@ def _newest(
 
 
 def _told(journal: Path, saved: Saved) -> str:
+    what = "is damaged" if saved.damaged and saved.lost else "was cut short"
     whole = saved.size + saved.lost
     return (
-        f"{journal} is damaged after change {saved.number}: {saved.lost} of {whole} "
+        f"{journal} {what} after change {saved.number}: {saved.lost} of {whole} "
         "bytes cannot be read, and what was done from there on is missing from what "
         "was written"
     )

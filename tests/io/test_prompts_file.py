@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from string import Template
 
 import numpy as np
@@ -171,12 +172,12 @@ def _rle(size: str, counts: str) -> str:
         ({"id": "0"}, "from 1"),
         ({"axis": "3"}, "from 0 to 2"),
         ({"fixed": "[1.5]"}, "fixed is a whole number"),
-        ({"fixed": "5"}, "not iterable"),
+        ({"fixed": "5"}, "of another kind"),
         (
             {"more": '"class": {"value": 1e30, "name": "x"},'},
             "a class is a whole number",
         ),
-        ({"more": '"class": [],'}, "list indices"),
+        ({"more": '"class": [],'}, "of another kind"),
         ({"name": '"\\ud800"'}, "can't encode"),
         ({"at": "1" + "0" * 400}, "too large"),
         ({"at": "1" + "0" * 5000}, "limit"),
@@ -216,3 +217,22 @@ def test_a_byte_order_mark_and_whole_floats_are_read(tmp_path):
     path.write_text(_entry(index="6.0", id="3.0"), encoding="utf-8-sig")
     (item,) = read_prompts(path)
     assert item == ObjectPrompts(3, "a", {Plane(0, 6): Prompts().click(10, 10)})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]",
+        '"x"',
+        '{"version": 1, "objects": [1]}',
+        '{"version": 1, "objects": [{"id": 1, "planes": 3}]}',
+        '{"version": 1, "objects": [{"id": 1, "planes": [], "class": 3}]}',
+    ],
+)
+def test_json_of_another_kind_is_told_without_words_of_python(tmp_path, text):
+    path = tmp_path / "p.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match="of another kind") as caught:
+        read_prompts(path)
+    assert str(path) in str(caught.value)
+    assert not re.search("indices|subscript|iterable", str(caught.value))

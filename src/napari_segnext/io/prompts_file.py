@@ -36,14 +36,7 @@ VERSION = 1
 MOST_ID = 2**63 - 1
 _MOST_CLASS = 2**31 - 1
 # What comes of other JSON than is expected.
-_WRONG = (
-    ValueError,
-    TypeError,
-    AttributeError,
-    ArithmeticError,
-    MemoryError,
-    RecursionError,
-)
+_WRONG = (ValueError, ArithmeticError, MemoryError, RecursionError)
 # More than in the largest section that can be handled.
 _MOST_PIXELS = 2**32
 
@@ -98,6 +91,12 @@ def read_prompts(path: str | Path) -> list[ObjectPrompts]:
         return [_parse_object(values) for values in content["objects"]]
     except KeyError as error:
         raise ValueError(f"{path} is not a prompts file: {error} is missing") from error
+    except (TypeError, AttributeError) as error:
+        # Python's words for it tell nothing of the file.
+        raise ValueError(
+            f"{path} is not a prompts file: something in it is of another kind, as a "
+            "list or a number where names and values are expected"
+        ) from error
     except _WRONG as error:
         raise ValueError(f"{path} is not a prompts file: {error}") from error
 
