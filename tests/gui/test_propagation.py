@@ -265,6 +265,7 @@ def test_object_accepted_on_the_way_is_finished_when_it_is_written(desk, model):
     model.free.set()
     is_over(desk)
     assert desk.annotator.session.objects[1].finished
+    assert "1 to check. Object 1 is finished" in desk.status
     assert np.array_equal(desk.labels == 1, bar())
     assert desk.annotator.current == 2
 

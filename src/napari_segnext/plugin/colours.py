@@ -25,7 +25,16 @@ PALETTE = (
     "#ff5c8a",
     "#00e0c0",
     "#ff6633",
+    "#008080",
+    "#e6b3ff",
+    "#334d00",
+    "#4d004d",
+    "#669900",
+    "#661a00",
+    "#4dff00",
 )
+# Of objects without a class where classes are shown: it is that of no class.
+_NO_CLASS = (1.0, 1.0, 1.0)
 
 
 def label_colours() -> CyclicLabelColormap:
@@ -46,9 +55,11 @@ class Colours:
 
     def of(self, each: SegmentedObject) -> Colour:
         """Return the colour of an object: red, green, blue from 0 to 1."""
-        if self._session.semantic and each.category is not None:
-            return self._default(each.category.value)
-        return each.colour or self._default(each.id)
+        if not self._session.semantic:
+            return each.colour or self._default(each.id)
+        if each.category is None:
+            return each.colour or _NO_CLASS
+        return self._default(each.category.value)
 
     def apply(self) -> None:
         """Show the colours; costs nothing when none has changed."""

@@ -170,10 +170,14 @@ class Propagating(QObject):
             return
         if self._accepted:
             self._session.accept(self._object_id)
-            self._accepted = False
         said = f"Found in {len(results)} more slice{'s' if len(results) != 1 else ''}"
         if whole.doubtful:
             said += f"; {len(whole.doubtful)} to check"
+        if self._accepted:
+            said += f". {self._name} is finished"
+        elif self._object_id != self._session.current:
+            said += f". This is {self._name}"
+        self._accepted = False
         self._end(said)
 
     def _dropped(self) -> None:
