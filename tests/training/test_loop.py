@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ pytest.importorskip("cv2", reason="training needs the extra `train`")
 
 from accelerate import Accelerator
 
+from napari_segnext.evaluation.images import read_pixels
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
 from napari_segnext.prompts import PromptStyle
 from napari_segnext.training.clicks import Trainer
@@ -120,6 +122,16 @@ def test_a_checkpoint_that_cannot_be_gone_on_with_says_what_to_do(
     ) as told:
         Trainer(model(), SOURCES, tmp_path, OPTIONS)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "checkpoint.pt")
+    with pytest.raises(ValueError, match=r"checkpoint\.pt is a pipe"):
+        Trainer(model(), SOURCES, tmp_path, OPTIONS)
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(OSError, match="is a pipe"):
+        read_pixels(tmp_path / "a.png")
 
 
 def test_training_learns_and_logs(tmp_path: Path) -> None:

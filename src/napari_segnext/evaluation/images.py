@@ -10,6 +10,8 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from napari_segnext.io.checks import check_special
+
 
 def read_pixels(path: Path) -> NDArray[Any]:
     """Read an image file.
@@ -26,6 +28,7 @@ def read_pixels(path: Path) -> NDArray[Any]:
         If the file is not an image.
     """
     try:
+        check_special(path)
         if path.suffix.lower() in (".tif", ".tiff"):
             return np.asarray(tifffile.imread(path))
         with Image.open(path) as opened:

@@ -23,6 +23,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
 from napari_segnext.io.atomic import replacing
+from napari_segnext.io.checks import check_special
 from napari_segnext.training.data import Crop, Mixture, Sample, Source
 
 Learner = TypeVar("Learner", bound=nn.Module)
@@ -216,6 +217,7 @@ class TrainingLoop(ABC, Generic[Learner]):
             torch.save(state, part)
 
     def _resume(self) -> None:
+        check_special(self.checkpoint)
         with self.checkpoint.open("rb") as file:
             try:
                 state = torch.load(file, map_location="cpu", weights_only=True)
