@@ -27,11 +27,10 @@ PALETTE = (
     "#ff6633",
     "#008080",
     "#e6b3ff",
-    "#334d00",
-    "#4d004d",
-    "#669900",
-    "#661a00",
+    "#994d00",
     "#4dff00",
+    "#804d80",
+    "#666600",
 )
 # Of objects without a class where classes are shown: it is that of no class.
 _NO_CLASS = (1.0, 1.0, 1.0)
