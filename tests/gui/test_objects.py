@@ -42,6 +42,18 @@ def test_chosen_object_is_shown_where_its_prompts_are(desk):
     assert desk.viewer.dims.current_step[0] == 9
 
 
+def test_going_on_from_a_finished_object_tells_of_the_next_one(desk):
+    two_objects(desk)
+    desk.annotator.objects.select(1)
+    desk.user.key(Qt.Key.Key_G)
+    desk.annotator.objects.select(1)
+    assert "Object 1 is finished" in desk.status
+    desk.user.key(Qt.Key.Key_N)
+    assert "Object 2: prompts in" in desk.status
+    desk.user.key(Qt.Key.Key_Q)
+    assert "Object 2 is empty again" in desk.status
+
+
 def test_a_cleared_slice_holds_the_object_no_more_until_undone(desk):
     click(desk, (4, 30, 20))
     assert desk.mask(FIRST).any()

@@ -129,6 +129,8 @@ class Objects(QObject):
         self._go_to_prompts()
         if self._session.objects[object_id].finished:
             self.said.emit(self.finished_text)
+        else:
+            self._tell_prompts()
 
     def pick(self) -> None:
         """Go on with the object under the pointer; once more, go to its prompts."""
@@ -298,6 +300,7 @@ class Objects(QObject):
         """Remove the object's prompts and its mask."""
         self._session.discard(self.current)
         self.turned.emit()
+        self.said.emit(f"{self._name} is empty again; undo brings it back")
 
     def clear_slice(self) -> None:
         """Take the object out of the displayed plane, where it then ends."""
