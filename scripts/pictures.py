@@ -1,0 +1,144 @@
+"""Make the pictures of the guides anew, from the plugin at work in a real window.
+
+    xvfb-run -a -s "-screen 0 1600x1000x24" python scripts/pictures.py docs/images
+
+Without a screen's window manager a window is as large as it asks to be: 1500 x 900.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import typer
+from qtpy.QtCore import QPoint, QRect, QSize
+from qtpy.QtWidgets import QApplication, QWidget
+
+from napari_segnext.categories import Category
+from napari_segnext.demo import VENTRICLE_CLICKS, VENTRICLES
+from napari_segnext.plugin.sample_data import em, mri
+from napari_segnext.plugin.section import Section
+from napari_segnext.prompts import Click
+
+_PATIENCE_S = 120.0
+# Objects of the generated stack, each with a click in its middle, and their classes.
+_EM_SLICE = 6
+_MITOCHONDRION, _CELL = Category(1, "mitochondrion"), Category(2, "cell")
+_EM = (
+    ("m 1", (129.0, 128.0), _MITOCHONDRION),
+    ("m 2", (188.0, 159.0), _MITOCHONDRION),
+    ("m 3", (107.0, 87.0), _MITOCHONDRION),
+    ("cell 1", (20.0, 200.0), _CELL),
+)
+
+
+class Desk:
+    """A window with one image, and a session on it."""
+
+    def __init__(self, volume: np.ndarray, about: dict[str, Any], index: int):
+        import napari
+
+        self.viewer = napari.Viewer(title="napari")
+        self.index = index
+        self.viewer.add_image(volume, **about)
+        self.viewer.dims.set_current_step(0, index)
+        window = self.viewer.window
+        _, self.widget = window.add_plugin_dock_widget("napari-segnext", "SegNext")
+        self.viewer.window.resize(1500, 900)
+        self.start()
+
+    def start(self) -> None:
+        """Press Start, and wait for the model."""
+        self.widget.start()
+        self.until(lambda: "Ready" in self.widget.status)
+        self.viewer.reset_view()
+
+    def until(self, done: Callable[[], bool]) -> None:
+        """Let the window work until something is so."""
+        end = time.monotonic() + _PATIENCE_S
+        while not done():
+            QApplication.processEvents()
+            if time.monotonic() > end:
+                raise TimeoutError(self.widget.status)
+        rest = time.monotonic() + 1
+        while time.monotonic() < rest:
+            QApplication.processEvents()
+
+    def click(self, clicks: Iterable[Click], name: str) -> None:
+        """Click on the current object, and name it."""
+        annotator = self.widget.annotator
+        annotator.objects.rename(annotator.current, name)
+        for click in clicks:
+            self.widget.say("")
+            annotator.positive = click.positive
+            annotator.prompts.points.add((self.index, *click.at))
+            self.until(lambda: "Mask in" in self.widget.status)
+        annotator.positive = True
+
+    def unfold(self, part: QWidget) -> None:
+        """Show a folded section of the panel."""
+        section = part.parentWidget()
+        while not isinstance(section, Section):
+            section = section.parentWidget()
+        section.expand()
+        self.until(part.isVisible)
+
+    def window(self, path: Path) -> None:
+        """Save a picture of the window."""
+        self.viewer.screenshot(path, canvas_only=False, flash=False)
+
+    def panel(self, path: Path, height: int | None = None) -> None:
+        """Save a picture of the panel, or of the upper part of it."""
+        size = QSize(self.widget.width(), height or self.widget.height())
+        self.widget.grab(QRect(QPoint(0, 0), size)).save(str(path))
+
+    def close(self) -> None:
+        """Close the window."""
+        self.viewer.close()
+
+
+def show_mri(folder: Path) -> None:
+    """Show the ventricles in a real MRI, and what Start offers next."""
+    ((volume, about, _),) = mri()
+    desk = Desk(volume, about, VENTRICLES.index)
+    desk.click(VENTRICLE_CLICKS, "ventricles")
+    desk.window(folder / "mri.png")
+    desk.widget.annotator.accept()
+    desk.widget.start_button.click()
+    desk.start()
+    desk.panel(folder / "resume.png", height=270)
+    desk.close()
+
+
+def show_em(folder: Path) -> None:
+    """Show mitochondria and a cell in a generated stack, and their list."""
+    ((volume, about, _),) = em()
+    desk = Desk(volume, about, _EM_SLICE)
+    annotator = desk.widget.annotator
+    for name, place, category in _EM:
+        desk.click([Click(place)], name)
+        annotator.objects.categorise([annotator.current], category)
+        annotator.accept()
+    desk.window(folder / "em.png")
+    desk.unfold(desk.widget.classes)
+    desk.panel(folder / "objects.png")
+    desk.close()
+
+
+def main(folder: Path) -> None:
+    """Write the pictures into a folder."""
+    home = tempfile.mkdtemp(prefix="pictures-")
+    # Before napari is imported: nothing of the user's is read or offered.
+    os.environ["NAPARI_CONFIG"] = f"{home}/settings.yaml"
+    os.environ["NAPARI_SEGNEXT_DATA"] = home
+    show_mri(folder)
+    show_em(folder)
+
+
+if __name__ == "__main__":
+    typer.run(main)
