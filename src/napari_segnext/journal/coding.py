@@ -19,12 +19,12 @@ from napari_segnext.prompts import Plane, Prompts, Region
 from napari_segnext.session import Record, SegmentedObject
 from napari_segnext.session.grid import Grid
 from napari_segnext.session.packed import PackedImage
+from napari_segnext.session.probability import Probability
 from napari_segnext.session.sparse import Diff, Sparse
 from napari_segnext.session.state import (
     Delta,
     Info,
     Key,
-    Probability,
     Result,
     prompts_of,
 )

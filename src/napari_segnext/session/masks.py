@@ -12,8 +12,9 @@ from napari_segnext.patch import Extent, Patch
 from napari_segnext.prompts import Plane, Prompts, Region
 from napari_segnext.session.grid import Values, Voxels
 from napari_segnext.session.painter import Painter
+from napari_segnext.session.probability import Probability
 from napari_segnext.session.sparse import Diff, Sparse, find
-from napari_segnext.session.state import Key, Probability, Result
+from napari_segnext.session.state import Key, Result
 
 
 @dataclass(frozen=True, slots=True, eq=False)

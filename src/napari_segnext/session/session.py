@@ -21,12 +21,11 @@ from napari_segnext.session.grid import LabelChange
 from napari_segnext.session.history import History
 from napari_segnext.session.masks import concerned, repaint, restore
 from napari_segnext.session.messages import Record, Request
+from napari_segnext.session.probability import Probability, as_patch
 from napari_segnext.session.sparse import Diff, Sparse
 from napari_segnext.session.state import (
     Delta,
-    Probability,
     Result,
-    as_patch,
     everything,
     prompts_of,
     result_of,

@@ -7,14 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from napari_segnext.categories import Category
-from napari_segnext.patch import Extent, Patch
-from napari_segnext.prompts import BoolArray, Plane, Prompts, Region
-from napari_segnext.resample import FloatArray
+from napari_segnext.prompts import Plane, Prompts, Region
 from napari_segnext.session.packed import PackedImage
+from napari_segnext.session.probability import Probability
 from napari_segnext.session.sparse import Diff, PackedDiff, Sparse
 
 T = TypeVar("T")
@@ -22,73 +18,9 @@ T = TypeVar("T")
 Key: TypeAlias = tuple[int, Plane]
 Colour: TypeAlias = tuple[float, float, float]
 
-# What lies below in all of a row or column at the border is not kept.
-_FLOOR = 0.02
 _NONE = Prompts()
 # Bytes that a step takes besides what it keeps, and that a prompt in one takes.
 _STEP, _REFERENCE = 2000, 8
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Probability:
-    """A probability map of 256 levels, without its empty border.
-
-    Attributes
-    ----------
-    shape
-        (H, W) of the whole map.
-    offset
-        (row, column) of the first pixel that is kept.
-    packed
-        The levels, compressed.
-    """
-
-    shape: tuple[int, int]
-    offset: tuple[int, int]
-    packed: PackedImage
-
-    @property
-    def levels(self) -> NDArray[np.uint8]:
-        """(h, w) uint8.
-
-        Level q > 0 stands for (q + 1/2) / 256, so that exactly the levels from 128 on
-        are above one half; 0 is 0.
-        """
-        return self.packed.expand()
-
-    @classmethod
-    def of(cls, probability: FloatArray | Patch) -> Probability:
-        """Keep a map of values from 0 to 1, (H, W) or a part."""
-        patch = as_patch(probability)
-        extent = patch.above(_FLOOR)
-        levels = np.zeros(extent.shape, np.uint8)
-        for band in extent.bands():
-            above = np.ceil(patch.read(band) * np.float32(256)) - 1
-            levels[band.within(extent)] = np.clip(above, 0, 255)
-        return cls(patch.shape, extent[:2], PackedImage.of(levels))
-
-    @property
-    def patch(self) -> Patch:
-        """The map, as the part that is kept."""
-        levels = self.levels
-        values = (levels + np.float32(0.5)) / np.float32(256)
-        values[levels == 0] = 0
-        return Patch(self.shape, self.offset, values)
-
-    @property
-    def extent(self) -> Extent:
-        """Where the part lies that is kept."""
-        return Extent.at(self.offset, self.packed.shape)
-
-    def expand(self) -> FloatArray:
-        """Return the (H, W) map."""
-        return self.patch.expand()
-
-    def mask(self, extent: Extent) -> BoolArray:
-        """Return where the map is above one half, in an extent that holds the part."""
-        mask = np.zeros(extent.shape, bool)
-        mask[self.extent.within(extent)] = self.levels >= 128
-        return mask
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -403,13 +335,6 @@ def result_of(objects: Mapping[int, SegmentedObject], key: Key) -> Result | None
     """Return an object's last prediction in a plane."""
     number, plane = key
     return objects[number].results.get(plane) if number in objects else None
-
-
-def as_patch(probability: FloatArray | Patch) -> Patch:
-    """Return a map as what it is outside of which it is zero."""
-    if isinstance(probability, Patch):
-        return probability
-    return Patch(probability.shape, (0, 0), probability)
 
 
 def _set(known: dict[Plane, T], plane: Plane, value: T | None) -> None:
