@@ -23,9 +23,11 @@ from benchmarks.latency import RANDOM, image_of, model_named, seconds
 from benchmarks.ois import show, write
 from tests.models.plain_segnext import PlainSegNext
 
-from napari_segnext.models.incremental import ApproximateDecoder, ExactDecoder
+from napari_segnext.geometry.frame import Frame
+from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.models.fast import ApproximateDecoder, ExactDecoder
 from napari_segnext.models.segnext import SegNext
-from napari_segnext.prompts import FloatArray, Frame, Prompts
+from napari_segnext.prompts import Prompts
 
 AREAS = (0.01, 0.03, 0.1, 0.2, 0.3)
 # How soft the outline of the previous mask is, in pixels.

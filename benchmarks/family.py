@@ -31,9 +31,10 @@ from benchmarks.ois import VARIANTS
 from rich.console import Console
 from rich.table import Table
 
+from napari_segnext.geometry.frame import Frame
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
 from napari_segnext.models.reference import reference_config
-from napari_segnext.prompts import Frame, ModelPrompts, Prompts
+from napari_segnext.prompts import ModelPrompts, Prompts
 from napari_segnext.training.recipes import RECIPES
 
 _TIMED_S = 1.0

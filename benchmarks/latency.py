@@ -36,10 +36,11 @@ from tests.models.plain_segnext import PlainSegNext
 from torch.nn import functional as F
 
 from napari_segnext.engines import accelerate
+from napari_segnext.geometry.frame import Frame
 from napari_segnext.models import Embedding, SegmentationModel, build_model
 from napari_segnext.models.reference import reference_config
 from napari_segnext.models.segnext import SegNext
-from napari_segnext.prompts import Frame, ModelPrompts, Prompts
+from napari_segnext.prompts import ModelPrompts, Prompts
 from napari_segnext.weights import load_model
 
 RANDOM = "random:"

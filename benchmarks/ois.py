@@ -35,8 +35,9 @@ from napari_segnext.evaluation import (
     load_dataset,
     select_objects,
 )
+from napari_segnext.geometry.frame import Frame
 from napari_segnext.models import SegmentationModel, build_model
-from napari_segnext.prompts import Frame, Prompts
+from napari_segnext.prompts import Prompts
 from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.train import options_of

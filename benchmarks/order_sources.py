@@ -29,14 +29,14 @@ from torch import Tensor
 from napari_segnext.evaluation import load_dataset, select_objects
 from napari_segnext.evaluation.clicker import ClickRobot
 from napari_segnext.evaluation.sample import Sample, object_truth
-from napari_segnext.models.ois.order import (
+from napari_segnext.images.intensity import channels_last, robust_window
+from napari_segnext.models.research.ois.order import (
     denoised_intensity,
     geodesic_maps,
     order_maps,
 )
-from napari_segnext.tiles import TilePyramid
+from napari_segnext.predicting.tiles import TilePyramid
 from napari_segnext.training.recipes import RECIPES
-from napari_segnext.window import channels_last, robust_window
 
 SOURCES = ("plane", "intensity", "geodesic")
 _CONFIG = RECIPES["ois-tiny"].config

@@ -30,20 +30,22 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from napari_segnext.answers import Answers
+from napari_segnext.commands.segment import answer
 from napari_segnext.evaluation.clicker import ClickRobot
 from napari_segnext.evaluation.metrics import iou
-from napari_segnext.headless import answer
-from napari_segnext.io import read_image, write_labels
+from napari_segnext.files import read_image, write_labels
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.images.volume import Volume
 from napari_segnext.models import SegmentationModel
-from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.predicting.answers import Answers
+from napari_segnext.predicting.volume_predictor import VolumePredictor
+from napari_segnext.prompts import Prompts
 from napari_segnext.propagation import to_check
+from napari_segnext.propagation.shapes import between, overlap
+from napari_segnext.propagation.whole_object import complete
 from napari_segnext.session import ArrayLabels, Session
-from napari_segnext.shapes import between, overlap
 from napari_segnext.training.generated import em_stack
-from napari_segnext.volume import Volume, VolumePredictor
 from napari_segnext.weights import load_model
-from napari_segnext.whole_object import complete
 
 # Of the generated stacks; objects in them do not touch the sides, and are that long.
 SEEDS = (4, 5, 6, 7)

@@ -35,14 +35,18 @@ from rich.table import Table
 from scipy import ndimage
 from skimage.registration import optical_flow_ilk, phase_cross_correlation
 
-from napari_segnext.io import read_image
-from napari_segnext.predictor import Prediction
-from napari_segnext.prompts import BoolArray, FloatArray, Plane, Prompts
+from napari_segnext.files import read_image
+from napari_segnext.geometry.frame import BoolArray
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.images.volume import Volume
+from napari_segnext.predicting.prediction import Prediction
+from napari_segnext.predicting.volume_predictor import VolumePredictor
+from napari_segnext.prompts import Prompts
 from napari_segnext.propagation import Annotated as Decided
 from napari_segnext.propagation import propagate
-from napari_segnext.shapes import around, guide, inner_clicks, overlap
+from napari_segnext.propagation.shapes import around, guide, inner_clicks, overlap
 from napari_segnext.training.generated import em_stack, mri_stack
-from napari_segnext.volume import Volume, VolumePredictor
 from napari_segnext.weights import load_model
 
 DISTANCES = (1, 2, 3, 4)

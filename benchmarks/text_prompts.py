@@ -28,10 +28,10 @@ from rich.console import Console
 from rich.table import Table
 
 from napari_segnext import Prediction, Predictor, Prompts, load_model
+from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.models import build_model
-from napari_segnext.models.text.clip import read_clip
-from napari_segnext.models.text.prompted import TextPrompted
-from napari_segnext.prompts import BoolArray
+from napari_segnext.models.research.text.clip import read_clip
+from napari_segnext.models.research.text.prompted import TextPrompted
 from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.generated.named import PHRASES, NamedPair, named_pair
 from napari_segnext.training.generated.random_clip import write_random_clip

@@ -19,10 +19,10 @@ import typer
 from qtpy.QtCore import QPoint, QRect, QSize
 from qtpy.QtWidgets import QApplication, QWidget
 
-from napari_segnext.categories import Category
-from napari_segnext.demo import VENTRICLE_CLICKS, VENTRICLES
+from napari_segnext.commands.demo import VENTRICLE_CLICKS, VENTRICLES
+from napari_segnext.files.categories import Category
+from napari_segnext.plugin.panel.section import Section
 from napari_segnext.plugin.sample_data import em, mri
-from napari_segnext.plugin.section import Section
 from napari_segnext.prompts import Click
 
 _PATIENCE_S = 120.0

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_segnext.prompts import Frame, Prompts, PromptStyle
+from napari_segnext.geometry.frame import Frame
+from napari_segnext.prompts import Prompts, PromptStyle
 
 SQUARE = Frame(0, 0, 64, 64, 64)
 STYLE = PromptStyle(radius=2)

@@ -18,61 +18,28 @@ PACKAGE = ROOT / "src" / "napari_segnext"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 
-# What a module may import from the package lies in its own layer or a lower one.
-LAYERS = (
-    (
-        "misuse",
-        "categories",
-        "resample",
-        "frame",
-        "kinds",
-        "patch",
-        "drawing",
-        "prompts",
-    ),
-    ("window", "shapes", "appearance"),
-    ("models", "layout", "io"),
-    ("tiles", "embeddings", "weights", "upsampled"),
-    ("prediction", "engines"),
-    ("predictor",),
-    ("volume", "plane_image", "session"),
-    ("answers", "label_store", "journal", "propagation", "whole_object", "precompute"),
-    ("export", "job"),
-    (
-        "label_mirror",
-        "headless",
-        "picture",
-        "evaluation",
-        "training",
-        "plugin",
-    ),
-    ("demo",),
-    ("cli_errors", "cli_models", "cli_training"),
-    ("cli",),
-    ("__main__",),
-)
+# Rooms whose work is possible where PyTorch is not installed.
 WITHOUT_TORCH = (
-    "export",
-    "job",
-    "categories",
-    "resample",
-    "frame",
-    "kinds",
-    "patch",
-    "upsampled",
-    "drawing",
-    "prompts",
-    "window",
-    "shapes",
-    "appearance",
-    "session",
+    "files",
+    "geometry",
+    "images",
     "journal",
-    "label_store",
-    "label_mirror",
-    "io",
-    "layout",
-    "picture",
+    "labels",
+    "prompts",
+    "session",
 )
+
+
+def _drawn(heading: str) -> list[str]:
+    """Return the lines of the drawing under a heading of the architecture's page."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    return page.split(f"## {heading}\n")[1].split("```")[1].splitlines()[1:]
+
+
+def _floors() -> dict[str, int]:
+    """Return how high each room lies, the lowest being 0."""
+    lines = [line.split() for line in _drawn("Imports run one way") if line]
+    return {room: n for n, rooms in enumerate(reversed(lines)) for room in rooms}
 
 
 def _part(path: Path) -> str:
@@ -106,7 +73,7 @@ def _run(code: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "module", ["napari_segnext", "napari_segnext.cli", "napari_segnext.plugin"]
+    "module", ["napari_segnext", "napari_segnext.commands.cli", "napari_segnext.plugin"]
 )
 def test_importing_loads_neither_torch_nor_qt_nor_napari(module: str) -> None:
     heavy = "{'torch', 'timm', 'napari', 'qtpy', 'PySide6', 'vispy', 'skimage'}"
@@ -138,13 +105,26 @@ def test_public_names_are_found_on_first_use() -> None:
         _ = napari_segnext.nothing_so_called
 
 
+def test_the_page_on_the_architecture_draws_the_tree_as_it_is() -> None:
+    found = re.findall(r"^(?:    )+(\w[\w.]*/?)", "\n".join(_drawn("The tree")), re.M)
+    rooms = {p.name + "/" for p in PACKAGE.iterdir() if any(p.glob("*.py"))}
+    files = {p.name for p in PACKAGE.iterdir() if p.is_file()}
+    inner = {
+        f"{p.name}/"
+        for room in ("models", "plugin")
+        for p in (PACKAGE / room).iterdir()
+        if any(p.glob("*.py"))
+    }
+    flat = {p.name for p in (PACKAGE / "plugin").glob("*.py")} - {"__init__.py"}
+    assert sorted(found) == sorted([*rooms, *files, *inner, *flat])
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_imports_run_one_way(path: Path) -> None:
-    level = {part: n for n, layer in enumerate(LAYERS) for part in layer}
-    part = _part(path)
+    level, part = _floors(), _part(path)
     if part == "__init__":
         return
-    assert part in level, f"{part} has no place in LAYERS"
+    assert part in level, f"{part} has no place in docs/architecture.md"
     known = _parts_imported(path) & set(level)
     upwards = {other for other in known if level[other] > level[part]}
     assert not upwards, f"{part} imports {sorted(upwards)} from above"

@@ -8,9 +8,12 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from napari_segnext.predictor import Prediction, Predictor
-    from napari_segnext.prompts import Plane, Prompts
-    from napari_segnext.volume import Volume, VolumePredictor
+    from napari_segnext.geometry.plane import Plane
+    from napari_segnext.images.volume import Volume
+    from napari_segnext.predicting.prediction import Prediction
+    from napari_segnext.predicting.predictor import Predictor
+    from napari_segnext.predicting.volume_predictor import VolumePredictor
+    from napari_segnext.prompts import Prompts
     from napari_segnext.weights import load_model
 
 __version__ = version("napari-segnext")
@@ -31,12 +34,12 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Resolved on first use, so that importing the package loads neither torch nor Qt.
 _LAZY = {
-    "Plane": "prompts",
-    "Prediction": "predictor",
-    "Predictor": "predictor",
+    "Plane": "geometry.plane",
+    "Prediction": "predicting.prediction",
+    "Predictor": "predicting.predictor",
     "Prompts": "prompts",
-    "Volume": "volume",
-    "VolumePredictor": "volume",
+    "Volume": "images.volume",
+    "VolumePredictor": "predicting.volume_predictor",
     "load_model": "weights",
 }
 

@@ -1,5 +1,5 @@
 """`python -m napari_segnext` is the command line."""
 
-from napari_segnext.cli import main
+from napari_segnext.commands.cli import main
 
 main()

@@ -15,7 +15,7 @@ from napari_segnext.engines import (
     choose_engine,
     compiled,
 )
-from napari_segnext.predictor import Predictor
+from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.weights import load_model
 from tests.doubles import IntensityModel

@@ -10,7 +10,7 @@ from napari_segnext.engines import EngineModel, accelerate, choose_engine, openv
 from napari_segnext.engines.cache import folder_of
 from napari_segnext.engines.functions import sample_of
 from napari_segnext.models import Cancelled, ModelConfig, build_model
-from napari_segnext.predictor import Predictor
+from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.prompts import Prompts
 
 ARCH = {

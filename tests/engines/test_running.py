@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from napari_segnext.embeddings import model_fingerprint
 from napari_segnext.engines import EngineModel, Functions
 from napari_segnext.models import Cancelled
-from napari_segnext.predictor import Predictor
+from napari_segnext.models.fingerprint import model_fingerprint
+from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.prompts import Prompts
 from tests.doubles import IntensityModel
 

@@ -13,7 +13,7 @@ from napari_segnext.engines import accelerate, traced
 from napari_segnext.engines.functions import sample_of
 from napari_segnext.models.config import ModelConfig
 from napari_segnext.models.segnext import SegNext
-from napari_segnext.predictor import Predictor
+from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.weights import load_model
 from tests.doubles import IntensityModel

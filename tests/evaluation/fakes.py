@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
-from napari_segnext.prompts import Click, Frame, Prompts, PromptStyle, extent
+from napari_segnext.geometry.frame import Frame
+from napari_segnext.prompts import Click, Prompts, PromptStyle, extent
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 from napari_segnext.evaluation import agreement
 from napari_segnext.evaluation.datasets import load_dataset
 from napari_segnext.models import ModelConfig, build_model
-from napari_segnext.predictor import Predictor
+from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.weights import save_model
 from tests.doubles import WHOLE, IntensityModel
 from tests.models.test_segnext import small

@@ -7,13 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_segnext.evaluation.metrics import (
-    clicks_needed,
-    iou,
-    mean_iou,
-    noc,
-    size_of,
-)
+from napari_segnext.evaluation.metrics import clicks_needed, iou, mean_iou, noc, size_of
 
 
 def test_noc_and_nof_equal_the_reference(shared: Path) -> None:

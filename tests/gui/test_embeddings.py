@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from napari_segnext.prompts import Plane
+from napari_segnext.geometry.plane import Plane
 
 
 def test_all_slices_are_embedded_the_nearest_first_and_a_click_does_not_wait(desk):

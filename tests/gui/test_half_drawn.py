@@ -5,8 +5,9 @@ from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
 from tests.gui.driver import LEFT, NO
 
-from napari_segnext.plugin.tools import TOOLS, Tool
-from napari_segnext.prompts import Box, Plane, Polygon, Scribble
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.plugin.layers.tools import TOOLS, Tool
+from napari_segnext.prompts import Box, Polygon, Scribble
 
 PLANE = Plane(0, 4)
 CLICK, BOX, POLYGON, PATH, BRUSH = TOOLS

@@ -7,9 +7,9 @@ from tests.gui.conftest import Desk
 from tests.gui.driver import User
 
 from napari_segnext.engines import EngineModel
-from napari_segnext.io import read_image
-from napari_segnext.plugin.inputs import Inputs
-from napari_segnext.prompts import Plane
+from napari_segnext.files import read_image
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.plugin.layers.inputs import Inputs
 
 # What napari knows of where a layer lies, and another value of it.
 MOVES = {

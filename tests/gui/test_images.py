@@ -11,8 +11,8 @@ from tests.doubles import TILED, IntensityModel
 from tests.gui.driver import User
 
 from napari_segnext.engines import EngineModel
-from napari_segnext.plugin.worker import Worker
-from napari_segnext.prompts import Plane
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.plugin.work.worker import Worker
 
 LOAD = "napari_segnext.engines.load_on_engine"
 

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from tests.gui.driver import DiskEngine, User
 
-from napari_segnext.io import read_image
-from napari_segnext.patch import Extent
-from napari_segnext.plugin import layers, windows
-from napari_segnext.prompts import Plane
+from napari_segnext.files import read_image
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Extent
+from napari_segnext.plugin.layers import edit_window, own_layers
 
 SHAPE = (3, 1100, 1600)
 WINDOW = 512
@@ -16,8 +16,8 @@ PLANE = Plane(0, 1)
 
 @pytest.fixture
 def large(make_napari_viewer, qtbot, monkeypatch):
-    monkeypatch.setattr(layers, "LARGE_SIDE", 1200)
-    monkeypatch.setattr(windows, "SIDE", WINDOW)
+    monkeypatch.setattr(own_layers, "LARGE_SIDE", 1200)
+    monkeypatch.setattr(edit_window, "SIDE", WINDOW)
     engine = DiskEngine(SHAPE)
     monkeypatch.setattr(
         "napari_segnext.plugin.annotator.load_engine", lambda *_: engine

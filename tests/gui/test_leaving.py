@@ -10,7 +10,7 @@ from napari.viewer import Viewer
 from qtpy.QtWidgets import QApplication
 from tests.gui.driver import DiskEngine
 
-from napari_segnext.prompts import Plane
+from napari_segnext.geometry.plane import Plane
 
 SHAPE = (4, 30, 40)
 

@@ -7,9 +7,9 @@ from qtpy.QtCore import Qt
 from tests.gui.driver import CTRL, SHIFT
 from tests.gui.test_session import click, undo
 
-from napari_segnext.categories import Category
-from napari_segnext.io import read_image, read_prompts
-from napari_segnext.prompts import Plane
+from napari_segnext.files import read_image, read_prompts
+from napari_segnext.files.categories import Category
+from napari_segnext.geometry.plane import Plane
 
 FIRST, SECOND = Plane(0, 4), Plane(0, 9)
 

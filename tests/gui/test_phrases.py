@@ -3,7 +3,8 @@
 import pytest
 from qtpy.QtCore import Qt
 
-from napari_segnext.prompts import Click, Phrase, Plane
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.prompts import Click, Phrase
 
 PLANE = Plane(0, 4)
 

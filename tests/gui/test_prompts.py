@@ -5,8 +5,9 @@ import pytest
 from qtpy.QtCore import Qt
 from tests.gui.driver import CTRL, LEFT, NO, RIGHT, expected
 
-from napari_segnext.plugin.tools import TOOLS
-from napari_segnext.prompts import Box, Plane, Polygon, Prompts, Scribble
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.plugin.layers.tools import TOOLS
+from napari_segnext.prompts import Box, Polygon, Prompts, Scribble
 
 PLANE = Plane(0, 4)
 CLICK, BOX, POLYGON, PATH, BRUSH = TOOLS

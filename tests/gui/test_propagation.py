@@ -9,13 +9,13 @@ from qtpy.QtTest import QTest
 from tests.doubles import WHOLE
 from tests.gui.conftest import Desk
 from tests.gui.driver import CTRL, LEFT, SHIFT, User
-from tests.test_propagation import Forgetful
+from tests.propagation.test_propagate import Forgetful
 
-from napari_segnext.categories import Category
-from napari_segnext.plugin.engine import Engine
-from napari_segnext.plugin.live import LivePredictor
-from napari_segnext.volume import Volume
-from napari_segnext.whole_object import WholeObject
+from napari_segnext.files.categories import Category
+from napari_segnext.images.volume import Volume
+from napari_segnext.plugin.work.engine import Engine
+from napari_segnext.plugin.work.live import LivePredictor
+from napari_segnext.propagation.whole_object import WholeObject
 
 SHAPE = (14, 64, 64)
 START, ODD = 5, 9

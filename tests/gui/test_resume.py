@@ -14,10 +14,10 @@ from tests.gui.conftest import SHAPE, Desk
 from tests.gui.driver import CTRL, LEFT, User
 from tests.session.doubles import Picture
 
+from napari_segnext.geometry.plane import Plane
 from napari_segnext.journal import read_journal
 from napari_segnext.journal.locking import JournalLock
-from napari_segnext.plugin.tools import TOOLS
-from napari_segnext.prompts import Plane
+from napari_segnext.plugin.layers.tools import TOOLS
 from napari_segnext.session import ArrayLabels
 
 PLANE, OTHER = Plane(0, 4), Plane(0, 7)

@@ -5,10 +5,11 @@ import pytest
 from qtpy.QtCore import Qt
 from tests.gui.driver import CTRL, SHIFT
 
-from napari_segnext.patch import Patch
-from napari_segnext.plugin.tools import TOOLS
-from napari_segnext.prediction import Prediction
-from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Patch
+from napari_segnext.plugin.layers.tools import TOOLS
+from napari_segnext.predicting.prediction import Prediction
+from napari_segnext.prompts import Prompts
 from napari_segnext.session import history
 
 PLANE = Plane(0, 4)

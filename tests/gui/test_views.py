@@ -7,7 +7,7 @@ from qtpy.QtTest import QTest
 from tests.gui.conftest import SHAPE, Desk
 from tests.gui.driver import LEFT, User
 
-from napari_segnext.prompts import Plane
+from napari_segnext.geometry.plane import Plane
 
 # The bright spot lies right, anterior and superior; (z, y, x) as displayed.
 SPOT = (9, 12, 16)

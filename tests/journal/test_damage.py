@@ -14,8 +14,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from napari_segnext.categories import Category
-from napari_segnext.io import write_prompts
+from napari_segnext.files import write_prompts
+from napari_segnext.files.categories import Category
+from napari_segnext.geometry.plane import Plane
 from napari_segnext.journal import (
     DamagedJournalError,
     Subject,
@@ -27,10 +28,10 @@ from napari_segnext.journal import (
     start,
 )
 from napari_segnext.journal.coding import to_line
-from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.labels.sparse import Diff
+from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Record, Session
 from napari_segnext.session.exchange import exported
-from napari_segnext.session.sparse import Diff
 from napari_segnext.session.state import Delta
 from tests.journal.doubles import annotate, journalled, resumed
 from tests.session.doubles import SHAPE, Z1, Picture, click

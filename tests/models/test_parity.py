@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from napari_segnext import Predictor, Prompts, load_model
+from napari_segnext.geometry.frame import Frame
 from napari_segnext.models.segnext import SegNext
-from napari_segnext.prompts import Frame, ModelPrompts
+from napari_segnext.prompts import ModelPrompts
 
 FEATURES, PROBABILITIES = 1e-3, 1e-4
 NAMES = [

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import torch
 
+from napari_segnext.geometry.frame import Frame
 from napari_segnext.models import PromptBatch
-from napari_segnext.prompts import Frame, Prompts, PromptStyle
+from napari_segnext.prompts import Prompts, PromptStyle
 
 FRAME = Frame(0, 0, 16, 16, 16)
 

@@ -5,10 +5,11 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from napari_segnext.geometry.frame import Frame
 from napari_segnext.models import Cancelled, ModelConfig, build_model
 from napari_segnext.models.segnext import SegNext
 from napari_segnext.models.vit import window_of
-from napari_segnext.prompts import Frame, Prompts
+from napari_segnext.prompts import Prompts
 
 from .plain_segnext import PlainSegNext
 

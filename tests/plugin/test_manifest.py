@@ -24,7 +24,7 @@ def test_widget_is_in_the_segment_menu():
 
 def test_importing_the_widget_does_not_import_torch():
     code = (
-        "import sys; import napari_segnext.plugin.widget; "
+        "import sys; import napari_segnext.plugin.panel.widget; "
         "sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

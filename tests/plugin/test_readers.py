@@ -13,10 +13,10 @@ from napari.components import ViewerModel
 from npe2 import PluginManifest
 
 import napari_segnext
-from napari_segnext.label_store import LabelStore
-from napari_segnext.plugin.label_levels import LabelLevels
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.labels.chunked import LabelStore
+from napari_segnext.plugin.layers.label_levels import LabelLevels
 from napari_segnext.plugin.readers import get_reader, write_labels_layer
-from napari_segnext.prompts import Plane
 
 PLUGIN = "napari-segnext"
 LAS = np.array([[-2.0, 0, 0, 9], [0, 3, 0, -4], [0, 0, 5, 1], [0, 0, 0, 1]])

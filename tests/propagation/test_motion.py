@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from napari_segnext.propagation.motion import carried
-from napari_segnext.shapes import overlap
+from napari_segnext.propagation.shapes import overlap
 
 rng = np.random.default_rng(0)
 TISSUE = ndimage.gaussian_filter(rng.random((96, 104)), 2.0)

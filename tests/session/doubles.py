@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from napari_segnext.prompts import Click, Plane, Prompts
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.prompts import Click, Prompts
 from napari_segnext.session import ArrayLabels, Request, Session
 
 SHAPE = (4, 10, 12)

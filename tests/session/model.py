@@ -6,7 +6,8 @@ from copy import deepcopy
 
 import numpy as np
 
-from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.prompts import Prompts
 from napari_segnext.session import Session
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_segnext.categories import Category
+from napari_segnext.files.categories import Category
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import Session
 from tests.session.doubles import Y5, Z1, Z2, Picture, answer, ask, click, started

@@ -7,10 +7,11 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from napari_segnext import patch
-from napari_segnext.label_store import LabelStore
-from napari_segnext.patch import Patch
-from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.geometry import regions
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Patch
+from napari_segnext.labels.chunked import LabelStore
+from napari_segnext.prompts import Prompts
 from napari_segnext.session import Session
 from tests.session.doubles import Picture, paint, started
 from tests.session.random_player import Player
@@ -36,7 +37,7 @@ def played(seed: int) -> Picture:
 @pytest.mark.parametrize("seed", range(4))
 def test_masks_written_in_bands_are_those_written_at_once(seed, monkeypatch):
     known = played(seed)
-    monkeypatch.setattr(patch, "_BAND", 20)
+    monkeypatch.setattr(regions, "_BAND", 20)
     assert played(seed) == known
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from napari_segnext.categories import Category, Named, semantic_values
+from napari_segnext.files.categories import Category, Named, semantic_values
 from napari_segnext.session import Session
 from tests.session.doubles import SHAPE, Z1, ask, started
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_segnext.categories import Category, Named
-from napari_segnext.io import ObjectPrompts
-from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.files import ObjectPrompts
+from napari_segnext.files.categories import Category, Named
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.space import Grid
+from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Session
 from napari_segnext.session.exchange import check_objects, exported, legend, replay
-from napari_segnext.session.grid import Grid
 from tests.session.doubles import SHAPE, Y5, Z1, Z2, answer, click, started
 
 CELL = Category(2, "cell")

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Session, history
 from tests.session.doubles import Z1, Z2, Picture, answer, ask, click, paint, started
 from tests.session.random_player import Player

@@ -7,9 +7,10 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from napari_segnext.label_store import LabelStore
-from napari_segnext.patch import Extent, Patch
-from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Extent, Patch
+from napari_segnext.labels.chunked import LabelStore
+from napari_segnext.prompts import Prompts
 from napari_segnext.session import Session
 
 SHAPE = (30_000, 30_000)

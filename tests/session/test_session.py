@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Session
 from tests.session.doubles import (
     SHAPE,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_segnext.patch import Extent
-from napari_segnext.prompts import Plane
-from napari_segnext.session.grid import Grid
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Extent
+from napari_segnext.geometry.space import Grid
 from napari_segnext.session.snapshot import Snapshot
 from tests.session.doubles import Y5, Z1, Z2, answer, ask, click, paint, started
 

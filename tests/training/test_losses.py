@@ -5,11 +5,7 @@ from math import exp, log
 import pytest
 import torch
 
-from napari_segnext.training.losses import (
-    click_loss,
-    dice_loss,
-    normalised_focal_loss,
-)
+from napari_segnext.training.losses import click_loss, dice_loss, normalised_focal_loss
 
 
 def batch(value: float) -> torch.Tensor:

@@ -6,7 +6,7 @@ from skimage.draw import disk
 
 pytest.importorskip("cv2", reason="training needs the extra `train`")
 
-from napari_segnext.shapes import overlap
+from napari_segnext.propagation.shapes import overlap
 from napari_segnext.training.crops import around_object
 from napari_segnext.training.data import LabelledImage, Mixture, Sample
 from napari_segnext.training.named import openings

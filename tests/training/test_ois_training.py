@@ -16,10 +16,10 @@ pytest.importorskip("accelerate", reason="training needs the extra `train`")
 
 from tests.training.pictures import squares
 
-from napari_segnext.cli import app
+from napari_segnext.commands.cli import app
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
-from napari_segnext.models.ois.light import LightOIS
-from napari_segnext.models.ois.ois import OIS
+from napari_segnext.models.research.ois.light import LightOIS
+from napari_segnext.models.research.ois.ois import OIS
 from napari_segnext.prompts import PromptStyle
 from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.loop import Options

@@ -17,19 +17,11 @@ from PIL import Image
 from tests.training.phrase_folder import write_clip, write_pairs
 
 from napari_segnext import Predictor, Prompts, load_model
-from napari_segnext.models.text.clip import read_clip
+from napari_segnext.models.research.text.clip import read_clip
 from napari_segnext.training.augment import change_brightness
 from napari_segnext.training.data import LabelledImage, Mixture
-from napari_segnext.training.named import (
-    first_named_prompts,
-    named_objects,
-    openings,
-)
-from napari_segnext.training.phrases import (
-    NamedImages,
-    read_phrases,
-    write_phrases,
-)
+from napari_segnext.training.named import first_named_prompts, named_objects, openings
+from napari_segnext.training.phrases import NamedImages, read_phrases, write_phrases
 from napari_segnext.training.train import options_of, train
 
 

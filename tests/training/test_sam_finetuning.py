@@ -12,7 +12,7 @@ from PIL import Image
 pytest.importorskip("accelerate", reason="training needs the extra `train`")
 pytest.importorskip("transformers", reason="SAM needs the extra `sam`")
 
-from tests.models.sam import SIZE, small_model
+from tests.models.research.sam import SIZE, small_model
 
 from napari_segnext.training.crops import padded_image
 from napari_segnext.training.data import LabelledImage

@@ -13,14 +13,14 @@ import torch
 pytest.importorskip("cv2", reason="training needs the extra `train`")
 pytest.importorskip("accelerate", reason="training needs the extra `train`")
 
-from tests.models.sam import ARCH
+from tests.models.research.sam import ARCH
 from tests.training.pictures import squares
 
 from napari_segnext import Predictor, Prompts
 from napari_segnext.models import ModelConfig, build_model
 from napari_segnext.models.base import Auxiliary
 from napari_segnext.models.reference import reference_config
-from napari_segnext.models.sam_ref.sam_ref import SamRef
+from napari_segnext.models.research.sam_ref.sam_ref import SamRef
 from napari_segnext.prompts import PromptStyle
 from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.crops import padded_image

@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("cv2", reason="training needs the extra `train`")
 
-from napari_segnext.shapes import overlap
+from napari_segnext.propagation.shapes import overlap
 from napari_segnext.training.crops import around_object
 from napari_segnext.training.data import Mixture
 from napari_segnext.training.stacks import (

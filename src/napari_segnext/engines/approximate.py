@@ -11,7 +11,7 @@ from torch import Tensor
 from napari_segnext.engines.running import Functions
 from napari_segnext.models import SegmentationModel
 from napari_segnext.models.base import Features
-from napari_segnext.models.incremental import ApproximateDecoder, fits
+from napari_segnext.models.fast import ApproximateDecoder, fits
 from napari_segnext.models.segnext import SegNext
 
 APPROXIMATE = "approximate"

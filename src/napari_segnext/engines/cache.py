@@ -12,8 +12,8 @@ import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from napari_segnext.embeddings import model_fingerprint
 from napari_segnext.models import SegmentationModel
+from napari_segnext.models.fingerprint import model_fingerprint
 from napari_segnext.weights import cache_folder
 
 # Raised whenever code that makes engines changes what they compute.

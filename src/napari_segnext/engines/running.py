@@ -11,11 +11,11 @@ from typing import Any, TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
+from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.models import Cancelled, Decoded, Embedding, SegmentationModel
 from napari_segnext.models.base import Features, State
 from napari_segnext.models.prompt_batch import PromptBatch
 from napari_segnext.prompts import ModelPrompts
-from napari_segnext.resample import FloatArray
 
 Check: TypeAlias = Callable[[], None]
 Result = TypeVar("Result")

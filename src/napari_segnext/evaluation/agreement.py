@@ -26,7 +26,8 @@ from napari_segnext.evaluation.clicker import ClickRobot
 from napari_segnext.evaluation.datasets import load_dataset
 from napari_segnext.evaluation.metrics import iou
 from napari_segnext.evaluation.sample import Sample, object_truth, select_objects
-from napari_segnext.predictor import Prediction, Predictor
+from napari_segnext.predicting.prediction import Prediction
+from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.weights import load_model
 

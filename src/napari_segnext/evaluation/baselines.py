@@ -22,8 +22,10 @@ from scipy.ndimage import (
 )
 from skimage.segmentation import flood, random_walker
 
-from napari_segnext.prompts import BoolArray, FloatArray, Frame, Prompts, PromptStyle
-from napari_segnext.window import robust_window
+from napari_segnext.geometry.frame import BoolArray, Frame
+from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.images.intensity import robust_window
+from napari_segnext.prompts import Prompts, PromptStyle
 
 # Image pixels around a click that its user vouches for.
 _CLICK_RADIUS = 2

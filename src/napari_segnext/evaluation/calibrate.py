@@ -19,7 +19,7 @@ from napari_segnext.evaluation.sample import Sample, object_truth
 from napari_segnext.models import SegmentationModel
 from napari_segnext.models.base import Features
 from napari_segnext.models.prompt_batch import PromptBatch
-from napari_segnext.predictor import Predictor
+from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.prompts import Prompts
 
 Selection = Sequence[tuple[Sample, tuple[int, ...]]]

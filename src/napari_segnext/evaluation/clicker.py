@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt
 
-from napari_segnext.prompts import BoolArray
+from napari_segnext.geometry.frame import BoolArray
 
 IGNORE = -1
 

@@ -16,7 +16,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from napari_segnext.embeddings import EmbeddingStore
 from napari_segnext.engines import load_on_engine
 from napari_segnext.evaluation import baselines, report
 from napari_segnext.evaluation.datasets import load_dataset
@@ -30,7 +29,8 @@ from napari_segnext.evaluation.progress import ProgressFile
 from napari_segnext.evaluation.results import ObjectResult, Result, Settings
 from napari_segnext.evaluation.sample import Sample, select_objects
 from napari_segnext.models import Embedding
-from napari_segnext.predictor import Predictor
+from napari_segnext.predicting.predictor import Predictor
+from napari_segnext.predicting.store import EmbeddingStore
 
 Selection = Sequence[tuple[Sample, tuple[int, ...]]]
 _PROTOCOL, _NOTHING = Settings(), Files()

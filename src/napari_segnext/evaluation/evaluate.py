@@ -16,7 +16,8 @@ from napari_segnext.evaluation.metrics import iou
 from napari_segnext.evaluation.results import ObjectResult, Settings
 from napari_segnext.evaluation.sample import Sample, object_truth
 from napari_segnext.evaluation.simulate import first_prompt, shaky
-from napari_segnext.prompts import FloatArray, Prompts
+from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.prompts import Prompts
 
 # Side in pixels of the smallest crop around an object.
 _LEAST_CROP = 32
@@ -26,7 +27,7 @@ Selection = Iterable[tuple[Sample, tuple[int, ...]]]
 
 
 class Answer(Protocol):
-    """What a predictor gives; see `napari_segnext.predictor.Prediction`."""
+    """What a predictor gives; see `napari_segnext.predicting.prediction.Prediction`."""
 
     @property
     def probability(self) -> FloatArray:

@@ -15,8 +15,10 @@ from skimage.segmentation import find_boundaries
 from napari_segnext.evaluation.evaluate import InteractivePredictor, crop_around
 from napari_segnext.evaluation.results import ObjectResult, Settings
 from napari_segnext.evaluation.sample import Sample, object_truth
-from napari_segnext.prompts import BoolArray, FloatArray, Prompts
-from napari_segnext.window import robust_window
+from napari_segnext.geometry.frame import BoolArray
+from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.images.intensity import robust_window
+from napari_segnext.prompts import Prompts
 
 # Prompts after which an object is judged and drawn.
 AFTER = 5

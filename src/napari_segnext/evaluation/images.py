@@ -10,7 +10,7 @@ import tifffile
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from napari_segnext.io.checks import check_special
+from napari_segnext.files.checks import check_special
 
 
 def read_pixels(path: Path) -> NDArray[Any]:

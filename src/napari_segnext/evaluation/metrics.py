@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from napari_segnext.evaluation.clicker import IGNORE
-from napari_segnext.prompts import BoolArray
+from napari_segnext.geometry.frame import BoolArray
 
 # Upper bounds of an object's equivalent diameter in pixels, by name.
 SIZES = {"small": 32.0, "medium": 96.0, "large": float("inf")}

@@ -17,7 +17,8 @@ from skimage.measure import approximate_polygon, find_contours
 from skimage.transform import resize
 
 from napari_segnext.evaluation.clicker import ClickRobot, RobotClick
-from napari_segnext.prompts import BoolArray, Point, Prompts
+from napari_segnext.geometry.frame import BoolArray, Point
+from napari_segnext.prompts import Prompts
 
 FirstPrompt: TypeAlias = Literal["click", "box", "scribble", "polygon"]
 FIRST_PROMPTS: tuple[FirstPrompt, ...] = get_args(FirstPrompt)

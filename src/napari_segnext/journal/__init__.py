@@ -12,7 +12,7 @@ from napari_segnext.journal.opening import (
     resume,
     start,
 )
-from napari_segnext.journal.place import Subject, sample_key
+from napari_segnext.journal.paths import Subject, sample_key
 from napari_segnext.journal.reading import DamagedJournalError, Saved, read_journal
 from napari_segnext.journal.writing import Journal
 

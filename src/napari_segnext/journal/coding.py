@@ -12,22 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.categories import Category
-from napari_segnext.io.prompts_file import MOST_ID, prompt_from_json, prompt_to_json
+from napari_segnext.files.categories import Category
+from napari_segnext.files.prompts_file import MOST_ID, prompt_from_json, prompt_to_json
+from napari_segnext.geometry.frame import Region
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.space import Grid
 from napari_segnext.journal.runs import Runs
-from napari_segnext.prompts import Plane, Prompts, Region
+from napari_segnext.labels.sparse import Diff, Sparse
+from napari_segnext.prompts import Prompts
 from napari_segnext.session import Record, SegmentedObject
-from napari_segnext.session.grid import Grid
 from napari_segnext.session.packed import PackedImage
 from napari_segnext.session.probability import Probability
-from napari_segnext.session.sparse import Diff, Sparse
-from napari_segnext.session.state import (
-    Delta,
-    Info,
-    Key,
-    Result,
-    prompts_of,
-)
+from napari_segnext.session.state import Delta, Info, Key, Result, prompts_of
 
 Entry = dict[str, Any]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from napari_segnext.journal.locking import JournalBusyError, JournalLock
-from napari_segnext.journal.place import Subject, dated, permissions
+from napari_segnext.journal.paths import Subject, dated, permissions
 from napari_segnext.journal.reading import (
     DamagedJournalError,
     Saved,

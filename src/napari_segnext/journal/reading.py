@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from napari_segnext.geometry.space import Grid
+from napari_segnext.journal.accumulated import Ledger
 from napari_segnext.journal.coding import UNREADABLE, decode, from_line
-from napari_segnext.journal.ledger import Ledger
+from napari_segnext.labels.sparse import Diff
 from napari_segnext.session import Labels, Record, Request, SegmentedObject, Session
-from napari_segnext.session.grid import Grid
-from napari_segnext.session.sparse import Diff
 from napari_segnext.session.state import Delta, Info
 
 VERSION = 1

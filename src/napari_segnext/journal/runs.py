@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from napari_segnext.session.runs import Integers, Runs
+from napari_segnext.labels.runs import Integers, Runs
 
 __all__ = ["Runs", "fold"]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import BinaryIO
 from weakref import WeakSet
 
+from napari_segnext.journal.accumulated import Ledger
 from napari_segnext.journal.coding import encode, to_line
-from napari_segnext.journal.ledger import Ledger
 from napari_segnext.journal.locking import JournalLock
-from napari_segnext.journal.place import dated
+from napari_segnext.journal.paths import dated
 from napari_segnext.journal.reading import VERSION, Saved, is_worked
 from napari_segnext.session import Record, Session
 

@@ -29,14 +29,14 @@ __all__ = [
 
 # Name -> (module, class); a module is imported when a model of it is built.
 ARCHITECTURES = {
-    "ois": ("napari_segnext.models.ois.ois", "OIS"),
-    "ois-tiny": ("napari_segnext.models.ois.light", "LightOIS"),
-    "sam": ("napari_segnext.models.sam.sam", "Sam"),
-    "sam-hq": ("napari_segnext.models.sam.sam", "HQSam"),
-    "sam-ref": ("napari_segnext.models.sam_ref.sam_ref", "SamRef"),
-    "sam2": ("napari_segnext.models.sam.sam", "Sam2"),
+    "ois": ("napari_segnext.models.research.ois.ois", "OIS"),
+    "ois-tiny": ("napari_segnext.models.research.ois.light", "LightOIS"),
+    "sam": ("napari_segnext.models.research.sam.sam", "Sam"),
+    "sam-hq": ("napari_segnext.models.research.sam.sam", "HQSam"),
+    "sam-ref": ("napari_segnext.models.research.sam_ref.sam_ref", "SamRef"),
+    "sam2": ("napari_segnext.models.research.sam.sam", "Sam2"),
     "segnext": ("napari_segnext.models.segnext", "SegNext"),
-    "text": ("napari_segnext.models.text.prompted", "TextPrompted"),
+    "text": ("napari_segnext.models.research.text.prompted", "TextPrompted"),
     "tiny": ("napari_segnext.models.tiny", "Tiny"),
 }
 

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.models.config import ModelConfig
 from napari_segnext.models.prompt_batch import PromptBatch
 from napari_segnext.prompts import ModelPrompts
-from napari_segnext.resample import FloatArray
 
 State: TypeAlias = Mapping[str, Tensor]
 Features: TypeAlias = dict[str, Tensor]

@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, get_args
 
-from napari_segnext.drawing import PromptStyle, RegionDrawing
 from napari_segnext.models.limits import (
     LARGEST_SIZE,
     check_arch,
@@ -15,6 +14,7 @@ from napari_segnext.models.limits import (
     check_triple,
     check_whole,
 )
+from napari_segnext.prompts.dense import PromptStyle, RegionDrawing
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -65,7 +65,7 @@ class ModelConfig:
     size
         Side S of the square input, in model pixels.
     resize
-        ``"square"`` or ``"pad"``; see `napari_segnext.prompts.Frame`.
+        ``"square"`` or ``"pad"``; see `napari_segnext.geometry.frame.Frame`.
     window
         ``"uint8"``: uint8 is taken as it is (0..255) and only other types go
         through robust percentiles. ``"percentile"``: all types do.

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_segnext.models.config import IMAGENET_MEAN, IMAGENET_STD, ModelConfig
-from napari_segnext.models.sam.published import SAM_CONFIGS
+from napari_segnext.models.research.sam.published import SAM_CONFIGS
 from napari_segnext.prompts import PromptStyle
 
 _CLASS = "isegm.model.is_plainvit_model.PlainVitModel"
@@ -25,7 +25,8 @@ def reference_config(name: str) -> ModelConfig:
     name
         ``"vitb-sa1"``, ``"vitb-sa2"``, ``"vitb-sa2-hq"`` (published), or
         ``"vitb-sa0"`` (fusion by addition alone, not published): SegNext, ViT-B at
-        1024 pixels. Or one of `napari_segnext.models.sam.published.SAM_CONFIGS`.
+        1024 pixels. Or one of
+        `napari_segnext.models.research.sam.published.SAM_CONFIGS`.
 
     Raises
     ------

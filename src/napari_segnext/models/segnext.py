@@ -19,9 +19,9 @@ from torch.nn import functional as F
 from napari_segnext.models.base import Features, SegmentationModel
 from napari_segnext.models.config import ModelConfig
 from napari_segnext.models.decoder import MLPHead, SimpleFPN
+from napari_segnext.models.fast import exact_decoder, fits
+from napari_segnext.models.fast.workspace import answers_at_once
 from napari_segnext.models.fusion import DenseFusion
-from napari_segnext.models.incremental import exact_decoder, fits
-from napari_segnext.models.lean import answers_at_once
 from napari_segnext.models.prompt_encoder import DenseEncoder
 from napari_segnext.models.vit import VisionTransformer
 

@@ -17,7 +17,7 @@ from timm.layers.pos_embed_sincos import build_sincos2d_pos_embed
 from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 
-from napari_segnext.models.lean import answers_at_once, run
+from napari_segnext.models.fast.workspace import answers_at_once, run
 
 # Windows are cut so that each has at least this many tokens a side.
 LEAST_WINDOW = 14

@@ -10,33 +10,34 @@ from typing import TYPE_CHECKING, Any
 from napari.layers import Image
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
-from napari_segnext.plugin.earlier import EarlierObjects
-from napari_segnext.plugin.embed_all import EmbedAll
-from napari_segnext.plugin.engine import Keeping, load_engine
-from napari_segnext.plugin.exporting import Exporting
-from napari_segnext.plugin.importing import Importing
-from napari_segnext.plugin.inference import Inference
-from napari_segnext.plugin.input_layers import InputLayers
-from napari_segnext.plugin.inputs import Inputs
+from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.keys import Keys
-from napari_segnext.plugin.label_window import make_labels
-from napari_segnext.plugin.layers import image_axes, plane_name
-from napari_segnext.plugin.loading import Loading
-from napari_segnext.plugin.objects import Objects
-from napari_segnext.plugin.phrases import Phrases
-from napari_segnext.plugin.prompt_layers import PromptLayers
-from napari_segnext.plugin.propagating import Propagating
-from napari_segnext.plugin.saving import Saving
-from napari_segnext.plugin.shown import ShownPlane
-from napari_segnext.plugin.tools import TOOLS, Tool
-from napari_segnext.plugin.worker import Worker
-from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.plugin.layers.displayed_plane import ShownPlane
+from napari_segnext.plugin.layers.earlier import EarlierObjects
+from napari_segnext.plugin.layers.input_layers import InputLayers
+from napari_segnext.plugin.layers.inputs import Inputs
+from napari_segnext.plugin.layers.large_labels import make_labels
+from napari_segnext.plugin.layers.objects import Objects
+from napari_segnext.plugin.layers.own_layers import image_axes, plane_name
+from napari_segnext.plugin.layers.prompt_layers import PromptLayers
+from napari_segnext.plugin.layers.tools import TOOLS, Tool
+from napari_segnext.plugin.work.embed_all import EmbedAll
+from napari_segnext.plugin.work.engine import Keeping, load_engine
+from napari_segnext.plugin.work.exporting import Exporting
+from napari_segnext.plugin.work.importing import Importing
+from napari_segnext.plugin.work.inference import Inference
+from napari_segnext.plugin.work.loading import Loading
+from napari_segnext.plugin.work.phrases import Phrases
+from napari_segnext.plugin.work.propagating import Propagating
+from napari_segnext.plugin.work.saving import Saving
+from napari_segnext.plugin.work.worker import Worker
+from napari_segnext.prompts import Prompts
 from napari_segnext.session import Session
 
 if TYPE_CHECKING:
     from napari.viewer import ViewerModel
 
-    from napari_segnext.predictor import Prediction
+    from napari_segnext.predicting.prediction import Prediction
     from napari_segnext.session import LabelChange, Request, Undone
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.io import (
+from napari_segnext.files import (
     Geometry,
     ImageFile,
     LabelPieces,
@@ -17,8 +17,8 @@ from napari_segnext.io import (
     read_image,
     write_labels,
 )
-from napari_segnext.io.axes import names_of
-from napari_segnext.io.units import unit_name
+from napari_segnext.files.axes import names_of
+from napari_segnext.files.units import unit_name
 
 if TYPE_CHECKING:
     import zarr
@@ -39,7 +39,7 @@ def read_layers(path: str) -> list[LayerData]:
     Raises
     ------
     ValueError, OSError
-        See `napari_segnext.io.read_image`.
+        See `napari_segnext.files.read_image`.
     """
     image = read_image(path)
     name = image.path.name.split(".")[0]
@@ -86,7 +86,7 @@ def write_labels_layer(path: str, data: Any, meta: dict[str, Any]) -> list[str]:
     Raises
     ------
     ValueError, OSError
-        See `napari_segnext.io.write_labels`.
+        See `napari_segnext.files.write_labels`.
     """
     full = data[0] if isinstance(data, Sequence) else data
     lazy = not isinstance(full, np.ndarray) and np.dtype(full.dtype).kind in "ui"

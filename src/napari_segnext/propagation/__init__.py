@@ -8,7 +8,7 @@ in between takes the place of the last one, and the way is gone from both sides.
 
 from napari_segnext.propagation.propagate import Propagation, propagate
 from napari_segnext.propagation.results import Annotated, PlaneResult, certainty
-from napari_segnext.propagation.scout import Rules
+from napari_segnext.propagation.search import Rules
 from napari_segnext.session.doubt import to_check
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from napari_segnext.prompts import FloatArray
+from napari_segnext.geometry.resample import FloatArray
 
 
 class Brightness:

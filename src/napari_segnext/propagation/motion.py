@@ -6,7 +6,8 @@ import numpy as np
 from scipy import ndimage
 from skimage.registration import optical_flow_ilk
 
-from napari_segnext.prompts import BoolArray, FloatArray
+from napari_segnext.geometry.frame import BoolArray
+from napari_segnext.geometry.resample import FloatArray
 
 # Pixels from which the motion of one is estimated, and within which it has to explain
 # the image, as radius and as standard deviation.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
 
+from napari_segnext.geometry.plane import Plane
 from napari_segnext.models import Cancelled
-from napari_segnext.prompts import Plane
+from napari_segnext.predicting.volume_predictor import VolumePredictor
+from napari_segnext.propagation.gaps import Asked, Said, Way, fill, gaps_between
 from napari_segnext.propagation.results import Annotated, PlaneResult
-from napari_segnext.propagation.route import Asked, Said, Way, fill, gaps_between
-from napari_segnext.propagation.scout import Rules, Scout
-from napari_segnext.volume import VolumePredictor
+from napari_segnext.propagation.search import Rules, Scout
 
 
 class Propagation:

@@ -7,9 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from napari_segnext.patch import Patch
-from napari_segnext.prompts import BoolArray, FloatArray, Plane, Prompts
-from napari_segnext.shapes import around
+from napari_segnext.geometry.frame import BoolArray
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Patch
+from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.prompts import Prompts
+from napari_segnext.propagation.shapes import around
 
 # Pixels around a mask that its certainty takes into account.
 _NEIGHBOURHOOD = 8

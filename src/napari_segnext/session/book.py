@@ -8,15 +8,15 @@ from types import MappingProxyType
 
 import numpy as np
 
-from napari_segnext.categories import Category, check_distinct
-from napari_segnext.prompts import Plane
+from napari_segnext.files.categories import Category, check_distinct
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.labels.counted import Painter
+from napari_segnext.labels.labels import Labels
+from napari_segnext.labels.sparse import Diff, Sparse
 from napari_segnext.session import operations
-from napari_segnext.session.grid import Labels
 from napari_segnext.session.history import History
 from napari_segnext.session.masks import View
 from napari_segnext.session.messages import Counts, Record
-from napari_segnext.session.painter import Painter
-from napari_segnext.session.sparse import Diff, Sparse
 from napari_segnext.session.state import Colour, Delta, Info, Key, SegmentedObject, Step
 
 
@@ -195,7 +195,7 @@ class ObjectBook:
         Raises
         ------
         ValueError
-            As `napari_segnext.categories.check_distinct`.
+            As `napari_segnext.files.categories.check_distinct`.
         """
         others = (
             each.category

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from napari_segnext.prompts import Plane
+from napari_segnext.geometry.plane import Plane
 from napari_segnext.session.state import SegmentedObject
 
 

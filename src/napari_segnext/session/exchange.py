@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
-from napari_segnext.categories import Named, check_distinct
-from napari_segnext.io import ObjectPrompts
-from napari_segnext.io.prompts_file import MOST_ID, joined
-from napari_segnext.prompts import Plane
+from napari_segnext.files import ObjectPrompts
+from napari_segnext.files.categories import Named, check_distinct
+from napari_segnext.files.prompts_file import MOST_ID, joined
+from napari_segnext.geometry.plane import Plane
 from napari_segnext.session.book import ObjectBook
 from napari_segnext.session.messages import Request
 from napari_segnext.session.session import Session

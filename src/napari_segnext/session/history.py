@@ -16,10 +16,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from napari_segnext.patch import Extent
-from napari_segnext.prompts import Plane
-from napari_segnext.session.grid import Grid, Values
-from napari_segnext.session.sparse import Diff, Sparse, find
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Extent
+from napari_segnext.geometry.space import Grid
+from napari_segnext.labels.labels import Values
+from napari_segnext.labels.sparse import Diff, Sparse, find
 from napari_segnext.session.state import Delta, Key, Result, SegmentedObject, Step
 
 # Bytes, about, that steps may take; the newest is kept in any case.

@@ -8,12 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.patch import Extent, Patch
-from napari_segnext.prompts import Plane, Prompts, Region
-from napari_segnext.session.grid import Values, Voxels
-from napari_segnext.session.painter import Painter
+from napari_segnext.geometry.frame import Region
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Extent, Patch
+from napari_segnext.geometry.space import Voxels
+from napari_segnext.labels.counted import Painter
+from napari_segnext.labels.labels import Values
+from napari_segnext.labels.sparse import Diff, Sparse, find
+from napari_segnext.prompts import Prompts
 from napari_segnext.session.probability import Probability
-from napari_segnext.session.sparse import Diff, Sparse, find
 from napari_segnext.session.state import Key, Result
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from napari_segnext.patch import Patch
-from napari_segnext.prompts import Plane, Prompts
-from napari_segnext.resample import FloatArray
-from napari_segnext.session.grid import LabelChange
-from napari_segnext.session.sparse import Diff
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Patch
+from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.labels.labels import LabelChange
+from napari_segnext.labels.sparse import Diff
+from napari_segnext.prompts import Prompts
 from napari_segnext.session.state import Delta
 
 

@@ -8,10 +8,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.prompts import Plane, Prompts, Region
+from napari_segnext.geometry.frame import Region
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.labels.counted import Painter
+from napari_segnext.labels.sparse import Diff, Sparse, find
+from napari_segnext.prompts import Prompts
 from napari_segnext.session.masks import View
-from napari_segnext.session.painter import Painter
-from napari_segnext.session.sparse import Diff, Sparse, find
 from napari_segnext.session.state import Delta, Info, Result, SegmentedObject
 
 

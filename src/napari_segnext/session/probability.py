@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.patch import Extent, Patch
-from napari_segnext.prompts import BoolArray
-from napari_segnext.resample import FloatArray
+from napari_segnext.geometry.frame import BoolArray
+from napari_segnext.geometry.regions import Extent, Patch
+from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.session.packed import PackedImage
 
 # What lies below in all of a row or column at the border is not kept.

@@ -12,17 +12,18 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_segnext.misuse import expect
-from napari_segnext.patch import Patch
-from napari_segnext.prompts import Plane, Prompts
-from napari_segnext.resample import FloatArray
+from napari_segnext.geometry.misuse import expect
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Patch
+from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.labels.labels import LabelChange
+from napari_segnext.labels.sparse import Diff, Sparse
+from napari_segnext.prompts import Prompts
 from napari_segnext.session import operations
-from napari_segnext.session.grid import LabelChange
 from napari_segnext.session.history import History
 from napari_segnext.session.masks import concerned, repaint, restore
 from napari_segnext.session.messages import Record, Request
 from napari_segnext.session.probability import Probability, as_patch
-from napari_segnext.session.sparse import Diff, Sparse
 from napari_segnext.session.state import (
     Delta,
     Result,

@@ -6,12 +6,13 @@ import threading
 
 import numpy as np
 
-from napari_segnext.patch import Extent
-from napari_segnext.prompts import Plane
-from napari_segnext.session.grid import Grid, ReadableLabels, Values, Voxels
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Extent
+from napari_segnext.geometry.space import Grid, Voxels
+from napari_segnext.labels.labels import ReadableLabels, Values
+from napari_segnext.labels.sparse import find
 from napari_segnext.session.messages import Record
 from napari_segnext.session.session import Session
-from napari_segnext.session.sparse import find
 
 
 class Snapshot:

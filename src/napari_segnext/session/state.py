@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
-from napari_segnext.categories import Category
-from napari_segnext.prompts import Plane, Prompts, Region
+from napari_segnext.files.categories import Category
+from napari_segnext.geometry.frame import Region
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.labels.sparse import Diff, PackedDiff, Sparse
+from napari_segnext.prompts import Prompts
 from napari_segnext.session.packed import PackedImage
 from napari_segnext.session.probability import Probability
-from napari_segnext.session.sparse import Diff, PackedDiff, Sparse
 
 T = TypeVar("T")
 # An object in a plane.

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from napari_segnext.prompts import Plane, Prompts
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.labels.labels import LabelChange
+from napari_segnext.labels.sparse import Diff
+from napari_segnext.prompts import Prompts
 from napari_segnext.session.book import ObjectBook
-from napari_segnext.session.grid import LabelChange
 from napari_segnext.session.masks import previous_mask
 from napari_segnext.session.messages import Request, Undone
-from napari_segnext.session.sparse import Diff
 from napari_segnext.session.state import Delta, Key, Step, prompts_of, result_of
 
 

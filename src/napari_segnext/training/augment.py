@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
-from napari_segnext.prompts import BoolArray, FloatArray
+from napari_segnext.geometry.frame import BoolArray
+from napari_segnext.geometry.resample import FloatArray
 
 
 def turn(

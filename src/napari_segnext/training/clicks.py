@@ -15,9 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.models import PromptBatch, SegmentationModel
 from napari_segnext.models.base import Auxiliary
-from napari_segnext.prompts import BoolArray, PromptStyle
+from napari_segnext.prompts import PromptStyle
 from napari_segnext.training.crops import around_object
 from napari_segnext.training.data import Crop, Sample, Source
 from napari_segnext.training.loop import Options, TrainingLoop

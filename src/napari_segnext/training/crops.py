@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segnext.geometry.frame import Frame
 from napari_segnext.models.config import IMAGENET_MEAN
-from napari_segnext.prompts import Frame
 from napari_segnext.training.data import LabelledImage, Labels, Sample
 from napari_segnext.training.neighbours import followed
 

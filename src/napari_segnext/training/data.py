@@ -16,13 +16,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch.utils.data import IterableDataset, get_worker_info
 
-from napari_segnext.prompts import BoolArray, FloatArray
-from napari_segnext.training.augment import (
-    change_brightness,
-    change_intensity,
-    turn,
-)
-from napari_segnext.window import Window, WindowRule, robust_window
+from napari_segnext.geometry.frame import BoolArray
+from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.images.intensity import Window, WindowRule, robust_window
+from napari_segnext.training.augment import change_brightness, change_intensity, turn
 
 Labels = NDArray[np.int32]
 

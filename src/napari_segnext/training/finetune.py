@@ -12,7 +12,7 @@ from torch import nn
 from napari_segnext.evaluation import Result, Sample, Settings, evaluate
 from napari_segnext.evaluation.sample import select_objects
 from napari_segnext.models import ModelConfig, SegmentationModel
-from napari_segnext.predictor import Predictor
+from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.crops import around_object, padded_image, whole_image
 from napari_segnext.training.data import Crop, Source

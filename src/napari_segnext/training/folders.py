@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.evaluation import Sample
-from napari_segnext.io import is_readable, read_image
-from napari_segnext.prompts import Plane
-from napari_segnext.volume import Volume
+from napari_segnext.files import is_readable, read_image
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.images.volume import Volume
 
 
 def read_folders(folder: Path) -> list[Sample]:
@@ -23,7 +23,7 @@ def read_folders(folder: Path) -> list[Sample]:
     ----------
     folder
         Holds both. Files are matched by their name before the first dot and may be
-        of any kind that `napari_segnext.io` reads. Volumes give their planes along
+        of any kind that `napari_segnext.files` reads. Volumes give their planes along
         the first axis; a plane without labels is left out.
 
     Returns

@@ -22,8 +22,8 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
 
-from napari_segnext.io.atomic import replacing
-from napari_segnext.io.checks import check_special
+from napari_segnext.files.atomic import replacing
+from napari_segnext.files.checks import check_special
 from napari_segnext.training.data import Crop, Mixture, Sample, Source
 
 Learner = TypeVar("Learner", bound=nn.Module)

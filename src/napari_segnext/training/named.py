@@ -8,16 +8,12 @@ from typing import Literal
 
 import numpy as np
 
-from napari_segnext.prompts import BoolArray, Frame, Prompts
+from napari_segnext.geometry.frame import BoolArray, Frame
+from napari_segnext.prompts import Prompts
 from napari_segnext.training.crops import frame_around, is_usable, nearest
 from napari_segnext.training.data import Crop, LabelledImage, Sample
 from napari_segnext.training.neighbours import deformed
-from napari_segnext.training.simulate import (
-    Opening,
-    first_prompts,
-    point_inside,
-    step,
-)
+from napari_segnext.training.simulate import Opening, first_prompts, point_inside, step
 
 # Share of samples in which a phrase comes alone, with a negative click on something
 # else, and with other first prompts; in the rest there is none.
@@ -32,7 +28,7 @@ def named_objects(resize: Literal["square", "pad"], whole: float) -> Crop:
     Parameters
     ----------
     resize
-        The model's; see `napari_segnext.prompts.Frame`.
+        The model's; see `napari_segnext.geometry.frame.Frame`.
     whole
         Share of samples that show the whole image.
     """

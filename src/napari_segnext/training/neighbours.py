@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from napari_segnext.prompts import BoolArray
-from napari_segnext.shapes import signed_distance, touching
+from napari_segnext.geometry.frame import BoolArray
+from napari_segnext.propagation.shapes import signed_distance, touching
 from napari_segnext.training.generated.noise import smooth_noise
 
 # Model pixels within which a part that nothing overlaps is still the object's.

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 
 from napari_segnext.evaluation import Sample
+from napari_segnext.images.intensity import WindowRule
 from napari_segnext.training.data import LabelledImage
 from napari_segnext.training.folders import read_folders
-from napari_segnext.window import WindowRule
 
 PHRASES = "phrases"
 _COLUMNS = ("file", "label", "phrase")

@@ -14,8 +14,10 @@ import cv2
 import numpy as np
 
 from napari_segnext.evaluation.simulate import FirstPrompt, first_prompt
-from napari_segnext.prompts import BoolArray, FloatArray, Frame, Prompts
-from napari_segnext.shapes import guide
+from napari_segnext.geometry.frame import BoolArray, Frame
+from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.prompts import Prompts
+from napari_segnext.propagation.shapes import guide
 
 # Share of each kind of first prompt; several clicks are of both signs.
 FIRST_PROMPTS: dict[FirstPrompt | Literal["clicks"], float] = {

@@ -14,9 +14,9 @@ import numpy as np
 from skimage.segmentation import felzenszwalb, relabel_sequential
 
 from napari_segnext import evaluation
+from napari_segnext.images.intensity import WindowRule
 from napari_segnext.training.data import LabelledImage, Source
 from napari_segnext.training.generated import GeneratedSlice, em_slice, mri_slice
-from napari_segnext.window import WindowRule
 
 
 class Archive:

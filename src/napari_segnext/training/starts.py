@@ -12,13 +12,13 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import nn
 
 from napari_segnext.models import SegmentationModel
-from napari_segnext.models.ois.depth_anything import (
+from napari_segnext.models.research.ois.depth_anything import (
     read_depth_anything,
     start_from_depth_anything,
 )
-from napari_segnext.models.ois.ois import OIS
-from napari_segnext.models.sam_ref.sam_ref import SamRef
-from napari_segnext.models.text.prompted import TextPrompted
+from napari_segnext.models.research.ois.ois import OIS
+from napari_segnext.models.research.sam_ref.sam_ref import SamRef
+from napari_segnext.models.research.text.prompted import TextPrompted
 from napari_segnext.weights import load_model
 
 IMAGENET = "imagenet"

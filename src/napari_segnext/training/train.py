@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
-from napari_segnext.models.text.clip import read_clip
-from napari_segnext.models.text.prompted import TextPrompted
+from napari_segnext.models.research.text.clip import read_clip
+from napari_segnext.models.research.text.prompted import TextPrompted
 from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.data import Source
 from napari_segnext.training.loop import Options
@@ -75,7 +75,7 @@ def train(
         Numbers of the architecture that differ from the recipe's, for ablations.
     text
         Folder of the CLIP whose frozen text encoder a model with phrases reads; see
-        `napari_segnext.models.text.clip.read_clip`.
+        `napari_segnext.models.research.text.clip.read_clip`.
     report
         Called now and then with the metrics.
 

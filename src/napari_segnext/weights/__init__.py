@@ -16,11 +16,7 @@ from napari_segnext.weights.cache import (
     path_of,
 )
 from napari_segnext.weights.catalogue import CATALOGUE, Entry
-from napari_segnext.weights.errors import (
-    DownloadCancelled,
-    DownloadError,
-    WeightsError,
-)
+from napari_segnext.weights.errors import DownloadCancelled, DownloadError, WeightsError
 from napari_segnext.weights.obtain import Verified, download, file_of, verify
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from torch import Tensor
 from napari_segnext.models import ModelConfig, architecture_of, build_model
 from napari_segnext.models.limits import few_parameters
 from napari_segnext.models.reference import config_from_reference
-from napari_segnext.models.sam.library import MissingLibrary
-from napari_segnext.models.sam.published import our_names, recognise
+from napari_segnext.models.research.sam.library import MissingLibrary
+from napari_segnext.models.research.sam.published import our_names, recognise
 from napari_segnext.weights.errors import WeightsError, in_short
 
 Shapes = dict[str, tuple[int, ...]]

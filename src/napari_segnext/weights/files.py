@@ -75,8 +75,8 @@ def load_model(
 
 def _use_clip(model: SegmentationModel, folder: Path) -> None:
     # Here, since other models do without.
-    from napari_segnext.models.text.clip import read_clip
-    from napari_segnext.models.text.prompted import TextPrompted
+    from napari_segnext.models.research.text.clip import read_clip
+    from napari_segnext.models.research.text.prompted import TextPrompted
 
     if not isinstance(model, TextPrompted):
         raise ValueError(f"a CLIP was given, but: {model.no_text}")

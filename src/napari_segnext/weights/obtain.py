@@ -22,11 +22,7 @@ from napari_segnext.weights.cache import (
     sha256_of,
 )
 from napari_segnext.weights.catalogue import CATALOGUE, Entry
-from napari_segnext.weights.errors import (
-    DownloadCancelled,
-    DownloadError,
-    WeightsError,
-)
+from napari_segnext.weights.errors import DownloadCancelled, DownloadError, WeightsError
 
 if TYPE_CHECKING:
     from napari_segnext.weights.fetch import Progress
@@ -117,7 +113,7 @@ def download(
         return path
     if entry.in_transformers:
         # Before hundreds of megabytes are fetched, and here, as in `_inspect`.
-        from napari_segnext.models.sam.library import require_transformers
+        from napari_segnext.models.research.sam.library import require_transformers
 
         require_transformers()
     if path.is_file() and check_digest(path, entry.sha256):

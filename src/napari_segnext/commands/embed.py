@@ -1,0 +1,155 @@
+"""Embedding all planes of an image file, here or on a dask cluster.
+
+The store is one folder: several processes, also on several machines that share it,
+write to it safely, and what is in it is not computed again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
+from itertools import product
+from pathlib import Path
+
+from napari_segnext.engines import accelerate, choose_engine
+from napari_segnext.files import read_image
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.images.layout import file_identity
+from napari_segnext.images.volume import Volume
+from napari_segnext.predicting.embed import embed_planes
+from napari_segnext.predicting.store import EmbeddingStore
+from napari_segnext.predicting.volume_predictor import VolumePredictor
+from napari_segnext.weights import load_model
+
+# Embeddings go to disk; memory need not hold more than a few planes of them.
+_MEMORY_GB = 0.25
+_one_at_a_time = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is embedded, with what, and where it goes; the same on each machine."""
+
+    image: Path
+    model: str
+    store: Path
+    device: str = "auto"
+
+    def volume(self) -> Volume:
+        """Open the image."""
+        file = read_image(self.image)
+        return Volume(
+            file.data,
+            spatial=file.spatial,
+            channel=file.channel,
+            identity=file_identity(self.image),
+        )
+
+
+def planes(volume: Volume, axis: int) -> list[Plane]:
+    """Return all planes perpendicular to an axis, at all places along other axes.
+
+    Raises
+    ------
+    ValueError
+        If the volume has no such axis.
+    """
+    deep = len(volume.shape) == 3
+    if not 0 <= axis < (3 if deep else 1):
+        last = 2 if deep else 0
+        raise ValueError(f"axis {axis} is not one of the image's axes 0 to {last}")
+    fixed = product(*(range(n) for n in volume.fixed_shape))
+    depth = volume.shape[axis] if deep else 1
+    return [Plane(axis, index, at) for at in fixed for index in range(depth)]
+
+
+def embed(
+    job: Job,
+    axis: int = 0,
+    scheduler: str | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> int:
+    """Embed all planes of an image that the store has not got.
+
+    Parameters
+    ----------
+    scheduler
+        Address of a dask scheduler, such as ``tcp://host:8786``, whose workers see
+        the image and the store under the same paths. Start them with one thread and
+        one GPU each. Default: this process does it.
+    progress
+        Called with the planes done, and all.
+
+    Returns
+    -------
+    The number of planes
+
+    Raises
+    ------
+    ValueError, OSError
+        If the image cannot be read, has no such axis, or the store not be written.
+    ImportError
+        If a scheduler is given and dask.distributed is not installed.
+    """
+    wanted = planes(job.volume(), axis)
+    progress(0, len(wanted))
+    here = (embed_plane(job, plane) for plane in wanted)
+    done = here if scheduler is None else _on_cluster(job, wanted, scheduler)
+    for number, _ in enumerate(done, 1):
+        progress(number, len(wanted))
+    return len(wanted)
+
+
+def embed_plane(job: Job, plane: Plane) -> Plane:
+    """Embed one plane, and return it.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `embed`.
+    """
+    with _one_at_a_time:
+        known = _predictor(job, _state(job))
+        # What a process remembers of the folder may have been deleted since.
+        store = EmbeddingStore(_MEMORY_GB, job.store)
+        predictor = VolumePredictor(known.model, known.volume, store, known.window)
+        embed_planes(predictor, [plane])
+        error = store.disk_error
+    if error is not None:
+        raise OSError(f"embeddings cannot be written to {job.store}: {error}")
+    return plane
+
+
+def _state(job: Job) -> tuple[str, ...]:
+    """Name what the files of a job hold now."""
+    files = [job.image, Path(job.model).expanduser()]
+    return tuple(file_identity(file) for file in files if file.exists())
+
+
+@lru_cache(maxsize=1)
+def _predictor(job: Job, state: tuple[str, ...]) -> VolumePredictor:
+    """Open a job's image and model, again when `state` is another."""
+    # What embeds in the plugin embeds here too, for that is part of what is kept.
+    model = load_model(job.model, job.device)
+    model = accelerate(model, choose_engine(model.device.type, masks=False))
+    return VolumePredictor(model, job.volume())
+
+
+def _on_cluster(job: Job, wanted: list[Plane], scheduler: str) -> Iterator[Plane]:
+    try:
+        distributed = import_module("distributed")
+    except ImportError as error:
+        raise ImportError(
+            "a scheduler needs dask.distributed: pip install 'napari-segnext[cluster]'"
+        ) from error
+    with distributed.Client(scheduler) as client:
+        # Not pure: what was embedded before may have been deleted since.
+        tasks = [client.submit(embed_plane, job, p, pure=False) for p in wanted]
+        try:
+            for task in distributed.as_completed(tasks):
+                yield task.result()
+        finally:
+            client.cancel(tasks)

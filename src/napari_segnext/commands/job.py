@@ -1,0 +1,119 @@
+"""What is to be segmented, checked before anything is loaded or computed. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from napari_segnext.files import (
+    ImageFile,
+    ObjectPrompts,
+    check_labels_fit,
+    check_output,
+    check_writable,
+    read_image,
+    read_prompts,
+)
+from napari_segnext.files.categories import Legend, Named, semantic_values
+from napari_segnext.files.checks import about
+from napari_segnext.geometry.space import Grid
+from napari_segnext.session.exchange import check_objects, in_last_axes
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Job:
+    """Objects of a prompts file that are to be segmented in an image file.
+
+    Attributes
+    ----------
+    image, out
+        The image's file, and where labels go.
+    file
+        The image, as it was read.
+    objects
+        At least one, all in the image.
+    legend
+        Names and classes by id.
+    semantic
+        Whether labels have the values of the objects' classes, not of the objects.
+    """
+
+    image: Path
+    out: Path
+    file: ImageFile
+    objects: list[ObjectPrompts]
+    legend: Legend
+    semantic: bool = False
+
+    @classmethod
+    def check(
+        cls,
+        image: Path,
+        prompts: Path,
+        out: Path,
+        overwrite: bool = False,
+        semantic: bool = False,
+        inputs: Iterable[Path] = (),
+    ) -> Job:
+        """Read what is to be done, and check all that can be known of it.
+
+        Parameters
+        ----------
+        inputs
+            What else is read, and must not be replaced: a model, say.
+
+        Raises
+        ------
+        ValueError, OSError
+            If something cannot be read, does not fit, or cannot be written.
+        """
+        check_writable(out)
+        check_output(out, (image, prompts, *inputs), overwrite)
+        with about(prompts):
+            objects = read_prompts(prompts)
+        with about(image):
+            file = read_image(image)
+        shape = file.geometry.shape
+        objects = in_last_axes(objects, len(shape))
+        grid = Grid(shape)
+        with about(prompts):
+            check_objects(objects, grid.check, grid.plane_shape)
+        legend = {
+            item.id: Named(item.name or f"Object {item.id}", item.category)
+            for item in objects
+        }
+        values = semantic_values(legend) if semantic else {n: n for n in legend}
+        check_labels_fit(out, file.geometry, max(values.values()))
+        return cls(image, out, file, objects, legend, semantic)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the labels; the last three axes (two) are what planes cut."""
+        return self.file.geometry.shape
+
+    @property
+    def has_phrases(self) -> bool:
+        """Whether there are prompts that not every model understands."""
+        prompts = (p for item in self.objects for p in item.planes.values())
+        return any(each.phrase for each in prompts)
+
+    def check_axis(self, axis: int) -> None:
+        """Check that each object can be followed along an axis.
+
+        Raises
+        ------
+        ValueError
+            If one has no prompt in a plane along it; it is named.
+        """
+        if axis and len(self.shape) == 2:
+            raise ValueError(
+                f"axis {axis} cannot be gone along: {self.image} is a single section"
+            )
+        for item in self.objects:
+            if not any(plane.axis == axis for plane in item.planes):
+                raise ValueError(
+                    f"no plane along axis {axis} shows the object "
+                    f"{self.legend[item.id].name}: give it a prompt in one, or leave "
+                    "the axis out"
+                )

@@ -1,0 +1,175 @@
+"""A session without a viewer: the plugin's way from prompts to labels, in a script."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segnext.commands.job import Job
+from napari_segnext.engines import load_on_engine
+from napari_segnext.files import ObjectPrompts
+from napari_segnext.files.checks import about
+from napari_segnext.images.volume import Volume
+from napari_segnext.labels.chunked import blank_labels
+from napari_segnext.predicting.answers import Answers
+from napari_segnext.predicting.prediction import Prediction
+from napari_segnext.predicting.volume_predictor import VolumePredictor
+from napari_segnext.session import Request, Session
+from napari_segnext.session.exchange import replay
+from napari_segnext.session.numbered import Numbered, write_session
+
+Start = Callable[[int], None]
+Done = Callable[[ObjectPrompts, Prediction], None]
+Complete = Callable[[Session, VolumePredictor, int], object]
+
+
+def answer(session: Session, answers: Answers, request: Request) -> Prediction:
+    """Decode what a session asks for, and write the mask into its labels.
+
+    Raises
+    ------
+    ValueError
+        If the request's plane or one of its prompts lies outside the volume.
+    """
+    prediction = answers.to(request)
+    session.commit(request, prediction.patch)
+    return prediction
+
+
+def segment_session(
+    predictor: VolumePredictor,
+    objects: Sequence[ObjectPrompts],
+    done: Done = lambda item, prediction: None,
+    complete: Complete = lambda session, predictor, number: None,
+) -> Session:
+    """Segment objects one after the other, each in the planes that it has prompts in.
+
+    An object that is done is protected: a later one takes nothing from it.
+
+    Parameters
+    ----------
+    done
+        Called after each plane.
+    complete
+        Called with each object's id in the session when its planes are done.
+
+    Returns
+    -------
+    A session of labels of shape (other axes..., spatial axes...), which numbers the
+    objects from 1.
+
+    Raises
+    ------
+    ValueError
+        If a plane or a prompt lies outside the volume.
+    """
+    volume = predictor.volume
+    labels = blank_labels((*volume.fixed_shape, *volume.shape), len(objects))
+    session = Session(labels, blank=True)
+
+    def follow(number: int) -> None:
+        complete(session, predictor, number)
+
+    answers = Answers(predictor)
+    for item, request in replay(session, objects, follow):
+        done(item, answer(session, answers, request))
+    return session
+
+
+def segment_objects(
+    predictor: VolumePredictor,
+    objects: Sequence[ObjectPrompts],
+    done: Done = lambda item, prediction: None,
+    complete: Complete = lambda session, predictor, number: None,
+) -> NDArray[np.integer]:
+    """Segment objects as `segment_session` does, and return labels as one array.
+
+    Returns
+    -------
+    (other axes..., spatial axes...), 0 = no object, else its id.
+    """
+    session = segment_session(predictor, objects, done, complete)
+    ids = {number: item.id for number, item in enumerate(objects, 1)}
+    labels = Numbered(session.labels, ids)
+    return labels[tuple(slice(0, n) for n in labels.shape)]
+
+
+def segment_job(
+    job: Job,
+    model: str,
+    device: str = "auto",
+    start: Start = lambda planes: None,
+    done: Done = lambda item, prediction: None,
+    complete: Complete = lambda session, predictor, number: None,
+    engine: str = "torch",
+    text: Path | None = None,
+) -> None:
+    """Segment what was checked, and write labels with the image's geometry.
+
+    Parameters
+    ----------
+    start
+        Called once with the count of planes, when the model is loaded.
+    done, complete
+        See `segment_session`.
+    engine
+        See `napari_segnext.engines`.
+    text
+        Folder of the CLIP for phrases; see `napari_segnext.load_model`.
+
+    Raises
+    ------
+    ValueError, OSError
+        If the model cannot be loaded or has no place for phrases, or the labels
+        cannot be written.
+    """
+    network = load_on_engine(model, device, engine, wait=True, text=text)
+    if job.has_phrases and not network.understands_text:
+        raise ValueError(network.no_text)
+    with about(job.image):
+        file = job.file
+        volume = Volume(file.data, spatial=file.spatial, channel=file.channel)
+        predictor = VolumePredictor(network, volume)
+        start(sum(len(item.planes) for item in job.objects))
+        session = segment_session(predictor, job.objects, done, complete)
+    ids = {number: item.id for number, item in enumerate(job.objects, 1)}
+    geometry, names = job.file.geometry, job.legend
+    write_session(job.out, session, geometry, names, ids, job.semantic, job.image)
+
+
+def segment_file(
+    image: Path,
+    prompts: Path,
+    out: Path,
+    model: str,
+    device: str = "auto",
+    overwrite: bool = False,
+    start: Start = lambda planes: None,
+    done: Done = lambda item, prediction: None,
+    complete: Complete = lambda session, predictor, number: None,
+    semantic: bool = False,
+    engine: str = "torch",
+    text: Path | None = None,
+) -> None:
+    """Segment the objects of a prompts file in an image file.
+
+    Parameters
+    ----------
+    out
+        Where labels go; see `napari_segnext.files`. It is never one of the inputs.
+    semantic
+        Whether labels have the values of the objects' classes, not of the objects.
+    start, done, complete, engine, text
+        See `segment_job`.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `Job.check`, before anything is computed, and `segment_job`.
+    """
+    inputs = [path for path in (Path(model), text) if path is not None]
+    job = Job.check(image, prompts, out, overwrite, semantic, inputs)
+    segment_job(job, model, device, start, done, complete, engine, text)

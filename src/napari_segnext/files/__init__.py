@@ -1,0 +1,140 @@
+"""Images in, labels out, with where they lie in the world. No torch, no Qt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from napari_segnext.files.atomic import clear_up, is_zarr
+from napari_segnext.files.checks import check_special
+from napari_segnext.files.formats import Found, by_suffix, load
+from napari_segnext.files.image import Geometry, ImageFile
+from napari_segnext.files.outputs import (
+    WRITABLE,
+    check_labels_fit,
+    check_output,
+    check_store,
+    check_writable,
+    write_labels,
+)
+from napari_segnext.files.pieces import LabelPieces
+from napari_segnext.files.prompts_file import ObjectPrompts, read_prompts, write_prompts
+
+__all__ = [
+    "READABLE",
+    "WRITABLE",
+    "Geometry",
+    "ImageFile",
+    "LabelPieces",
+    "ObjectPrompts",
+    "check_exists",
+    "check_labels_fit",
+    "check_output",
+    "check_store",
+    "check_writable",
+    "is_readable",
+    "read_image",
+    "read_prompts",
+    "write_labels",
+    "write_prompts",
+]
+
+# End of a name -> (module, function); a module is imported when a file needs it.
+READABLE = {
+    ".nii": ("nifti", "read_nifti"),
+    ".nii.gz": ("nifti", "read_nifti"),
+    ".tif": ("tiff", "read_tiff"),
+    ".tiff": ("tiff", "read_tiff"),
+    ".zarr": ("ome_zarr", "read_zarr"),
+    ".npy": ("plain", "read_npy"),
+    ".png": ("plain", "read_picture"),
+    ".jpg": ("plain", "read_picture"),
+    ".jpeg": ("plain", "read_picture"),
+    ".bmp": ("plain", "read_picture"),
+    ".mrc": ("mrc", "read_mrc"),
+    ".rec": ("mrc", "read_mrc"),
+}
+_DICOM = (".dcm", ".dicom", ".ima")
+
+
+def read_image(path: str | Path) -> ImageFile:
+    """Read an image and its geometry.
+
+    Parameters
+    ----------
+    path
+        NIfTI, TIFF (OME, ImageJ), zarr (OME-Zarr), ``.npy``, ``.mrc`` (needs
+        mrcfile), PNG or JPEG; or a folder of 2-D sections. TIFF, zarr, ``.npy``,
+        ``.mrc``, folders and uncompressed NIfTI are read lazily.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is empty, damaged or of a kind that cannot be read. The message
+        names the file.
+    OSError
+        If the file cannot be opened.
+    """
+    place = Path(path).expanduser()
+    check_exists(place)
+    check_special(place)
+    if place.is_file() and not place.stat().st_size:
+        raise ValueError(f"{place} is empty")
+    if _is_dicom(place):
+        raise ValueError(
+            f"{place} is DICOM, which is not read directly: convert it with "
+            "dcm2niix (dcm2niix -z y FOLDER) and open the .nii.gz file that it makes"
+        )
+    found = _reader(place)
+    if found is None:
+        known = ", ".join(READABLE)
+        raise ValueError(
+            f"{place} is of an unknown kind; known are {known} and folders of sections"
+        )
+    image = load(found)(place)
+    assert isinstance(image, ImageFile)
+    return image
+
+
+def check_exists(path: Path) -> None:
+    """Check that there is a file, or a folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is none.
+    """
+    if not path.exists():
+        # A writer may have been killed while it replaced it.
+        clear_up(path.parent)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+
+
+def is_readable(path: str | Path) -> bool:
+    """Tell by its name, without opening it, whether a file is for `read_image`.
+
+    DICOM is: it is answered with what to do.
+    """
+    place = Path(path)
+    return _reader(place) is not None or place.suffix.lower() in _DICOM
+
+
+def _reader(path: Path) -> Found | None:
+    if path.is_dir():
+        if is_zarr(path):
+            return READABLE[".zarr"]
+        if path.suffix.lower() != ".zarr":
+            return ("sections", "read_sections")
+    return by_suffix(path, READABLE)
+
+
+def _is_dicom(path: Path) -> bool:
+    if path.is_dir():
+        files = (p for p in sorted(path.iterdir()) if p.is_file())
+        return any(_is_dicom(file) for file, _ in zip(files, range(3), strict=False))
+    if path.suffix.lower() in _DICOM:
+        return True
+    with path.open("rb") as file:
+        return file.read(132)[128:] == b"DICM"

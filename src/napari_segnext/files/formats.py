@@ -1,0 +1,25 @@
+"""From the end of a file's name to the function that reads or writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import Any, TypeAlias
+
+# Module and function; the module is imported when a file needs it.
+Found: TypeAlias = tuple[str, str]
+
+
+def by_suffix(path: Path, table: Mapping[str, Found]) -> Found | None:
+    """Return the entry with the longest end that a name has, ``.ome.tif`` first."""
+    name = path.name.lower()
+    ends = [end for end in table if name.endswith(end)]
+    return table[max(ends, key=len)] if ends else None
+
+
+def load(found: Found) -> Callable[..., Any]:
+    """Import what an entry names."""
+    module = import_module(f"napari_segnext.files.{found[0]}")
+    function: Callable[..., Any] = getattr(module, found[1])
+    return function

@@ -1,0 +1,224 @@
+"""Zarr: OME-Zarr 0.4 and 0.5, and plain arrays; read lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+
+from napari_segnext.files.atomic import ZARR_FILES
+from napari_segnext.files.axes import SPATIAL, TIME, names_of, positive
+from napari_segnext.files.categories import Legend
+from napari_segnext.files.checks import (
+    CheckedArray,
+    FileError,
+    check_special,
+    explained,
+)
+from napari_segnext.files.image import Geometry, ImageFile, Order, space_last
+from napari_segnext.files.pieces import Sliceable, parts, transposed
+from napari_segnext.files.units import unit_name
+
+_KIND = "a zarr image"
+_CHANNEL = ("c", "channel")
+_CHUNK = {"z": 16, "y": 256, "x": 256}
+_TOGETHER = 16
+_TYPES = {**dict.fromkeys(SPATIAL, "space"), TIME: "time"}
+_LONG_NAMES = {
+    "m": "meter",
+    "cm": "centimeter",
+    "mm": "millimeter",
+    "um": "micrometer",
+    "nm": "nanometer",
+    "angstrom": "angstrom",
+    "s": "second",
+    "ms": "millisecond",
+    "us": "microsecond",
+    "inch": "inch",
+}
+
+
+def read_zarr(path: Path) -> ImageFile:
+    """Read a zarr array, or the image of an OME-Zarr group with all its levels.
+
+    Raises
+    ------
+    ValueError
+        If the folder is damaged or not zarr, or has several arrays and no OME
+        metadata to say which is the image.
+    """
+    for name in ZARR_FILES:
+        if (path / name).exists():
+            check_special(path / name)
+    with explained(path, _KIND):
+        node = zarr.open(path, mode="r")
+        if isinstance(node, zarr.Array):
+            return _plain(path, node)
+        ome = _ome(node)
+        if "multiscales" not in ome and "0" in node:
+            first = node["0"]
+            if isinstance(first, zarr.Group):
+                node, ome = first, _ome(first)
+        if "multiscales" in ome:
+            return _multiscale(path, node, ome)
+        arrays = dict(node.arrays())
+        if len(arrays) == 1:
+            return _plain(path, *arrays.values())
+        raise FileError(
+            f"{path} holds the arrays {sorted(arrays)}, and does not say which is the "
+            "image: open one of them"
+        )
+
+
+def write_zarr(
+    path: Path, labels: Sliceable, geometry: Geometry, legend: Legend | None = None
+) -> None:
+    """Write labels as OME-Zarr 0.5 with one level; empty chunks take no room.
+
+    Parameters
+    ----------
+    legend
+        Names and classes by value.
+    """
+    if isinstance(geometry.source, Order):
+        order = geometry.source.axes
+        labels, geometry = transposed(labels, order), geometry.transposed(order)
+    transforms = [
+        {"type": "scale", "scale": list(geometry.scale)},
+        {"type": "translation", "translation": list(geometry.translate)},
+    ]
+    level: dict[str, Any] = {"path": "0", "coordinateTransformations": transforms}
+    chunks = tuple(
+        min(n, _CHUNK.get(name, 1))
+        for name, n in zip(geometry.axis_labels, labels.shape, strict=True)
+    )
+    group = zarr.open_group(path, mode="w", zarr_format=3)
+    array = group.create_array(
+        "0", shape=labels.shape, chunks=chunks, dtype=labels.dtype
+    )
+    # Pieces of whole chunks, some of them together.
+    *sides, last = chunks
+    for part in parts(labels.shape, (*sides, last * _TOGETHER)):
+        piece = labels[part]
+        if piece.any():
+            array[part] = piece
+    group.attrs["ome"] = {
+        "version": "0.5",
+        "image-label": _properties(legend or {}),
+        "multiscales": [
+            {"name": path.stem, "axes": ome_axes(geometry), "datasets": [level]}
+        ],
+    }
+
+
+def ome_axes(geometry: Geometry) -> list[Any]:
+    """Return axes as OME-Zarr describes them: name, type, and unit where known."""
+    return [
+        {"name": name}
+        | ({"type": _TYPES[name]} if name in _TYPES else {})
+        | ({"unit": _LONG_NAMES[unit]} if unit in _LONG_NAMES else {})
+        for name, unit in zip(geometry.axis_labels, geometry.units, strict=True)
+    ]
+
+
+def _properties(legend: Legend) -> dict[str, Any]:
+    properties = [
+        {"label-value": value, "name": named.name}
+        | ({"class": named.category.name} if named.category else {})
+        for value, named in sorted(legend.items())
+    ]
+    return {"properties": properties} if properties else {}
+
+
+def _ome(group: zarr.Group) -> Mapping[str, Any]:
+    attributes: Mapping[str, Any] = group.attrs.asdict()
+    ome: Mapping[str, Any] = attributes.get("ome", attributes)
+    return ome
+
+
+def _plain(path: Path, array: zarr.Array[Any]) -> ImageFile:
+    """Return an array by itself, whose axes have names or none."""
+    if array.ndim < 2 or array.dtype.kind not in "buif":
+        raise FileError(
+            f"{path} is not an image: {array.dtype} values of shape {array.shape}"
+        )
+    names: Any = getattr(array.metadata, "dimension_names", None)
+    names = names or array.attrs.asdict().get("_ARRAY_DIMENSIONS")
+    names = names if names and len(names) == array.ndim else [None] * array.ndim
+    return _image(path, [array], [{"name": name or ""} for name in names])
+
+
+def _multiscale(path: Path, group: zarr.Group, ome: Mapping[str, Any]) -> ImageFile:
+    image = ome["multiscales"][0]
+    nodes = [group[str(dataset["path"])] for dataset in image["datasets"]]
+    levels = [node for node in nodes if isinstance(node, zarr.Array)]
+    if len(levels) < len(nodes):
+        raise ValueError("a level is not an array")
+    ndim = levels[0].ndim
+    # Versions before 0.3 have no axes, or bare names.
+    names = image.get("axes") or list("tczyx")[-ndim:]
+    axes = [a if isinstance(a, dict) else {"name": a} for a in names]
+    known = ome.get("omero", {}).get("channels", [])
+    names_of_channels = tuple(str(c.get("label", n)) for n, c in enumerate(known))
+    with np.errstate(invalid="ignore", over="ignore"):
+        scale, offset = _transform(image, ndim)
+    return replace(
+        _image(path, levels, axes, scale, offset),
+        channel_names=names_of_channels,
+        labels="image-label" in ome,
+    )
+
+
+def _image(
+    path: Path,
+    levels: Sequence[Any],
+    axes: Sequence[Mapping[str, Any]],
+    scale: Any = None,
+    offset: Any = None,
+) -> ImageFile:
+    """Return the levels of an image; an axis has a name, perhaps type and unit."""
+    checked = [CheckedArray(level, path, _KIND) for level in levels]
+    first = checked[0]
+    if len(axes) != first.ndim or len({level.ndim for level in checked}) > 1:
+        raise ValueError(f"it names {len(axes)} axes of an array of {first.ndim}")
+    kinds = [
+        (str(a["name"]).lower(), str(a.get("type") or "").lower() or None) for a in axes
+    ]
+    channel = next(
+        (
+            at
+            for at, (name, kind) in enumerate(kinds)
+            if kind == "channel" or (kind is None and name in _CHANNEL)
+        ),
+        None,
+    )
+    kept = [at for at in range(first.ndim) if at != channel]
+    steps = np.ones(first.ndim) if scale is None else scale
+    starts = np.zeros(first.ndim) if offset is None else offset
+    geometry = Geometry.plain(
+        tuple(first.shape[at] for at in kept),
+        names_of([kinds[at] for at in kept]),
+        scale=tuple(positive(steps[at]) or 1.0 for at in kept),
+        translate=tuple(float(np.nan_to_num(starts[at])) for at in kept),
+        units=tuple(unit_name(axes[at].get("unit")) for at in kept),
+    )
+    data = checked if len(checked) > 1 else first
+    return space_last(ImageFile(path, data, geometry, channel))
+
+
+def _transform(
+    image: Mapping[str, Any], ndim: int
+) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Return scale and offset of the first level; common transforms come last."""
+    scale, offset = np.ones(ndim), np.zeros(ndim)
+    common = image.get("coordinateTransformations", [])
+    for step in [*image["datasets"][0].get("coordinateTransformations", []), *common]:
+        if step["type"] == "scale":
+            scale, offset = scale * step["scale"], offset * step["scale"]
+        elif step["type"] == "translation":
+            offset = offset + step["translation"]
+    return scale, offset

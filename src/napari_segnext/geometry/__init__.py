@@ -1,0 +1,1 @@
+"""Planes, regions and frames: where things lie in an image."""

@@ -1,0 +1,1 @@
+"""Images of any layout, read plane by plane, and their intensities."""

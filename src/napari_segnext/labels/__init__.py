@@ -1,0 +1,1 @@
+"""Labels of volumes: in an array, in chunks on disk, counted as they change."""

@@ -1,0 +1,242 @@
+"""Writing changes of labels, and counting voxels on the way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Extent
+from napari_segnext.geometry.space import Grid, Voxels
+from napari_segnext.labels.labels import LabelChange, Labels, Values
+from napari_segnext.labels.sparse import Diff
+
+# Pixels along a side of what voxels are counted in.
+_BLOCK = 512
+# Voxels that are counted at once.
+_COUNTED = 1 << 22
+# Pixels along a side of what is read at once to look up single voxels.
+_READ = 4096
+
+
+class Painter:
+    """Labels whose changes are counted.
+
+    Parameters
+    ----------
+    blank
+        Whether the labels are known to be empty, so that they need not be read.
+    """
+
+    def __init__(self, labels: Labels, blank: bool = False) -> None:
+        self.labels = labels
+        self.grid = Grid(labels.shape)
+        # Planes perpendicular to axis 0 are divided into blocks, so that what is known
+        # of an id in a large plane is more than that it is there.
+        height, width = self.grid.spatial[-2:]
+        self._down, self._across = -(-height // _BLOCK), -(-width // _BLOCK)
+        # Of each id the voxels in each block.
+        self._counts: dict[int, Counter[int]] = {}
+        if not blank:
+            self._count_all()
+
+    @property
+    def ids(self) -> list[int]:
+        """All ids that have voxels."""
+        return sorted(number for number in self._counts if self.count(number))
+
+    def count(self, number: int) -> int:
+        """Return how many voxels an id has."""
+        return self._counts[number].total() if number in self._counts else 0
+
+    @cached_property
+    def dtype(self) -> np.dtype[np.integer[Any]]:
+        """Integer type of the labels."""
+        return self.labels.read(self.grid.slice_plane(0), Extent(0, 0, 1, 1)).dtype
+
+    def voxels(self, number: int) -> Voxels:
+        """Return all voxels of an id, sorted."""
+        parts = [np.zeros(0, np.int64)]
+        for plane, part in map(self._place, self._used(number).tolist()):
+            rows, columns = np.nonzero(self.labels.read(plane, part) == number)
+            parts.append(self.grid.voxels(plane, rows + part.top, columns + part.left))
+        return np.sort(np.concatenate(parts))
+
+    def extent(self, number: int, plane: Plane) -> Extent:
+        """Return a part of a plane outside of which an id has no voxel."""
+        used = self._used(number)
+        slices, rows, columns = self._divided(used)
+        first, height = _BLOCK * rows, self.grid.spatial[-2]
+        left, width = _BLOCK * columns, self.grid.spatial[-1]
+        depth = self.grid.spatial[0] if len(self.grid.spatial) == 3 else 1
+        frames, slices = np.divmod(slices, depth)
+        here = frames == self.grid.frame(plane)
+        match plane.axis:
+            case 0:
+                here &= slices == plane.index
+                box = first, left, first + _BLOCK, left + _BLOCK
+                ends = height, width
+            case 1:
+                here &= rows == plane.index // _BLOCK
+                box = slices, left, slices + 1, left + _BLOCK
+                ends = depth, width
+            case _:
+                here &= columns == plane.index // _BLOCK
+                box = slices, first, slices + 1, first + _BLOCK
+                ends = depth, height
+        if not here.any():
+            return Extent(0, 0, 0, 0)
+        top, left, bottom, right = (at[here] for at in box)
+        return Extent(
+            int(top.min()),
+            int(left.min()),
+            min(int(bottom.max()), ends[0]),
+            min(int(right.max()), ends[1]),
+        )
+
+    def indices(self, number: int, like: Plane) -> list[int]:
+        """Return the indices of planes with an id, of those parallel to one."""
+        if like.axis == 0:
+            slices = self._divided(self._used(number))[0]
+            across = slices
+        else:
+            slices, at = np.divmod(self.voxels(number), self.grid.area)
+            across = np.stack(np.divmod(at, self.grid.spatial[-1]))[like.axis - 1]
+        depth = self.grid.spatial[0] if len(self.grid.spatial) == 3 else 1
+        here = slices // depth == self.grid.frame(like)
+        found = across[here] % depth if like.axis == 0 else across[here]
+        indices: list[int] = np.unique(found).tolist()
+        return indices
+
+    def values(self, plane: Plane, voxels: Voxels) -> Values:
+        """Return the ids of voxels of a plane."""
+        rows, columns = self.grid.pixels(plane, voxels)
+        values = np.zeros(len(voxels), self.dtype)
+        # Voxels that lie far apart must not make all in between be read.
+        blocks = rows // _READ * (self.grid.plane_shape(plane)[1] + 1)
+        blocks += columns // _READ
+        for block in np.unique(blocks).tolist():
+            here = blocks == block
+            part = self.grid.extent(plane, voxels[here])
+            page = self.labels.read(plane, part)
+            values[here] = page[rows[here] - part.top, columns[here] - part.left]
+        return values
+
+    def setting(self, voxels: Voxels, new: NDArray[np.integer[Any]]) -> Diff:
+        """Return the change of sorted voxels from what they are.
+
+        Raises
+        ------
+        ValueError
+            If the labels' type does not hold an id.
+        """
+        limit = np.iinfo(self.dtype).max
+        if len(new) and new.max() > limit:
+            raise ValueError(
+                f"object {new.max()} needs labels of a wider type: {self.dtype} ends "
+                f"at {limit}"
+            )
+        old = np.zeros(len(voxels), self.dtype)
+        slices = voxels // self.grid.area
+        for at in np.unique(slices).tolist():
+            here = slices == at
+            old[here] = self.values(self.grid.slice_plane(at), voxels[here])
+        return Diff.of(voxels, old, new.astype(self.dtype))
+
+    def pages(self) -> Iterator[Diff]:
+        """Yield all that is in the labels, as changes from nothing."""
+        used = {at for number in self._counts for at in self._used(number).tolist()}
+        for plane, part in map(self._place, sorted(used)):
+            page = self.labels.read(plane, part)
+            rows, columns = np.nonzero(page)
+            new = page[rows, columns]
+            voxels = self.grid.voxels(plane, rows + part.top, columns + part.left)
+            yield Diff(voxels, np.zeros_like(new), new)
+
+    def relabel(self, number: int, voxels: Voxels, new: NDArray[np.int64]) -> Diff:
+        """Return the change of voxels of an id to others."""
+        old = np.full(len(voxels), number, self.dtype)
+        return Diff.of(voxels, old, new.astype(self.dtype))
+
+    def write(self, diff: Diff, plane: Plane | None) -> tuple[LabelChange, ...]:
+        """Write a change; `plane` is the one that all voxels lie in, if one is."""
+        differs = diff.old != diff.new
+        if not differs.all():
+            diff = diff.select(differs)
+        changes = tuple(self._split(diff, plane))
+        for change in changes:
+            if len(change):
+                rows, columns = change.rows, change.columns
+                self.labels.write(change.plane, rows, columns, change.new)
+        self.count_change(diff)
+        return changes
+
+    def count_change(self, diff: Diff) -> None:
+        """Count a change that is in the labels already."""
+        for first in range(0, len(diff), _COUNTED):
+            piece = slice(first, first + _COUNTED)
+            blocks = self._blocks(diff.voxels[piece])
+            self._count(blocks, diff.old[piece], -1)
+            self._count(blocks, diff.new[piece], 1)
+
+    def _count(self, blocks: NDArray[np.int64], values: Values, sign: int) -> None:
+        for number in np.unique(values[values != 0]):
+            counts = self._counts.setdefault(int(number), Counter())
+            at, found = np.unique(blocks[values == number], return_counts=True)
+            for place, count in zip(at.tolist(), found.tolist(), strict=True):
+                counts[place] += sign * count
+
+    def _count_all(self) -> None:
+        number_of_slices = self.grid.size // self.grid.area if self.grid.area else 0
+        for block in range(number_of_slices * self._down * self._across):
+            page = self.labels.read(*self._place(block))
+            ids, counts = np.unique(page[page != 0], return_counts=True)
+            for number, count in zip(ids.tolist(), counts.tolist(), strict=True):
+                self._counts.setdefault(number, Counter())[block] = count
+
+    def _used(self, number: int) -> NDArray[np.int64]:
+        """Return the blocks in which an id has voxels, in rising order."""
+        counts = self._counts.get(number, Counter())
+        return np.array(sorted(at for at, count in counts.items() if count), np.int64)
+
+    def _blocks(self, voxels: Voxels) -> NDArray[np.int64]:
+        """Return the blocks in which voxels lie."""
+        slices, at = np.divmod(voxels, self.grid.area)
+        rows, columns = np.divmod(at, self.grid.spatial[-1])
+        blocks = slices * self._down + rows // _BLOCK
+        return np.asarray(blocks * self._across + columns // _BLOCK, np.int64)
+
+    def _divided(
+        self, blocks: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Return the slice of blocks, and their row and column in it."""
+        rest, columns = np.divmod(blocks, self._across)
+        slices, rows = np.divmod(rest, self._down)
+        return slices, rows, columns
+
+    def _place(self, block: int) -> tuple[Plane, Extent]:
+        """Return where a block lies."""
+        rest, column = divmod(block, self._across)
+        number, row = divmod(rest, self._down)
+        top, left = row * _BLOCK, column * _BLOCK
+        height, width = self.grid.spatial[-2:]
+        bottom, right = min(top + _BLOCK, height), min(left + _BLOCK, width)
+        return self.grid.slice_plane(number), Extent(top, left, bottom, right)
+
+    def _split(self, diff: Diff, plane: Plane | None) -> Iterator[LabelChange]:
+        """Yield a change plane by plane."""
+        if plane is not None:
+            yield self._change(diff, plane)
+            return
+        slices = diff.voxels // self.grid.area
+        for at in np.unique(slices).tolist():
+            yield self._change(diff.select(slices == at), self.grid.slice_plane(at))
+
+    def _change(self, diff: Diff, plane: Plane) -> LabelChange:
+        rows, columns = self.grid.pixels(plane, diff.voxels)
+        return LabelChange(plane, rows, columns, diff.old, diff.new)

@@ -1,0 +1,83 @@
+"""Labels of a volume: what reads and writes them, and the simplest kind, an array."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Extent
+from napari_segnext.geometry.space import Grid, Index
+
+Values = NDArray[np.integer[Any]]
+
+
+class ReadableLabels(Protocol):
+    """Instance ids of all voxels, seen as planes; 0 is nothing.
+
+    The last three axes (two for a 2-D image) are spatial, those before are what
+    `Plane.fixed` counts.
+    """
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the whole array."""
+
+    def read(self, plane: Plane, extent: Extent | None = None) -> Values:
+        """Return a plane, (H, W), or part of it, in its own type; copy or view."""
+
+
+class Labels(ReadableLabels, Protocol):
+    """Instance ids that can be written."""
+
+    def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
+        """Write the given pixels of a plane and no others."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LabelChange:
+    """Pixels of a plane that were written.
+
+    Attributes
+    ----------
+    rows, columns
+        (N,) each, in the plane; none twice.
+    old, new
+        (N,) ids before and after.
+    """
+
+    plane: Plane
+    rows: Index
+    columns: Index
+    old: Values
+    new: Values
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class ArrayLabels:
+    """Labels in an array (numpy, memory-mapped), written in place."""
+
+    def __init__(self, array: NDArray[Any]) -> None:
+        if not np.issubdtype(array.dtype, np.integer):
+            raise TypeError(f"labels are integers, not {array.dtype}")
+        self.array = array
+        self._grid = Grid(array.shape)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array."""
+        return self.array.shape
+
+    def read(self, plane: Plane, extent: Extent | None = None) -> Values:
+        """Return a view of a plane, or of part of it."""
+        page: Values = self.array[self._grid.index(plane)]
+        return page if extent is None else page[extent.slices]
+
+    def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
+        """Write pixels of a plane."""
+        self.read(plane)[rows, columns] = values

@@ -1,0 +1,1 @@
+"""What the plugin keeps in the viewer: prompts, labels, images, and what is shown."""

@@ -1,0 +1,116 @@
+"""Following which plane of an image the viewer shows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_segnext.geometry.frame import Point
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.plugin.layers.planes import (
+    Axes,
+    NoPlaneError,
+    looked_at,
+    show_plane,
+    shown_plane,
+)
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import ViewerModel
+
+# How many planes on either side count as neighbours.
+_REACH = 2
+
+
+class ShownPlane(QObject):
+    """The displayed plane of an image, as the user moves about.
+
+    Signals: `turned` (another axis is displayed: its number), `moved` (another plane
+    is displayed, after `turned`), `lost` (no plane is displayed: why).
+
+    Attributes
+    ----------
+    plane
+        The displayed plane, None if none is.
+    axis
+        The spatial axis that it is, or was last, perpendicular to.
+    """
+
+    turned = Signal(int)
+    moved = Signal(object)
+    lost = Signal(str)
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        image: Image,
+        axes: Axes,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._viewer, self._image, self._axes = viewer, image, axes
+        self.plane: Plane | None = None
+        self.axis = 0
+        dims = viewer.dims.events
+        self._events: tuple[Any, ...] = (dims.current_step, dims.order, dims.ndisplay)
+        for event in self._events:
+            event.connect(self.look)
+
+    def close(self) -> None:
+        """Stop following: no plane is displayed any more."""
+        self.plane = None
+        for event in self._events:
+            event.disconnect(self.look)
+        self._events = ()
+
+    def look(self, event: Any = None) -> None:
+        """Find out what is displayed now, and tell what is new."""
+        try:
+            plane = shown_plane(self._viewer, self._image, self._axes)
+        except NoPlaneError as error:
+            self.plane = None
+            self.lost.emit(str(error))
+            return
+        if plane == self.plane:
+            return
+        self.plane = plane
+        if plane.axis != self.axis:
+            self.axis = plane.axis
+            self.turned.emit(plane.axis)
+        self.moved.emit(plane)
+
+    def along(self, plane: Plane) -> bool:
+        """Tell whether a plane is one of those along the displayed axis."""
+        return self.plane is None or plane.axis == self.plane.axis
+
+    def go_to(self, plane: Plane) -> None:
+        """Make the viewer show a plane."""
+        show_plane(self._viewer, self._image, self._axes, plane)
+
+    @property
+    def middle(self) -> Point | None:
+        """The pixel (y, x) of the displayed plane in the middle of the view."""
+        if self.plane is None:
+            return None
+        return looked_at(self._viewer, self._image, self._axes, self.plane)
+
+    def neighbours(self, reach: int = _REACH) -> list[Plane]:
+        """Return the planes beside the displayed one, the nearest first."""
+        plane = self.plane
+        if plane is None or len(self._axes.shape) == 2:
+            return []
+        depth = self._axes.shape[self._axes.leading + plane.axis]
+        steps = [s for step in range(1, reach + 1) for s in (step, -step)]
+        return [
+            Plane(plane.axis, plane.index + step, plane.fixed)
+            for step in steps
+            if 0 <= plane.index + step < depth
+        ]
+
+    def all_planes(self) -> list[Plane]:
+        """Return the displayed plane and all others along its axis, nearest first."""
+        if self.plane is None:
+            return []
+        return [self.plane, *self.neighbours(max(self._axes.shape))]

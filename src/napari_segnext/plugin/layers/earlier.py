@@ -1,0 +1,55 @@
+"""The objects of earlier sessions on an image, which stay in the viewer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, WeakSet
+
+import numpy as np
+from napari.layers import Image, Labels
+
+from napari_segnext.plugin.layers.label_levels import Level
+from napari_segnext.plugin.layers.own_layers import objects_name
+
+if TYPE_CHECKING:
+    from napari.viewer import ViewerModel
+
+    from napari_segnext.plugin.layers.labels_layer import LayerLabels
+
+_objects: WeakKeyDictionary[Image, WeakSet[Labels]] = WeakKeyDictionary()
+
+
+class EarlierObjects:
+    """The objects' layers of earlier sessions on an image, hidden by another one.
+
+    Parameters
+    ----------
+    labels
+        Of the session that has just begun, whose layer gets the usual name.
+    """
+
+    def __init__(self, viewer: ViewerModel, image: Image, labels: LayerLabels) -> None:
+        self._viewer, self._labels = viewer, labels
+        known = _objects.setdefault(image, WeakSet())
+        self._layers = [layer for layer in viewer.layers if layer in known]
+        known.add(labels.lasting)
+        name = objects_name(image)
+        for layer in self._layers:
+            layer.visible = False
+            if layer.name == name:
+                layer.name = f"{name}, before"
+        labels.layer.name = name
+
+    def drop_equal(self) -> None:
+        """Take those away whose labels are all those of this session."""
+        for layer in self._layers:
+            if layer in self._viewer.layers and _same(layer, self._labels.lasting):
+                self._viewer.layers.remove(layer)
+
+
+def _same(one: Labels, other: Labels) -> bool:
+    if one.multiscale or other.multiscale:
+        first, second = (layer.data[0] for layer in (one, other))
+        stores = isinstance(first, Level) and isinstance(second, Level)
+        return stores and first.store.same_as(second.store)
+    return np.array_equal(one.data, other.data)

@@ -1,0 +1,403 @@
+"""Labels of large sections in the viewer: an editable window, and the rest around it.
+
+napari cannot edit labels in several scales, and one layer of a section of 30,000 x
+30,000 pixels would take gigabytes. So the labels live in a `LabelStore`; the Labels
+layer that the user paints in is a part of it that follows the view.
+"""
+
+from __future__ import annotations
+
+import atexit
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from napari.layers import Image, Labels
+from napari.utils.transforms import Affine
+from numpy.typing import NDArray
+from qtpy.QtCore import QObject, QTimer, Signal
+
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Extent
+from napari_segnext.journal.paths import SUFFIX
+from napari_segnext.labels.chunked import LabelStore
+from napari_segnext.labels.mirror import LabelMirror
+from napari_segnext.plugin.layers import edit_window
+from napari_segnext.plugin.layers.label_levels import LabelLevels
+from napari_segnext.plugin.layers.labels_layer import Index, LayerLabels, Stroke, Values
+from napari_segnext.plugin.layers.own_layers import (
+    geometry,
+    is_large,
+    lie_on,
+    make_output,
+)
+from napari_segnext.plugin.layers.planes import Axes
+from napari_segnext.plugin.layers.scribble_canvas import SparsePlanes
+from napari_segnext.plugin.readers import label_geometry
+
+if TYPE_CHECKING:
+    from napari.viewer import ViewerModel
+
+    from napari_segnext.plugin.layers.displayed_plane import ShownPlane
+    from napari_segnext.plugin.work.saving import Saving
+
+# The view has stopped moving after so long.
+_STILL_MS = 150
+# What the rest shows is read again so long after it has changed.
+_REFRESH_MS = 50
+_CORNERS = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
+
+
+def make_labels(
+    viewer: ViewerModel,
+    image: Image,
+    axes: Axes,
+    shown: ShownPlane,
+    stroke: Stroke,
+    say: Callable[[str], object],
+) -> LayerLabels:
+    """Make the labels of a session and show them: one layer, or a window.
+
+    Parameters
+    ----------
+    stroke
+        Called after the user painted, erased or filled.
+    say
+        Called with messages for the user.
+    """
+    if is_large(axes):
+        return WindowLabels(viewer, image, axes, shown, stroke, say)
+    layer = make_output(image, axes)
+    viewer.add_layer(layer)
+    return LayerLabels(layer, axes, lambda: shown.axis, stroke)
+
+
+class WindowLabels(LayerLabels):
+    """Labels in a store, of which a Labels layer shows and edits a part.
+
+    Attributes
+    ----------
+    layer
+        The editable part.
+    overview
+        The rest, in several scales, read-only.
+    store
+        All of them.
+    window
+        The editable part of the displayed plane.
+    """
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        image: Image,
+        axes: Axes,
+        shown: ShownPlane,
+        stroke: Stroke,
+        say: Callable[[str], object],
+    ) -> None:
+        self.store = LabelStore(axes.shape)
+        self._levels = LabelLevels(self.store)
+        self._viewer, self._image, self._shown, self._say = viewer, image, shown, say
+        self._plane: Plane | None = None
+        self.window = Extent(0, 0, 0, 0)
+        self._painting = False
+        self._carried: list[tuple[Labels, SparsePlanes]] = []
+        self._mirror: LabelMirror | None = None
+        layer = make_output(image, Axes((1,) * len(axes.shape)))
+        self.overview = Labels(
+            self._levels.levels,
+            multiscale=True,
+            name=f"{image.name} objects, overview",
+            opacity=layer.opacity,
+            colormap=layer.colormap,
+            metadata=layer.metadata,
+            **geometry(image),
+        )
+        super().__init__(layer, axes, lambda: shown.axis, stroke)
+        viewer.add_layer(self.overview)
+        viewer.add_layer(layer)
+        self._timers = _Timers(self._follow, self.overview.refresh)
+        self._timers.told.connect(say)
+        # Before napari's own, which paint: they are appended with a mode.
+        layer.mouse_drag_callbacks.append(self._on_press)
+        self._camera = (getattr(viewer, "scene", None) or viewer).camera
+        self._camera.events.connect(self._on_view)
+        shown.moved.connect(self._on_plane)
+        self._synced = [
+            (event, lambda _, name=name: self._sync(name))
+            for name, event in (
+                ("colormap", layer.events.colormap),
+                ("opacity", layer.events.opacity),
+                ("contour", layer.events.contour),
+            )
+        ]
+        for event, sync in self._synced:
+            event.connect(sync)
+        self._move(shown.plane or Plane(0, 0, (0,) * axes.leading))
+        self._timers.still.start()
+
+    # Labels
+
+    @property
+    def lasting(self) -> Labels:
+        """The layer that stays in the viewer, with all of the labels."""
+        return self.overview
+
+    @property
+    def stored(self) -> LabelStore:
+        """What holds the labels: unlike the layers, any thread may read it."""
+        return self.store
+
+    def read(self, plane: Plane, extent: Extent | None = None) -> Values:
+        """Return the labels of a plane, (H, W) integers, or of part of it."""
+        return self.store.read(plane, extent)
+
+    def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
+        """Write pixels of a plane and show them."""
+        self.take_strokes()
+        given = np.broadcast_to(values, rows.shape)
+        self.store.write(plane, rows, columns, given)
+        at = np.array(self._axes.pixels(plane, rows, columns))
+        local = at - np.array(self._origin)[:, None]
+        shape = np.array(self.layer.data.shape)[:, None]
+        inside = ((local >= 0) & (local < shape)).all(0)
+        if inside.any():
+            self._show(tuple(local[:, inside]), given[inside])
+        if not inside.all():
+            self._timers.refresh.start()
+
+    def value_at(self, position: Sequence[float]) -> int:
+        """Return the id at a position in the world, 0 outside."""
+        at = self._data_position(position)
+        plane = self._axes.plane_at(at, self._axis())
+        pixel = self._pixel(at)
+        if plane is None:
+            return 0
+        whole = Extent(0, 0, *self._axes.plane_shape(plane))
+        return int(self.read(plane, pixel).item()) if whole.holds(pixel) else 0
+
+    def close(self) -> None:
+        """Stop listening; what was painted until now still counts.
+
+        The overview stays and shows all.
+        """
+        super().close()
+        self._timers.close()
+        self._camera.events.disconnect(self._on_view)
+        self._shown.moved.disconnect(self._on_plane)
+        for event, sync in self._synced:
+            event.disconnect(sync)
+        if self.layer in self._viewer.layers:
+            self._viewer.layers.remove(self.layer)
+        self._levels.hidden = None
+        self.overview.name = self.layer.name
+        self.overview.refresh()
+        if self._mirror is not None:
+            self._mirror.finish()
+
+    def lie_on(self, image: Image) -> None:
+        """Lie where the image lies now."""
+        lie_on(self.overview, image)
+        for layer in (self.layer, *(layer for layer, _ in self._carried)):
+            with self._quietly():
+                lie_on(layer, image)
+            self._place(layer)
+        if self._mirror is not None:
+            self._mirror.place(label_geometry(self.shape, geometry(image)))
+        self._timers.still.start()
+
+    def carry(self, layer: Labels, canvas: SparsePlanes) -> None:
+        """Place another layer where the window is: the same part of what is painted."""
+        self._carried.append((layer, canvas))
+        layer.mouse_drag_callbacks.append(self._on_press)
+        self._set(layer, canvas.part(self._origin, self.layer.data.shape))
+
+    def keep_beside(self, saving: Saving) -> None:
+        """Keep a copy as a zarr store beside the journal."""
+        saving.changed.connect(lambda: self.mirror(saving.path, saving.problem))
+
+    def mirror(self, journal: Path | None, problem: str | None) -> None:
+        """Keep a zarr store beside a journal, or in a temporary folder if it has none.
+
+        Parameters
+        ----------
+        journal
+            None if it is not known yet.
+        problem
+            Why there will be none.
+        """
+        if self._mirror is not None or not (journal or problem):
+            return
+        if journal is None:
+            temporary = tempfile.mkdtemp(prefix="napari-segnext-")
+            # After the mirror's own end, which is registered later.
+            atexit.register(shutil.rmtree, temporary, ignore_errors=True)
+            folder = Path(temporary) / "labels.zarr"
+        else:
+            folder = journal.with_name(
+                journal.name.replace(SUFFIX, ".segnext-labels") + ".zarr"
+            )
+        self._mirror = LabelMirror(
+            self.store,
+            folder,
+            label_geometry(self.shape, geometry(self._image)),
+            self._timers.tell,
+        )
+        self.overview.metadata["zarr store"] = str(folder)
+
+    # The window
+
+    def _on_view(self, event: Any = None) -> None:
+        self._timers.still.start()
+
+    def _on_plane(self, plane: Plane) -> None:
+        if plane != self._plane:
+            self._move(plane)
+
+    def _follow(self) -> None:
+        """Bring the window to where the user looks, if it is not there."""
+        view, plane = self._view(), self._shown.plane
+        if self._painting or plane is None or view.empty:
+            return
+        wanted = edit_window.follow(self.window, view, self._axes.plane_shape(plane))
+        if wanted != self.window:
+            self._move(plane, view)
+
+    def _view(self) -> Extent:
+        """Return the part of the displayed plane that the canvas shows."""
+        model: Any = self._viewer
+        size = model.canvas.size if hasattr(model, "canvas") else model._canvas_size
+        half = np.array(size) / (2 * self._camera.zoom)
+        middle = np.array(self._camera.center)[-2:]
+        corners = np.tile(np.asarray(model.dims.point, float), (4, 1))
+        corners[:, list(model.dims.displayed)] = middle + half * _CORNERS
+        at = np.array([self._data_position(corner) for corner in corners])
+        flat = self._axes.to_plane(at, self._axis())
+        low, high = np.floor(flat.min(0)).astype(int), np.ceil(flat.max(0)).astype(int)
+        plane = self._shown.plane or Plane(self._axis())
+        whole = Extent(0, 0, *self._axes.plane_shape(plane))
+        return Extent(*low.tolist(), *(high + 1).tolist()).common(whole)
+
+    def _move(self, plane: Plane, view: Extent | None = None) -> None:
+        """Place the window in a plane, around a part of it."""
+        self.take_strokes()
+        height, width = self._axes.plane_shape(plane)
+        if view is None:
+            view = self._view()
+        if view.empty:
+            view = Extent.at((height // 2, width // 2), (1, 1))
+        window = edit_window.around(view, (height, width))
+        page = self.store.read(plane, window)
+        rows, columns = self._axes.in_plane(plane.axis)
+        shape = [1] * len(self._axes.shape)
+        shape[rows], shape[columns] = page.shape
+        start = self._axes.from_plane(plane, [window[:2]])[0]
+        self._plane, self.window = plane, window
+        self._origin = tuple(int(at) for at in start)
+        self._levels.hidden = [
+            (at, at + n) for at, n in zip(self._origin, shape, strict=True)
+        ]
+        self._set(self.layer, page.reshape(shape))
+        for layer, canvas in self._carried:
+            self._set(layer, canvas.part(self._origin, shape))
+        self.overview.refresh()
+
+    def _set(self, layer: Labels, data: Any) -> None:
+        """Give a layer other data, and its place."""
+        editable = layer.editable
+        with self._quietly():
+            self._place(layer)
+            layer.data = data
+        layer.editable = editable
+
+    def _place(self, layer: Labels) -> None:
+        """Put a layer that begins where the window does on the image."""
+        image = self._image
+        linear = Affine(
+            scale=image.scale, rotate=image.rotate, shear=image.shear, ndim=image.ndim
+        ).linear_matrix
+        start = np.asarray(self._origin, float)
+        layer.translate = np.asarray(image.translate) + linear @ start
+
+    def _on_press(self, layer: Labels, event: Any) -> Iterator[None]:
+        """Bring the window to the cursor before something is painted there."""
+        if str(layer.mode) in ("pan_zoom", "transform") or self._shown.plane is None:
+            return
+        if not self._reaches(layer, event):
+            at = self._pixel(self._data_position(event.position))
+            whole = Extent(0, 0, *self._axes.plane_shape(self._shown.plane))
+            if whole.holds(at):
+                self._move(
+                    self._shown.plane, edit_window.grown(at, edit_window.SIDE // 2)
+                )
+        self._painting, told = True, False
+        try:
+            yield
+            while event.type == "mouse_move":
+                if not told and not self._reaches(layer, event):
+                    told = True
+                    self._say(
+                        "A stroke ends with the editable part: go on with another one"
+                    )
+                yield
+        finally:
+            # Also where napari drops a drag on its way.
+            self._painting = False
+
+    def _data_position(self, position: Sequence[float]) -> NDArray[np.float64]:
+        """Return where a position in the world lies in the image's data."""
+        at = np.asarray(self._image.world_to_data(position), float)
+        return at[-len(self._axes.shape) :]
+
+    def _pixel(self, at: NDArray[np.float64]) -> Extent:
+        """Return the pixel of the displayed plane at a position in the data."""
+        flat = self._axes.to_plane(at[None], self._axis())[0]
+        row, column = np.floor(flat + 0.5).astype(int).tolist()
+        return Extent.at((row, column), (1, 1))
+
+    def _reaches(self, layer: Labels, event: Any) -> bool:
+        """Tell whether what the cursor would paint, or takes, lies in the window."""
+        brush = str(layer.mode) in ("paint", "erase")
+        reach = int(np.ceil(layer.brush_size / 2)) if brush else 0
+        at = edit_window.grown(self._pixel(self._data_position(event.position)), reach)
+        whole = Extent(0, 0, *self._axes.plane_shape(self._shown.plane or Plane()))
+        return self.window.holds(at.common(whole))
+
+    def _keep(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
+        self.store.write(plane, rows, columns, values)
+
+    def _sync(self, name: str) -> None:
+        setattr(self.overview, name, getattr(self.layer, name))
+
+
+class _Timers(QObject):
+    """What happens a little later; messages of the mirror's thread arrive by `told`."""
+
+    told = Signal(str)
+
+    def __init__(self, follow: Callable[[], None], refresh: Callable[[], None]) -> None:
+        super().__init__()
+        self.still, self.refresh = QTimer(self), QTimer(self)
+        for timer, delay, act in (
+            (self.still, _STILL_MS, follow),
+            (self.refresh, _REFRESH_MS, refresh),
+        ):
+            timer.setSingleShot(True)
+            timer.setInterval(delay)
+            timer.timeout.connect(act)
+
+    def tell(self, problem: str | None) -> None:
+        """Say something, from any thread."""
+        try:
+            self.told.emit(problem or "The labels' zarr store is up to date again")
+        except RuntimeError:
+            pass  # The viewer is gone.
+
+    def close(self) -> None:
+        """Do nothing of it any more."""
+        self.still.stop()
+        self.refresh.stop()

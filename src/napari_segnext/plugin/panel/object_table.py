@@ -1,0 +1,143 @@
+"""The table behind the list of objects; a row is looked up when it is shown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from qtpy.QtCore import (
+    QAbstractTableModel,
+    QModelIndex,
+    QPersistentModelIndex,
+    Qt,
+    Signal,
+)
+from qtpy.QtGui import QColor, QIcon, QPixmap
+
+from napari_segnext.plugin.layers.objects import ObjectRow
+
+Index = QModelIndex | QPersistentModelIndex
+_NONE = QModelIndex()
+_ROLE = Qt.ItemDataRole
+NAME, CATEGORY, PROMPTS, PLANES, AMOUNT, DONE = range(6)
+_HEADERS = ("Object", "Class", "Prompts", "Slices", "", "✓")
+_SWATCH = 12
+
+
+class ObjectTable(QAbstractTableModel):
+    """Objects by row; only names can be edited."""
+
+    renamed = Signal(int, str)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ids: list[int] = []
+        self._row: Callable[[int], ObjectRow] | None = None
+        self._unit = ""
+
+    def show(
+        self,
+        ids: Sequence[int],
+        row: Callable[[int], ObjectRow],
+        unit: str,
+        names: bool = True,
+    ) -> None:
+        """List objects.
+
+        Parameters
+        ----------
+        row
+            Is asked for those that are seen.
+        names
+            Whether names may be others too; not while one is being typed.
+        """
+        self._row, self._unit = row, unit
+        if list(ids) != self.ids:
+            self.beginResetModel()
+            self.ids = list(ids)
+            self.endResetModel()
+        elif ids:
+            first = self.index(0, NAME if names else CATEGORY)
+            self.dataChanged.emit(first, self.index(len(ids) - 1, DONE))
+        self.headerDataChanged.emit(Qt.Orientation.Horizontal, AMOUNT, AMOUNT)
+
+    def rowCount(self, parent: Index = _NONE) -> int:
+        """Return how many objects there are."""
+        return len(self.ids)
+
+    def columnCount(self, parent: Index = _NONE) -> int:
+        """Return how many columns there are."""
+        return len(_HEADERS)
+
+    def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
+        """Return the title of a column; the unit is that of the amounts."""
+        if role == _ROLE.DisplayRole and orientation == Qt.Orientation.Horizontal:
+            return self._unit if section == AMOUNT else _HEADERS[section]
+        if role == _ROLE.TextAlignmentRole:
+            return _alignment(section)
+        return None
+
+    def flags(self, index: Index) -> Qt.ItemFlag:
+        """Let names be edited."""
+        flags = super().flags(index)
+        if index.column() == NAME:
+            flags |= Qt.ItemFlag.ItemIsEditable
+        return flags
+
+    def data(self, index: Index, role: int = 0) -> Any:
+        """Return what a cell shows."""
+        if self._row is None or not index.isValid():
+            return None
+        if role == _ROLE.TextAlignmentRole:
+            return _alignment(index.column())
+        if role not in (
+            _ROLE.DisplayRole,
+            _ROLE.EditRole,
+            _ROLE.DecorationRole,
+            _ROLE.ToolTipRole,
+        ):
+            return None
+        row = self._row(self.ids[index.row()])
+        if role == _ROLE.ToolTipRole:
+            return self._tip(row)
+        if role == _ROLE.DecorationRole:
+            return _swatch(row.colour) if index.column() == NAME else None
+        return (
+            row.name,
+            row.category,
+            str(row.prompts),
+            str(row.planes),
+            row.amount,
+            "✓" if row.finished else "",
+        )[index.column()]
+
+    def setData(self, index: Index, value: Any, role: int = 0) -> bool:
+        """Ask for another name; the session answers with what is listed."""
+        self.renamed.emit(self.ids[index.row()], str(value))
+        return True
+
+    def _tip(self, row: ObjectRow) -> str:
+        state = ", finished: protected until it is reopened" if row.finished else ""
+        kind = f" ({row.category})" if row.category else ""
+        return (
+            f"{row.name}{kind}, value {row.object_id}: {row.prompts} prompts in "
+            f"{row.planes} slices, {row.amount} {self._unit}{state}"
+        )
+
+
+def _alignment(column: int) -> Qt.AlignmentFlag:
+    side = Qt.AlignmentFlag.AlignRight
+    if column in (NAME, CATEGORY):
+        side = Qt.AlignmentFlag.AlignLeft
+    elif column == DONE:
+        side = Qt.AlignmentFlag.AlignHCenter
+    return side | Qt.AlignmentFlag.AlignVCenter
+
+
+def _swatch(colour: tuple[float, float, float]) -> QIcon:
+    pixels, swatch = QPixmap(_SWATCH, _SWATCH), QIcon()
+    pixels.fill(QColor.fromRgbF(*colour))
+    # Qt would tint it in a row that is selected.
+    for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):
+        swatch.addPixmap(pixels, mode)
+    return swatch

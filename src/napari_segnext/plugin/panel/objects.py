@@ -1,0 +1,158 @@
+"""The objects in the panel: the list, what is done to them, and their classes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLineEdit,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_segnext.files.categories import Category
+from napari_segnext.plugin.panel.controls import make_button, make_combo
+from napari_segnext.plugin.panel.object_list import ObjectList
+
+if TYPE_CHECKING:
+    from napari_segnext.plugin.layers.objects import Objects
+
+# Does what an annotator's method of this name does.
+Do = Callable[..., None]
+_CATEGORY = re.compile(r"\s*(?:(\d+)\b)?\s*(.*?)\s*$")
+
+
+class ObjectPanel(QWidget):
+    """The list of objects, and buttons for what needs a choice in it."""
+
+    def __init__(self, do: Do, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.list = ObjectList()
+        self.list.chosen.connect(partial(do, "objects.select"))
+        self.list.renamed.connect(partial(do, "objects.rename"))
+        self.list.merged.connect(partial(do, "objects.merge"))
+        self.list.deleted.connect(partial(do, "objects.delete"))
+        self.list.accepted.connect(partial(do, "accept"))
+        self.list.coloured.connect(
+            lambda number, *rgb: do("objects.recolour", number, rgb)
+        )
+        self.list.setToolTip(
+            "Click to go on with an object, double-click to rename it; Ctrl+click a "
+            "second one to merge the two; right-click for more"
+        )
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        pick = make_button("Pick   H", "Go on with the object under the pointer")
+        pick.clicked.connect(lambda: do("objects.pick"))
+        self.merge = make_button(
+            "Merge", "Make the second selected object a part of the current one (M)"
+        )
+        self.merge.clicked.connect(self.list.merge_selected)
+        self.delete = make_button(
+            "Delete", "Delete the selected objects; undo brings them back"
+        )
+        self.delete.clicked.connect(self.list.delete_selected)
+        for button in (pick, self.merge, self.delete):
+            row.addWidget(button)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.list, 1)
+        layout.addLayout(row)
+        self.list.selectionModel().selectionChanged.connect(self._selected)
+
+    def show_objects(self, objects: Objects) -> None:
+        """List the objects of a session."""
+        measure = objects.measure
+        self.list.show_objects(
+            objects.ids,
+            lambda number: objects.row(number, measure),
+            objects.current,
+            measure.unit,
+            bool(objects.categories),
+        )
+        self._selected()
+
+    def _selected(self, *_: Any) -> None:
+        self.merge.setEnabled(len(self.list.others) == 1)
+
+
+class ClassPanel(QWidget):
+    """Whether labels stand for objects or for classes, and the class of an object."""
+
+    def __init__(self, do: Do, selected: Callable[[], list[int]]) -> None:
+        super().__init__()
+        self._do, self._selected = do, selected
+        self._objects: Objects | None = None
+        self.semantic = QCheckBox("One value and colour per class")
+        self.semantic.setToolTip(
+            "Show the objects of a class alike, and save labels with the value of "
+            "the class instead of that of the object. Prompts stay with the objects"
+        )
+        self.semantic.toggled.connect(self._turn)
+        self.choice = make_combo(
+            "Class of the selected objects. Type a new name, with the value before "
+            "it if it matters: “4 enhancing”"
+        )
+        self.choice.setEditable(True)
+        self.choice.setInsertPolicy(QComboBox.InsertPolicy.NoInsert)
+        self._line = QLineEdit()
+        self._line.setPlaceholderText("value and name")
+        self._line.returnPressed.connect(self._chosen)
+        self.choice.setLineEdit(self._line)
+        self.choice.activated.connect(lambda _: self._chosen())
+        form = QFormLayout(self)
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        form.addRow(self.semantic)
+        form.addRow("Class", self.choice)
+
+    def show_objects(self, objects: Objects) -> None:
+        """Show the classes of a session, and that of the current object."""
+        self._objects = objects
+        self.semantic.setChecked(objects.semantic)
+        if self.choice.hasFocus():
+            return
+        self.choice.clear()
+        self.choice.addItems([_text(each) for each in objects.categories])
+        current = objects.category_of(objects.current)
+        self.choice.setCurrentText("" if current is None else _text(current))
+
+    def _turn(self, semantic: bool) -> None:
+        if self._objects is not None and self._objects.semantic != semantic:
+            self._objects.semantic = semantic
+
+    def _chosen(self) -> None:
+        if self._objects is None:
+            return
+        category = parse_category(self.choice.currentText(), self._objects.categories)
+        self.choice.clearFocus()
+        if category is not None:
+            self._do("objects.categorise", self._selected(), category)
+
+
+def parse_category(text: str, known: list[Category]) -> Category | None:
+    """Return the class that a user means: "4 enhancing", a known name, or a new one.
+
+    Without a value a new class gets the next one. None if there is no name.
+    """
+    match = _CATEGORY.match(text)
+    assert match is not None
+    value, name = match.groups()
+    if not name:
+        return next((c for c in known if value and c.value == int(value)), None)
+    if value is None:
+        same = next((c for c in known if c.name == name), None)
+        return same or Category(max((c.value for c in known), default=0) + 1, name)
+    return Category(max(int(value), 1), name)
+
+
+def _text(category: Category) -> str:
+    return f"{category.value} {category.name}"

@@ -1,0 +1,81 @@
+"""The part of the panel that propagates an object and leads to what is doubtful."""
+
+from __future__ import annotations
+
+from qtpy.QtWidgets import QGridLayout, QProgressBar, QWidget
+
+from napari_segnext.plugin.panel.controls import keep_place, make_button
+from napari_segnext.plugin.panel.doubtful_list import DoubtfulList
+from napari_segnext.plugin.work.propagating import Propagating
+
+
+class PropagationPart(QWidget):
+    """Propagate, how far it is, cancel, and the slices to check."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._propagating: Propagating | None = None
+        self.button = make_button(
+            "Propagate   U",
+            "Find the object in the other slices along the displayed axis, from those "
+            "with prompts or edits. After a correction only the slices up to the next "
+            "ones with prompts are found anew. One step of undo",
+            narrow=True,
+        )
+        self.cancel = make_button("Cancel", "Stop; nothing changes", narrow=True)
+        self.next = make_button("", "", narrow=True)
+        self.bar = QProgressBar()
+        self.bar.setFormat("%v of %m slices")
+        self.list = DoubtfulList()
+        layout = QGridLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        # One in the place of the other, so that nothing below moves.
+        for column, pair in enumerate(
+            ((self.button, self.bar), (self.next, self.cancel))
+        ):
+            for widget in pair:
+                keep_place(widget)
+                layout.addWidget(widget, 0, column)
+        keep_place(self.list)
+        layout.addWidget(self.list, 1, 0, 1, 2)
+        for column in (0, 1):
+            layout.setColumnStretch(column, 1)
+        self.button.clicked.connect(lambda _=False: self._do("start"))
+        self.cancel.clicked.connect(lambda _=False: self._do("cancel"))
+        self.next.clicked.connect(lambda _=False: self._do("next_doubtful"))
+        self.list.chosen.connect(lambda plane: self._do("show", plane))
+
+    def follow(self, propagating: Propagating) -> None:
+        """Serve a session that has begun."""
+        self._propagating = propagating
+        propagating.progressed.connect(self._progress)
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Show what there is to check, and whether something is on its way."""
+        propagating = self._propagating
+        if propagating is None:
+            return
+        for widget in (self.bar, self.cancel):
+            widget.setVisible(propagating.running)
+        for widget in (self.button, self.next):
+            widget.setVisible(not propagating.running)
+        self.button.setEnabled(not propagating.running)
+        doubtful = propagating.doubtful
+        self.next.setText(f"To check: {len(doubtful)}   ⇧U")
+        self.next.setEnabled(bool(doubtful))
+        self.next.setToolTip(
+            "Show the next slice of low confidence. The one that is displayed counts "
+            "as checked then; one that gets a prompt or an edit does so too"
+        )
+        self.list.show_planes(doubtful)
+        self.list.setVisible(bool(doubtful))
+
+    def _do(self, name: str, *arguments: object) -> None:
+        if self._propagating is not None:
+            getattr(self._propagating, name)(*arguments)
+
+    def _progress(self, done: int, total: int) -> None:
+        self.bar.setRange(0, max(total, 1))
+        self.bar.setValue(done)

@@ -1,0 +1,119 @@
+"""What prompts are drawn with: tools, their sign, and the actions beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+
+from napari_segnext.plugin.keys import ACTIONS
+from napari_segnext.plugin.layers.own_layers import COLOURS
+from napari_segnext.plugin.layers.tools import TOOLS
+from napari_segnext.plugin.panel.controls import make_button
+
+if TYPE_CHECKING:
+    from napari_segnext.plugin.annotator import Annotator
+
+# Actions without a button among the others; the first two are in the hint.
+_ELSEWHERE = (
+    "toggle_sign",
+    "next_tool",
+    "objects.pick",
+    "propagation.start",
+    "propagation.next_doubtful",
+)
+
+
+class ToolPanel(QWidget):
+    """A button for each tool, for each sign, and the keys that go with them.
+
+    Parameters
+    ----------
+    do
+        Called with the name of a method of the `Annotator`, and its arguments.
+    sign
+        Called with the sign that is chosen.
+    """
+
+    def __init__(
+        self,
+        do: Callable[..., None],
+        sign: Callable[[bool], None],
+        parent: QWidget | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._do, self._sign = do, sign
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(6)
+        layout.addLayout(self._build_tools())
+        layout.addLayout(self._build_signs())
+        layout.addWidget(_hint())
+
+    def show_state(self, annotator: Annotator) -> None:
+        """Show which tool and which sign are chosen."""
+        for tool, button in zip(TOOLS, self.tools, strict=True):
+            button.setChecked(tool == annotator.tool)
+        for positive, button in self.signs.items():
+            button.setChecked(positive == annotator.positive)
+
+    def _build_tools(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        self.tools = []
+        for tool in TOOLS:
+            button = make_button(tool.name, tool.tip, checkable=True, narrow=True)
+            button.clicked.connect(lambda _=False, t=tool: self._do("use", t))
+            row.addWidget(button)
+            self.tools.append(button)
+        return row
+
+    def _build_signs(self) -> QHBoxLayout:
+        row = QHBoxLayout()
+        row.setSpacing(2)
+        self.signs = {}
+        for positive, text, colour in (
+            (True, "+ Object", COLOURS[True]),
+            (False, "− Background", COLOURS[False]),
+        ):
+            tip = "What prompts mean. W switches; Ctrl while drawing turns it once"
+            button = make_button(text, tip, checkable=True)
+            button.setStyleSheet(
+                f"QPushButton:checked {{ background: {colour}; color: black; }}"
+            )
+            button.clicked.connect(lambda _=False, p=positive: self._sign(p))
+            row.addWidget(button)
+            self.signs[positive] = button
+        return row
+
+
+def make_actions(do: Callable[..., None]) -> QGridLayout:
+    """Lay out a button for each action on objects and prompts."""
+    grid = QGridLayout()
+    grid.setSpacing(4)
+    shown = [
+        (f"{each.label}   {each.shown}", each.text, each.name)
+        for each in ACTIONS
+        if each.name not in _ELSEWHERE
+    ]
+    shown.append(
+        (
+            "Clear edits here",
+            "Let the prompts decide again where this object was painted or erased "
+            "by hand in the displayed slice",
+            "clear_edits",
+        )
+    )
+    for number, (text, tip, name) in enumerate(shown):
+        button = make_button(text, tip, narrow=True)
+        button.clicked.connect(lambda _=False, n=name: do(n))
+        grid.addWidget(button, *divmod(number, 2))
+    return grid
+
+
+def _hint() -> QLabel:
+    keys = [f"<b>{a.shown}</b> {a.label}" for a in ACTIONS if a.name in _ELSEWHERE[:2]]
+    hint = QLabel(" &nbsp; ".join([*keys, "<b>Ctrl+click</b> other sign"]))
+    hint.setToolTip("\n".join(f"{a.shown}: {a.text}" for a in ACTIONS))
+    return hint

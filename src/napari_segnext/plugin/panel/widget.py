@@ -1,0 +1,365 @@
+"""The dock widget: only what is seen; `Annotator` does the work."""
+
+from __future__ import annotations
+
+from functools import partial
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Image
+from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtGui import QKeySequence, QShortcut
+from qtpy.QtWidgets import (
+    QApplication,
+    QCheckBox,
+    QFileDialog,
+    QFormLayout,
+    QFrame,
+    QScrollArea,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+from superqt import QElidingLabel
+
+from napari_segnext.plugin.annotator import Annotator
+from napari_segnext.plugin.keys import ACTIONS
+from napari_segnext.plugin.layers.inputs import Inputs
+from napari_segnext.plugin.panel.controls import make_button, make_combo
+from napari_segnext.plugin.panel.embeddings import EmbeddingsPart
+from napari_segnext.plugin.panel.engine_choice import make_engine_choice
+from napari_segnext.plugin.panel.files import FilesPanel
+from napari_segnext.plugin.panel.input_choice import InputChoice
+from napari_segnext.plugin.panel.keyboard import Keyboard
+from napari_segnext.plugin.panel.leaving import Leaving
+from napari_segnext.plugin.panel.model_choice import FILE, make_model_choice
+from napari_segnext.plugin.panel.objects import ClassPanel, ObjectPanel
+from napari_segnext.plugin.panel.propagation import PropagationPart
+from napari_segnext.plugin.panel.resume import ResumeOffer, SavingLine, StatusLine
+from napari_segnext.plugin.panel.section import Section
+from napari_segnext.plugin.panel.text import TextPart
+from napari_segnext.plugin.panel.tools import ToolPanel, make_actions
+from napari_segnext.plugin.panel.view_buttons import ViewButtons
+from napari_segnext.plugin.panel.waiting_bar import WaitingBar
+from napari_segnext.plugin.work.engine import model_label
+from napari_segnext.plugin.work.worker import Worker
+
+if TYPE_CHECKING:
+    import napari
+
+_WIDTH = 300
+_START = "Start", "Make the layers for prompts and objects, and begin"
+_STOP = "Stop", "End; the objects stay in their layer, and all of it can be resumed"
+
+
+class SegNextWidget(QWidget):
+    """Choose an image and a model, start, give prompts."""
+
+    def __init__(
+        self, viewer: napari.viewer.Viewer, parent: QWidget | None = None
+    ) -> None:
+        super().__init__(parent)
+        # napari hands plugins a stand-in whose layers are stand-ins too, so that a
+        # layer would not be found to be itself.
+        viewer = getattr(viewer, "__wrapped__", viewer)
+        self._viewer = viewer
+        self.worker: Worker | None = None
+        self.annotator: Annotator | None = None
+        self.setMinimumWidth(290)
+        self._build()
+        self._bind_keys()
+        self._keyboard = Keyboard(self, viewer)
+        self._keyboard.abandoned.connect(self._show_state)
+        self._keyboard.abandoned.connect(self.text.restore)
+        viewer.layers.events.inserted.connect(self._list_images)
+        viewer.layers.events.removed.connect(self._list_images)
+        self._list_images()
+        self._show_state()
+        self._leaving = Leaving(self)
+        self._leaving.left.connect(self._shut_down)
+
+    def start(self) -> None:
+        """Begin to segment the chosen image with the chosen model."""
+        image = self._chosen_image()
+        if image is None:
+            self.say("Open an image first")
+            return
+        self.stop()
+        self._leaving.watch_window()
+        if self.worker is None:
+            worker = self.worker = Worker()
+            # It outlives the widget, and is stopped even if Qt deletes that first.
+            self.destroyed.connect(lambda: worker.close())
+        image = self.inputs.split_named(image)
+        try:
+            layers = [image, *self.inputs.others]
+            self._inputs = Inputs.of(layers, self._limits.isChecked())
+            self.annotator = Annotator(self._viewer, image, self.worker, self)
+        except (ValueError, TypeError) as error:
+            self.say(str(error))
+            return
+        self.annotator.said.connect(self.say)
+        self.annotator.passing.connect(partial(self._status.say, passing=True))
+        self.annotator.ready.connect(self._status.say_ready)
+        self.annotator.changed.connect(self._show_state)
+        self.annotator.engine.connect(self._device.setText)
+        self.annotator.engine.connect(self._device.setToolTip)
+        self.annotator.model_kept.connect(self._show_model)
+        self.annotator.waiting.connect(self._waiting.wait)
+        self.annotator.ended.connect(self._ended)
+        self.embeddings.follow(self.annotator.embedding)
+        self.text.follow(self.annotator.phrases)
+        self.propagation.follow(self.annotator.propagation)
+        for part in (self.offer, self._status, self._saving):
+            part.follow(self.annotator.saving)
+        self._choices.collapse()
+        self._keyboard.give_back()
+        self._load_model()
+        self._show_state()
+
+    def stop(self) -> None:
+        """End the session; the objects stay in their Labels layer."""
+        if self.annotator is not None:
+            self.annotator.close()
+
+    def say(self, text: str) -> None:
+        """Write the status line."""
+        self._status.say(text)
+
+    @property
+    def status(self) -> str:
+        """What the status line says."""
+        return str(self._status.text())
+
+    def sizeHint(self) -> QSize:
+        """Ask for a narrow dock."""
+        return QSize(_WIDTH, super().sizeHint().height())
+
+    def closeEvent(self, event: Any) -> None:
+        """End the session and the worker with the widget."""
+        self._shut_down()
+        super().closeEvent(event)
+
+    def _shut_down(self) -> None:
+        layers = self._viewer.layers
+        layers.events.inserted.disconnect(self._list_images)
+        layers.events.removed.disconnect(self._list_images)
+        for layer in layers:
+            layer.events.name.disconnect(self._list_images)
+        self.views.close_view()
+        self.stop()
+        if self.worker is not None:
+            self.worker.close()
+            self.worker = None
+
+    def _add_section(self, title: str, content: QWidget, tip: str) -> Section:
+        """Put a part of the panel that belongs to a session under a title, folded."""
+        section = Section(title, content, tip)
+        self._sections.addWidget(section)
+        return section
+
+    def _build(self) -> None:
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(8, 8, 8, 8)
+        layout.setSpacing(6)
+        choices = QWidget()
+        choices.setLayout(self._build_choices())
+        self._choices = Section(
+            "Image and model", choices, "What is segmented, and by what", unfolded=True
+        )
+        self.start_button = make_button("Start", "")
+        self.start_button.clicked.connect(self._start_or_stop)
+        self._calm = QTimer(self)
+        self._calm.setSingleShot(True)
+        self._calm.timeout.connect(self._allow_start)
+        self.offer = ResumeOffer()
+        self._status, self._saving = StatusLine(), SavingLine()
+        self._waiting = WaitingBar()
+        layout.addWidget(self._choices)
+        layout.addWidget(self.start_button)
+        self.views = ViewButtons(self._viewer)
+        layout.addWidget(self.views)
+        layout.addWidget(self.offer)
+        layout.addWidget(self._build_running(), 1)
+        layout.addWidget(self._waiting)
+        layout.addWidget(self._status)
+        layout.addWidget(self._saving)
+        layout.addStretch(0)
+
+    def _build_running(self) -> QScrollArea:
+        """Build what belongs to a session; it scrolls where the window is low."""
+        content = QWidget()
+        running = QVBoxLayout(content)
+        running.setContentsMargins(0, 0, 0, 0)
+        running.setSpacing(6)
+        self.tools = ToolPanel(self._do, self._sign)
+        running.addWidget(self.tools)
+        self.text = TextPart(self._load_model)
+        running.addWidget(self.text)
+        self.objects = ObjectPanel(self._do)
+        running.addWidget(self.objects, 1)
+        running.addLayout(make_actions(self._do))
+        self.propagation = PropagationPart()
+        running.addWidget(self.propagation)
+        self._sections = QVBoxLayout()
+        self._sections.setSpacing(2)
+        running.addLayout(self._sections)
+        self.files = FilesPanel(self._do)
+        self.classes = ClassPanel(self._do, lambda: self.objects.list.selected)
+        self._add_section(
+            "Classes", self.classes, "What kind of thing the objects are, such as edema"
+        )
+        self._add_section(
+            "Save and load",
+            self.files,
+            "Files of labels and prompts",
+        )
+        self.embeddings = EmbeddingsPart()
+        self._add_section(
+            "Embeddings",
+            self.embeddings,
+            "What the model has made of the slices, from which clicks are answered",
+        )
+        self._running = QScrollArea()
+        self._running.setWidget(content)
+        self._running.setWidgetResizable(True)
+        self._running.setFrameShape(QFrame.Shape.NoFrame)
+        self._running.setHorizontalScrollBarPolicy(
+            Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        )
+        return self._running
+
+    def _build_choices(self) -> QFormLayout:
+        form = QFormLayout()
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
+        self.image_choice = make_combo("The image layer to segment")
+        self.model_choice = make_model_choice()
+        self.model_choice.activated.connect(self._model_chosen)
+        self._limits = QCheckBox("Use the layer's contrast limits")
+        self._limits.setToolTip(
+            "Show the model the intensities between the layer's contrast limits, "
+            "as they are when the session starts, instead of its own choice"
+        )
+        self.engine_choice = make_engine_choice()
+        self.engine_choice.activated.connect(lambda _: self._load_model())
+        self._device = QElidingLabel("—")
+        # A form gives only such a field more than it needed at first.
+        self._device.setSizePolicy(
+            QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred
+        )
+        self.inputs = InputChoice(self._viewer)
+        self.inputs.split.connect(lambda layers: self._choose_image(layers[0]))
+        self.image_choice.currentIndexChanged.connect(self._image_chosen)
+        form.addRow("Image", self.image_choice)
+        form.addRow(self.inputs)
+        form.addRow("Model", self.model_choice)
+        form.addRow("Engine", self.engine_choice)
+        form.addRow("Device", self._device)
+        form.addRow(self._limits)
+        return form
+
+    def _bind_keys(self) -> None:
+        """Let the keys of the canvas work in the panel too."""
+        for action in ACTIONS:
+            shortcut = QShortcut(QKeySequence(action.shown), self)
+            shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
+            shortcut.activated.connect(partial(self._do, action.name))
+
+    def _start_or_stop(self) -> None:
+        if self.annotator is None:
+            self.start()
+            # The second half of a double click is no wish to stop, however late.
+            self.start_button.setEnabled(False)
+            self._calm.start(QApplication.doubleClickInterval())
+        else:
+            self.stop()
+
+    def _do(self, name: str, *arguments: Any) -> None:
+        if self.annotator is not None:
+            attrgetter(name)(self.annotator)(*arguments)
+
+    def _sign(self, positive: bool) -> None:
+        if self.annotator is not None:
+            self.annotator.positive = positive
+
+    def _chosen_image(self) -> Image | None:
+        chosen = self.image_choice.currentData()
+        return chosen if chosen in self._viewer.layers else None
+
+    def _list_images(self, event: Any = None) -> None:
+        chosen = self.image_choice.currentData()
+        self.image_choice.clear()
+        for layer in self._viewer.layers:
+            if isinstance(layer, Image):
+                self.image_choice.addItem(layer.name, layer)
+                layer.events.name.connect(self._list_images)
+        self._choose_image(chosen)
+        self._image_chosen()
+        self._allow_start()
+
+    def _allow_start(self) -> None:
+        self.start_button.setEnabled(bool(self.image_choice.count()))
+
+    def _choose_image(self, image: Image | None) -> None:
+        for index in range(self.image_choice.count()):
+            if self.image_choice.itemData(index) is image:
+                self.image_choice.setCurrentIndex(index)
+
+    def _image_chosen(self, index: int = 0) -> None:
+        image = self._chosen_image()
+        self.inputs.show_image(image)
+        self.views.show_image(image)
+
+    def _model_chosen(self, index: int) -> None:
+        if self.model_choice.itemText(index) == FILE:
+            path, _ = QFileDialog.getOpenFileName(
+                self, "Open a model", "", "Models (*.safetensors *.pth)"
+            )
+            if not path:
+                self.model_choice.setCurrentIndex(0)
+                return
+            self.model_choice.insertItem(index, model_label(path), path)
+            self.model_choice.setItemData(index, path, Qt.ItemDataRole.ToolTipRole)
+            self.model_choice.setCurrentIndex(index)
+        if self.annotator is not None:
+            self._load_model()
+
+    def _load_model(self) -> None:
+        if self.annotator is not None:
+            self._device.setText("…")
+            model, keeping = self.model_choice.currentData(), self.embeddings.keeping
+            engine = self.engine_choice.currentData()
+            text = self.text.folder
+            self.annotator.load(model, self._inputs, keeping, engine, text)
+            self.text.refresh()
+
+    def _show_model(self, model: str, engine: str) -> None:
+        """Show the model in use, after another could not be loaded."""
+        for choice, name in ((self.model_choice, model), (self.engine_choice, engine)):
+            choice.setCurrentIndex(choice.findData(name))
+
+    def _ended(self, why: str) -> None:
+        self.annotator = None
+        self._device.setText("—")
+        self._waiting.wait(None)
+        self._choices.expand()
+        self.say(why)
+        self._show_state()
+
+    def _show_state(self) -> None:
+        annotator = self.annotator
+        self._running.setVisible(bool(annotator and not annotator.saving.choosing))
+        text, tip = _STOP if annotator else _START
+        self.start_button.setText(text)
+        self.start_button.setToolTip(tip)
+        self.image_choice.setEnabled(annotator is None)
+        self.inputs.setEnabled(annotator is None)
+        self._limits.setEnabled(annotator is None)
+        if annotator is None:
+            return
+        self.objects.show_objects(annotator.objects)
+        self.classes.show_objects(annotator.objects)
+        self.propagation.refresh()
+        self.text.refresh()
+        self.files.show_state(annotator)
+        self.tools.show_state(annotator)

@@ -1,0 +1,1 @@
+"""What goes on beside the user: loading, embedding, decoding, propagating, saving."""

@@ -1,0 +1,161 @@
+"""Saving labels and prompts to files of the user's choice, on a thread of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_segnext.files import (
+    WRITABLE,
+    check_output,
+    check_writable,
+    write_labels,
+    write_prompts,
+)
+from napari_segnext.plugin.layers.inputs import file_of
+from napari_segnext.plugin.layers.own_layers import geometry
+from napari_segnext.plugin.readers import label_geometry
+from napari_segnext.session.exchange import exported, legend
+from napari_segnext.session.numbered import Numbered, values_in_file
+from napari_segnext.session.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+
+    from napari_segnext.plugin.layers.labels_layer import LayerLabels
+    from napari_segnext.plugin.layers.objects import Objects
+    from napari_segnext.session import Session
+
+# As a file dialogue has them; of several endings the longer comes first.
+_FORMATS = (
+    ("NIfTI", (".nii.gz", ".nii")),
+    ("TIFF", (".ome.tif", ".tif", ".tiff")),
+    ("OME-Zarr", (".zarr",)),
+    ("COCO annotations", (".json",)),
+)
+
+
+class Exporting(QObject):
+    """Writes what a session holds when it is asked to; the user goes on meanwhile.
+
+    What cannot be written is said, and changes nothing; the image's own file is never
+    replaced. The signal `said` has what to tell the user.
+
+    Attributes
+    ----------
+    source
+        The image's file, if it has one.
+    """
+
+    said = Signal(str)
+    _ended = Signal(object)
+
+    def __init__(
+        self,
+        image: Image,
+        session: Session,
+        labels: LayerLabels,
+        objects: Objects,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._image, self._session, self._labels = image, session, labels
+        self._objects = objects
+        source = file_of(image)
+        self.source = None if source is None else source.path
+        self._ended.connect(lambda end: end())
+
+    def save_labels(self, path: Path) -> None:
+        """Write the labels, or the classes where those are shown.
+
+        COCO annotations are of objects always, each with its class.
+
+        Parameters
+        ----------
+        path
+            Its end chooses the format, see `napari_segnext.files.write_labels`.
+        """
+        try:
+            check_writable(path)
+        except ValueError as error:
+            self.said.emit(str(error))
+            return
+        by_class = self._objects.semantic and path.suffix.lower() != ".json"
+        image = self._image
+        meta = {**geometry(image), "metadata": image.metadata}
+        place = label_geometry(tuple(self._session.labels.shape), meta)
+        self._labels.take_strokes()
+        session, names = self._session, legend(self._session)
+        try:
+            values, named = values_in_file(
+                session, names, {n: n for n in names}, by_class
+            )
+        except ValueError as error:
+            self.said.emit(_not_saved(path, error))
+            return
+        snapshot = Snapshot(session, self._labels.stored)
+        labels = Numbered(snapshot, values)
+        self._start(
+            path,
+            lambda: write_labels(path, labels, place, named, self.source),
+            snapshot.close,
+        )
+
+    def save_prompts(self, path: Path) -> None:
+        """Write a prompts file with the objects that have prompts."""
+        objects = exported(self._session)
+        source = self.source
+        self._start(path, lambda: write_prompts(path, objects, source), lambda: None)
+
+    def _start(
+        self, path: Path, write: Callable[[], None], close: Callable[[], None]
+    ) -> None:
+        def run() -> None:
+            try:
+                check_output(path, [] if self.source is None else [self.source])
+                write()
+                text = f"Saved {path.name}"
+            # Whatever it is: the user must not wait for a file that never comes.
+            except Exception as error:
+                text = _not_saved(path, error)
+
+            def end() -> None:
+                close()
+                self.said.emit(text)
+
+            # The widget may be gone; the file is there all the same.
+            with contextlib.suppress(RuntimeError):
+                self._ended.emit(end)
+
+        self.said.emit(f"Saving {path.name} …")
+        # Not a daemon: what is being written is finished before napari ends.
+        threading.Thread(target=run, name="segnext-export").start()
+
+
+def _not_saved(path: Path, error: Exception) -> str:
+    why = " ".join(str(error).split()) or type(error).__name__
+    return f"{path.name} was not saved: {why}. The objects are still here"
+
+
+def label_formats(source: Path | None) -> tuple[str, str]:
+    """Return how a file of labels should end, and the formats of a file dialogue.
+
+    Parameters
+    ----------
+    source
+        The image's file; the first format is the one that it has.
+    """
+    name = "" if source is None else source.name.lower()
+    formats = sorted(_FORMATS, key=lambda each: not name.endswith(each[1]))
+    endings = formats[0][1]
+    ending = next((end for end in endings if name.endswith(end)), endings[0])
+    filters = [
+        f"{label} ({' '.join(f'*{e}' for e in ends)})" for label, ends in formats
+    ]
+    filters.append(f"All formats ({' '.join(f'*{end}' for end in WRITABLE)})")
+    return ending, ";;".join(filters)

@@ -1,0 +1,197 @@
+"""Propagating an object to other planes while the user goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_segnext.plugin.work.worker import Priority
+from napari_segnext.session.doubt import confidences, doubtful
+
+if TYPE_CHECKING:
+    from napari_segnext.geometry.plane import Plane
+    from napari_segnext.plugin.layers.displayed_plane import ShownPlane
+    from napari_segnext.plugin.layers.labels_layer import LayerLabels
+    from napari_segnext.plugin.work.inference import Inference
+    from napari_segnext.plugin.work.worker import Turn
+    from napari_segnext.propagation import PlaneResult, Propagation
+    from napari_segnext.propagation.whole_object import WholeObject
+    from napari_segnext.session import SegmentedObject, Session
+
+_KEY = "propagate"
+
+
+class Propagating(QObject):
+    """Propagation of the current object along the displayed axis, least urgent of all.
+
+    What is found is written at the end, as one step of undo; until then nothing is
+    changed, and nothing is if it is cancelled. Afterwards only the planes are found
+    anew that depend on what the user has changed. An object that is accepted meanwhile
+    is finished when that is written.
+
+    Signals: `progressed` (slices gone through, all), `changed` (masks, planes to check,
+    begun or ended) and `said` (status line).
+    """
+
+    progressed = Signal(int, int)
+    changed = Signal()
+    said = Signal(str)
+
+    def __init__(
+        self,
+        inference: Inference,
+        session: Session,
+        labels: LayerLabels,
+        shown: ShownPlane,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._inference, self._session = inference, session
+        self._labels, self._shown = labels, shown
+        self._objects: dict[tuple[int, int, tuple[int, ...]], WholeObject] = {}
+        self._under_way: WholeObject | None = None
+        self._object_id = 0
+        self._accepted = False
+        # What is doubtful is so along one axis.
+        shown.turned.connect(lambda axis: self.changed.emit())
+
+    @property
+    def running(self) -> bool:
+        """Whether an object is on its way."""
+        return self._under_way is not None
+
+    @property
+    def doubtful(self) -> list[Plane]:
+        """Planes of the current object to check, the least confident first."""
+        plane = self._shown.plane
+        return [] if plane is None else doubtful(self._current, plane)
+
+    def start(self) -> None:
+        """Propagate the current object along the displayed axis."""
+        engine, plane = self._inference.engine, self._shown.plane
+        self._session.settle()
+        if self.running:
+            self.said.emit("A propagation is on its way: wait, or cancel it")
+        elif len(self._labels.shape) < 3:
+            self.said.emit("A 2-D image has no other slices to propagate to")
+        elif plane is None:
+            self.said.emit("Show a slice of the image to propagate from it")
+        elif engine is None:
+            self.said.emit("The model is not loaded yet: propagate when it is ready")
+        elif any(
+            r.object_id == self._session.current for r in self._session.requests()
+        ):
+            self.said.emit("The last prompt has no mask yet: propagate when it has")
+        else:
+            # Torch comes with it, which the model has brought along by now.
+            from napari_segnext.propagation.whole_object import WholeObject
+
+            key = (self._session.current, plane.axis, plane.fixed)
+            whole = self._objects.get(key) or WholeObject(self._session, *key)
+            try:
+                decided, within = whole.begin()
+            except ValueError as error:
+                self.said.emit(str(error))
+                return
+            self._objects[key] = self._under_way = whole
+            self._object_id, self._accepted = self._session.current, False
+            self._go(whole, engine.propagation(decided, plane.axis, within))
+
+    def cancel(self) -> None:
+        """Stop; nothing has changed."""
+        if self.running:
+            self._end("Propagation cancelled: nothing has changed")
+            self._inference.withdraw(_KEY)
+
+    def carries(self, object_id: int) -> bool:
+        """Tell whether an object is on its way."""
+        return self.running and object_id == self._object_id
+
+    def accept(self) -> None:
+        """Finish the object on its way once it is written."""
+        self._accepted = True
+        self.said.emit(f"{self._name} is finished when its slices are written")
+
+    def next_doubtful(self) -> None:
+        """Show the next plane to check; a displayed one counts as checked."""
+        plane = self._shown.plane
+        if plane is None or not confidences(self._current, plane):
+            self.said.emit("There is nothing to check: propagate the object first")
+            return
+        if plane in self.doubtful:
+            self._session.check(self._session.current, plane)
+            self.changed.emit()
+        left = self.doubtful
+        if left:
+            self._shown.go_to(left[0])
+            self.said.emit(f"{len(left)} to check: correct it, or go on")
+        else:
+            self.said.emit("No slice is left to check")
+
+    def show(self, plane: Plane) -> None:
+        """Show one of the planes to check."""
+        self._shown.go_to(plane)
+
+    @property
+    def _current(self) -> SegmentedObject:
+        return self._session.objects[self._session.current]
+
+    def _go(self, whole: WholeObject, propagation: Propagation) -> None:
+        results: list[PlaneResult] = []
+
+        def run(turn: Turn) -> list[PlaneResult]:
+            # After an interruption it is called again, and goes on.
+            while not propagation.ended:
+                results.extend(propagation.advance(turn))
+                self.progressed.emit(*propagation.slices)
+            return results
+
+        self.said.emit("Propagating: you can go on meanwhile")
+        self.progressed.emit(*propagation.slices)
+        self.changed.emit()
+        self._inference.submit(
+            _KEY,
+            Priority.REST,
+            run,
+            lambda found: self._found(whole, found),
+            failed=self._end,
+            dropped=self._dropped,
+            what="The object could not be propagated",
+        )
+
+    def _found(self, whole: WholeObject, results: list[PlaneResult]) -> None:
+        self._labels.take_strokes()
+        try:
+            whole.commit(results)
+        except (ValueError, OSError, MemoryError) as error:
+            why = str(error) or "there is no memory left"
+            self._end(f"Nothing was propagated: {why}")
+            return
+        if self._accepted:
+            self._session.accept(self._object_id)
+        said = f"Found in {len(results)} more slice{'s' if len(results) != 1 else ''}"
+        if whole.doubtful:
+            said += f"; {len(whole.doubtful)} to check"
+        if self._accepted:
+            said += f". {self._name} is finished"
+        elif self._object_id != self._session.current:
+            said += f". This is {self._name}"
+        self._accepted = False
+        self._end(said)
+
+    def _dropped(self) -> None:
+        if self.running:
+            # It went with the model that was there before.
+            self._end("Propagation cancelled by the change of the model")
+
+    @property
+    def _name(self) -> str:
+        return self._session.objects[self._object_id].name
+
+    def _end(self, why: str) -> None:
+        if self._accepted and self._object_id in self._session.objects:
+            why += f". {self._name} is not finished: accept it again"
+        self._under_way, self._accepted = None, False
+        self.said.emit(why)
+        self.changed.emit()

@@ -1,0 +1,1 @@
+"""From an image and prompts to a mask: tiles, embeddings, and what decodes them."""

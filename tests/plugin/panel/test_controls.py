@@ -1,0 +1,106 @@
+"""Parts of the panel: the models to choose from, the slices to check."""
+
+from pathlib import Path
+
+import pytest
+from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtWidgets import QVBoxLayout, QWidget
+
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.plugin.panel.doubtful_list import DoubtfulList
+from napari_segnext.plugin.panel.model_choice import make_model_choice
+from napari_segnext.plugin.panel.propagation import PropagationPart
+from napari_segnext.plugin.work.exporting import label_formats
+from napari_segnext.weights.catalogue import CATALOGUE
+
+
+def test_models_that_cannot_be_had_cannot_be_chosen_and_say_why(qtbot):
+    choice = make_model_choice()
+    qtbot.addWidget(choice)
+    enabled = {
+        choice.itemText(at): choice.model().item(at).isEnabled()
+        for at in range(choice.count())
+    }
+    assert enabled["tiny"] and enabled["vitb-sa2"] and enabled["File…"]
+    for name, entry in CATALOGUE.items():
+        assert enabled[name] != bool(entry.unpublished)
+    at = choice.findText("ois-tiny")
+    tip = choice.itemData(at, Qt.ItemDataRole.ToolTipRole)
+    assert "Not to be had" in tip and "napari-segnext train --model ois-tiny" in tip
+
+
+@pytest.mark.parametrize(
+    ("source", "ending", "first"),
+    [
+        (None, ".nii.gz", "NIfTI"),
+        ("/a/brain.nii", ".nii", "NIfTI"),
+        ("/a/brain.nii.gz", ".nii.gz", "NIfTI"),
+        ("/a/stack.tif", ".tif", "TIFF"),
+        ("/a/stack.OME.tif", ".ome.tif", "TIFF"),
+        ("/a/image.zarr", ".zarr", "OME-Zarr"),
+        ("/a/image.png", ".nii.gz", "NIfTI"),
+    ],
+)
+def test_labels_are_proposed_in_the_format_of_the_image(source, ending, first):
+    found, filters = label_formats(source and Path(source))
+    assert found == ending
+    assert filters.startswith(f"{first} (*")
+    assert filters.count(";;") == 4
+
+
+def test_slices_to_check_are_links_as_far_as_there_is_room(qtbot):
+    shown = DoubtfulList()
+    qtbot.addWidget(shown)
+    planes = [Plane(0, 100 + at) for at in range(60)]
+    shown.resize(250, 20)
+    height = shown.minimumHeight()
+    shown.show_planes(planes)
+    links = shown.text().count("<a ")
+    assert 3 < links < 20
+    assert "102" in shown.text() and "…" in shown.text()
+    with qtbot.waitSignal(shown.chosen) as signal:
+        shown.linkActivated.emit("2")
+    assert signal.args == [planes[2]]
+    shown.resize(600, 20)
+    shown.show_planes(planes[:2])
+    assert "…" not in shown.text()
+    shown.show_planes([])
+    assert shown.text() == "" and shown.minimumHeight() == height
+
+
+@pytest.mark.parametrize("colour", ["#f0f1f2", "#202122"])
+def test_slices_to_check_are_read_in_the_colour_of_the_theme(qtbot, colour):
+    shown = DoubtfulList()
+    qtbot.addWidget(shown)
+    shown.resize(250, 20)
+    shown.show_planes([Plane(0, 7)])
+    shown.setStyleSheet(f"color: {colour}")
+    shown.show()
+    qtbot.waitUntil(lambda: f'style="color: {colour}">7<' in shown.text())
+
+
+class Propagating(QObject):
+    progressed = Signal(int, int)
+    running, doubtful = False, ()
+
+
+def test_nothing_moves_when_a_propagation_begins_and_ends(qtbot):
+    panel, part, below = QWidget(), PropagationPart(), QWidget()
+    qtbot.addWidget(panel)
+    layout = QVBoxLayout(panel)
+    for widget in (part, below):
+        layout.addWidget(widget)
+    propagating = Propagating()
+    part.follow(propagating)
+    panel.resize(300, 200)
+    panel.show()
+    qtbot.wait(20)
+    places = set()
+    for running, doubtful in ((False, ()), (True, ()), (False, (Plane(0, 3),))):
+        propagating.running, propagating.doubtful = running, doubtful
+        part.refresh()
+        qtbot.wait(20)
+        assert part.bar.isVisible() == part.cancel.isVisible() == running
+        assert part.button.isVisible() == part.next.isVisible() == (not running)
+        places.add((below.y(), part.height()))
+    assert len(places) == 1

@@ -1,0 +1,155 @@
+"""The list of objects: what it shows, and what it asks for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from qtpy.QtCore import QItemSelectionModel, Qt
+from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QLineEdit
+
+from napari_segnext.plugin.layers.objects import ObjectRow
+from napari_segnext.plugin.panel.object_list import ObjectList
+from napari_segnext.plugin.panel.object_table import (
+    AMOUNT,
+    CATEGORY,
+    NAME,
+    PLANES,
+    PROMPTS,
+)
+
+
+def row(number: int) -> ObjectRow:
+    name, category = f"Object {number}", "cell"
+    return ObjectRow(number, name, (1, 0, 0), category, 3, 2, "1.5", number == 2)
+
+
+@pytest.fixture
+def listed(qtbot) -> ObjectList:
+    objects = ObjectList()
+    qtbot.addWidget(objects)
+    objects.resize(284, 200)
+    objects.show_objects([1, 2, 5], row, 2, "mm³")
+    objects.show()
+    return objects
+
+
+def cell(objects: ObjectList, at: int, column: int):
+    return objects.model().index(at, column).data()
+
+
+def select(objects: ObjectList, *rows: int) -> None:
+    flags = QItemSelectionModel.SelectionFlag
+    for at in rows:
+        objects.selectionModel().select(
+            objects.model().index(at, NAME), flags.Select | flags.Rows
+        )
+
+
+def test_rows_show_counts_and_the_unit_is_in_the_header(listed):
+    shown = [cell(listed, 1, column) for column in range(6)]
+    assert shown == ["Object 2", "cell", "3", "2", "1.5", "✓"]
+    header = listed.model().headerData(
+        AMOUNT, Qt.Orientation.Horizontal, Qt.ItemDataRole.DisplayRole
+    )
+    assert header == "mm³"
+    assert listed.selected == [2]
+
+
+@pytest.mark.parametrize("classes", [False, True])
+def test_names_and_slices_can_be_read_in_a_narrow_panel(listed, classes):
+    listed.resize(284, 150)
+    rows = {n: replace(row(n), name=f"Object {n}", amount="12,345") for n in (97, 98)}
+    listed.show_objects([97, 98], rows.__getitem__, 97, "voxels", classes)
+    assert listed.isColumnHidden(CATEGORY) != classes
+    assert listed.isColumnHidden(PROMPTS) == classes
+    metrics = listed.fontMetrics()
+    swatch_and_margins = 22
+    needed = metrics.horizontalAdvance("Object 97") + swatch_and_margins
+    assert listed.columnWidth(NAME) >= needed
+    assert listed.columnWidth(PLANES) >= metrics.horizontalAdvance("Slices")
+    assert sum(listed.columnWidth(c) for c in range(6)) <= listed.viewport().width()
+
+
+def test_only_rows_that_are_seen_are_looked_up(listed):
+    asked = []
+
+    def looked_up(number):
+        asked.append(number)
+        return row(number)
+
+    listed.show_objects(range(1, 5001), looked_up, 1, "voxels")
+    QTest.qWait(50)
+    assert 0 < len(set(asked)) < 50
+
+
+def test_a_chosen_row_is_told_and_a_shown_one_is_not(listed):
+    chosen = []
+    listed.chosen.connect(chosen.append)
+    listed.choose(5)
+    assert chosen == [5]
+    listed.show_objects([1, 2, 5], row, 5, "mm³")
+    listed.show_objects([1, 2, 5, 6], row, 6, "mm³")
+    assert chosen == [5]
+    assert listed.selected == [6]
+
+
+def test_object_shown_while_ctrl_is_held_is_the_only_selected_one(listed):
+    QTest.keyPress(listed, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    listed.show_objects([1, 2, 5], row, 5, "mm³")
+    assert listed.selected == [5]
+    QTest.keyRelease(listed, Qt.Key.Key_Z, Qt.KeyboardModifier.NoModifier)
+
+
+def test_second_selected_row_is_merged_into_the_current_one(listed):
+    chosen, merged = [], []
+    listed.chosen.connect(chosen.append)
+    listed.merged.connect(merged.append)
+    listed.merge_selected()
+    select(listed, 2)
+    listed.show_objects([1, 2, 5], row, 2, "mm³")
+    assert listed.others == [5]
+    QTest.keyClick(listed, Qt.Key.Key_M)
+    assert (chosen, merged) == ([], [5])
+
+
+def test_delete_key_deletes_what_is_selected(listed):
+    deleted = []
+    listed.deleted.connect(deleted.append)
+    select(listed, 0)
+    QTest.keyClick(listed, Qt.Key.Key_Delete)
+    assert [sorted(ids) for ids in deleted] == [[1, 2]]
+
+
+def test_name_is_edited_in_place_and_not_while_masks_arrive(listed):
+    renamed = []
+    listed.renamed.connect(lambda *given: renamed.append(given))
+    listed.setFocus()
+    QTest.keyClick(listed, Qt.Key.Key_F2)
+    editor = listed.findChild(QLineEdit)
+    QTest.keyClicks(editor, "left")
+    listed.show_objects([1, 2, 5], row, 2, "mm³")
+    QTest.keyClicks(editor, " lung")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    QTest.qWait(20)
+    assert renamed == [(2, "left lung")]
+
+
+def test_letters_do_not_jump_to_other_objects(listed):
+    chosen = []
+    listed.chosen.connect(chosen.append)
+    listed.setFocus()
+    QTest.keyClick(listed, Qt.Key.Key_O)
+    assert chosen == []
+
+
+def test_colour_of_an_object_is_the_same_in_a_row_that_is_selected(listed):
+    for at in range(2):
+        corner = listed.visualRect(listed.model().index(at, NAME)).center()
+        shown = listed.viewport().grab().toImage()
+        seen = {
+            shown.pixelColor(x, corner.y()).getRgb()[:3] for x in range(2, corner.x())
+        }
+        assert (255, 0, 0) in seen
+    assert listed.selected == [2]
