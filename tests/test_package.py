@@ -141,6 +141,16 @@ def test_napari_and_qt_stay_in_the_plugin_and_torch_out_of_the_core(
         assert not roots & {"torch", "timm"}
 
 
+@pytest.mark.parametrize("path", sorted((PACKAGE / "plugin").glob("*/*.py")))
+def test_layers_know_no_work_and_no_work_knows_the_panel(path: Path) -> None:
+    order = ("layers", "work", "annotator", "panel")
+    own = path.parent.name
+    inside = [name.split(".") for name in _imported(path)]
+    rooms = {name[2] for name in inside if name[1:2] == ["plugin"] and name[2:]}
+    upwards = rooms & set(order[order.index(own) + 1 :])
+    assert not upwards, f"plugin/{own} imports {sorted(upwards)} from above"
+
+
 def test_everything_imported_is_declared() -> None:
     wanted = [*PROJECT["dependencies"]]
     for extra in PROJECT["optional-dependencies"].values():

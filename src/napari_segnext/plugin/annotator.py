@@ -95,7 +95,7 @@ class Annotator(QObject):
         )
         layers = (self.output, *self.prompts.layers)
         self.saving = Saving(image, self._axes, self.session, layers, self)
-        self._labels.keep_beside(self.saving)
+        self.saving.changed.connect(self._mirror_labels)
         self._inference = Inference(worker, self)
         self.exporting = Exporting(
             image, self.session, self._labels, self.objects, self
@@ -180,6 +180,9 @@ class Annotator(QObject):
         self._shown.lost.connect(self._plane_lost)
         # Queued, because napari is then done with what caused the end.
         self._ending.connect(self.close, Qt.ConnectionType.QueuedConnection)
+
+    def _mirror_labels(self) -> None:
+        self._labels.mirror(self.saving.path, self.saving.problem)
 
     def _connect(self, on: bool) -> None:
         """Follow the viewer and the layers, or do no more."""

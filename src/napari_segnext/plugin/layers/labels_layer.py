@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from napari.layers import Image, Labels
@@ -18,9 +19,6 @@ from napari_segnext.plugin.layers.own_layers import lie_on
 from napari_segnext.plugin.layers.planes import Axes
 from napari_segnext.plugin.layers.scribble_canvas import SparsePlanes
 from napari_segnext.session import ArrayLabels, LabelChange
-
-if TYPE_CHECKING:
-    from napari_segnext.plugin.work.saving import Saving
 
 Index = NDArray[np.intp]
 Values = NDArray[np.integer[Any]]
@@ -87,8 +85,8 @@ class LayerLabels:
     def carry(self, layer: Labels, canvas: SparsePlanes) -> None:
         """Let another layer show the same part of what is painted on it: all."""
 
-    def keep_beside(self, saving: Saving) -> None:
-        """Keep a copy beside the journal, where the layer itself is not enough."""
+    def mirror(self, journal: Path | None, problem: str | None) -> None:
+        """Keep a copy beside a journal, where the layer itself is not enough."""
 
     def close(self) -> None:
         """Stop listening; what was painted until now still counts."""

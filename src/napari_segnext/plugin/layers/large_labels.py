@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from napari.viewer import ViewerModel
 
     from napari_segnext.plugin.layers.displayed_plane import ShownPlane
-    from napari_segnext.plugin.work.saving import Saving
 
 # The view has stopped moving after so long.
 _STILL_MS = 150
@@ -215,10 +214,6 @@ class WindowLabels(LayerLabels):
         self._carried.append((layer, canvas))
         layer.mouse_drag_callbacks.append(self._on_press)
         self._set(layer, canvas.part(self._origin, self.layer.data.shape))
-
-    def keep_beside(self, saving: Saving) -> None:
-        """Keep a copy as a zarr store beside the journal."""
-        saving.changed.connect(lambda: self.mirror(saving.path, saving.problem))
 
     def mirror(self, journal: Path | None, problem: str | None) -> None:
         """Keep a zarr store beside a journal, or in a temporary folder if it has none.
