@@ -72,7 +72,7 @@ def prompts_file(folder: Path) -> Path:
 def test_version_and_help_need_no_torch() -> None:
     assert command("--version").stdout.strip() == __version__
     code = (
-        "import sys; from napari_segnext import cli; "
+        "import sys; from napari_segnext.commands import cli; "
         "sys.exit('torch' in sys.modules or 'qtpy' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60).returncode == 0

@@ -176,7 +176,7 @@ def test_small_pictures_beside_an_image_are_passed_over(tmp_path):
 def test_a_large_image_behind_a_small_picture_is_the_one_that_is_mapped(
     tmp_path, monkeypatch, large
 ):
-    monkeypatch.setattr("napari_segnext.io.tiff._LARGE_BYTES", 100)
+    monkeypatch.setattr("napari_segnext.files.tiff._LARGE_BYTES", 100)
     path = tmp_path / "a.tif"
     options = {"compression": "zlib"} if large else {}
     with tifffile.TiffWriter(path) as file:
@@ -235,7 +235,7 @@ def test_colours_are_rgb(tmp_path):
 
 @pytest.mark.parametrize("compression", [None, "zlib"])
 def test_a_large_file_is_read_lazily(tmp_path, monkeypatch, compression):
-    monkeypatch.setattr("napari_segnext.io.tiff._LARGE_BYTES", 100)
+    monkeypatch.setattr("napari_segnext.files.tiff._LARGE_BYTES", 100)
     path = tmp_path / "a.tif"
     tifffile.imwrite(path, STACK, compression=compression, photometric="minisblack")
     data = read_image(path).data

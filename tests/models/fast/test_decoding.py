@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tests.models.test_segnext import small
 from timm.models.vision_transformer import Block
 from torch import Tensor
 from torch.nn import functional as F
@@ -25,8 +26,6 @@ from napari_segnext.models.fast.cells import (
 )
 from napari_segnext.models.fast.merging import Merging
 from napari_segnext.models.segnext import SegNext
-
-from .test_segnext import small
 
 SIZE = 448
 GRID = SIZE // 16

@@ -10,6 +10,7 @@ import torch
 
 pytest.importorskip("transformers", reason="the library that SAM runs in")
 
+from tests.models.research.sam import ARCH, KINDS, SIZE, small_config, small_model
 from torch.nn.functional import interpolate
 
 from napari_segnext import Prediction, Predictor, Prompts
@@ -18,8 +19,6 @@ from napari_segnext.models import Cancelled, ModelConfig, PromptBatch, build_mod
 from napari_segnext.models.research.sam.library import from_transformers
 from napari_segnext.models.research.sam.sam import Sam
 from napari_segnext.predicting.store import EmbeddingStore
-
-from .sam import ARCH, KINDS, SIZE, small_config, small_model
 
 CLICK = Prompts().click(30, 20)
 # Prompts, and the same as the processors of transformers want them: x before y.

@@ -13,14 +13,14 @@ from safetensors.torch import load_file, save_file
 
 pytest.importorskip("transformers", reason="the library that SAM runs in")
 
+from tests.models.research.sam import KINDS, SIZE, small_config, small_model
+
 from napari_segnext import Predictor, Prompts, load_model
 from napari_segnext.models.research.sam import library, published
 from napari_segnext.models.research.sam.library import MissingLibrary, from_transformers
 from napari_segnext.models.research.sam.published import SAM_CONFIGS, recognise
 from napari_segnext.weights import CATALOGUE, WeightsError, download, save_model
 from napari_segnext.weights.checkpoint import expected_shapes
-
-from .sam import KINDS, SIZE, small_config, small_model
 
 IMAGE = np.random.default_rng(0).integers(0, 255, (SIZE, 40), dtype=np.uint8)
 OF = {"sam": "sam-vitb", "sam-hq": "sam-hq-vitb", "sam2": "sam2-tiny"}
