@@ -89,6 +89,9 @@ class LabelStore:
         packed = sum(map(len, self._packed.values()))
         return packed + sum(each.nbytes for each in self._unpacked.values())
 
+    def settle(self) -> None:
+        """Tell nothing: only the session writes here."""
+
     def read(self, plane: Plane, extent: Extent | None = None) -> Values:
         """Return a copy of a plane, (H, W), or of part of it."""
         part = extent or Extent(0, 0, *self._grid.plane_shape(plane))

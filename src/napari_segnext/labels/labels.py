@@ -31,7 +31,14 @@ class ReadableLabels(Protocol):
 
 
 class Labels(ReadableLabels, Protocol):
-    """Instance ids that can be written."""
+    """Instance ids that can be written, perhaps by others than the session too."""
+
+    def settle(self) -> None:
+        """Tell the session now what others have written and it has not heard of yet.
+
+        The session calls it first in whatever reads or changes; `write` is never
+        called while there is something to tell.
+        """
 
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Write the given pixels of a plane and no others."""
@@ -72,6 +79,9 @@ class ArrayLabels:
     def shape(self) -> tuple[int, ...]:
         """Shape of the array."""
         return self.array.shape
+
+    def settle(self) -> None:
+        """Tell nothing: only the session writes here."""
 
     def read(self, plane: Plane, extent: Extent | None = None) -> Values:
         """Return a view of a plane, or of part of it."""

@@ -88,7 +88,7 @@ class Annotator(QObject):
         self.prompts = PromptLayers(
             viewer, image, self._axes, self._prompted, self.said.emit
         )
-        self.session.settlers += [self._labels.take_strokes, self.prompts.settle]
+        self.session.settlers.append(self.prompts.settle)
         self._labels.carry(self.prompts.scribbles, self.prompts.canvas)
         self.objects = Objects(
             viewer, self.session, self._labels, self._shown, self._axes, self
@@ -217,7 +217,6 @@ class Annotator(QObject):
     # Prompts to masks
 
     def _prompted(self, changes: Mapping[Plane, Prompts]) -> None:
-        self._labels.take_strokes()
         try:
             requests = self.session.change_prompts(changes)
         except ValueError as error:
@@ -248,7 +247,6 @@ class Annotator(QObject):
     def _decoded(self, request: Request, prediction: Prediction) -> None:
         if self._closed or self.output not in self._viewer.layers:
             return
-        self._labels.take_strokes()
         try:
             written = self.session.commit(request, prediction.patch)
         except (ValueError, OSError, MemoryError) as error:

@@ -73,6 +73,7 @@ def commit(
         Planes that were asked for. Where the object had been found earlier, and is
         not among the results, it is taken away.
     """
+    session.labels.settle()
     results = list(results)
     probabilities = {result.plane: result.patch for result in results}
     confidence = {result.plane: result.confidence for result in results}

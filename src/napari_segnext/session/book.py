@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -43,7 +44,8 @@ class ObjectBook:
     recorders
         Called with each change, as a `Record`.
     settlers
-        Called without arguments before what the user does to objects; see `settle`.
+        Called without arguments before what the user does to objects, and not before
+        a mask that arrives: it must not end what is being drawn.
     """
 
     def __init__(self, labels: Labels, blank: bool = False) -> None:
@@ -73,6 +75,7 @@ class ObjectBook:
 
     def settle(self) -> None:
         """Let what the user has begun, as half a polygon, become a step first."""
+        self.labels.settle()
         for settler in self.settlers:
             settler()
 
@@ -121,6 +124,7 @@ class ObjectBook:
 
     def planes_of(self, object_id: int, like: Plane) -> list[Plane]:
         """Return the planes that hold voxels of an object, of those parallel to one."""
+        self.labels.settle()
         indices = self._painter.indices(self._known(object_id).id, like)
         return [Plane(like.axis, index, like.fixed) for index in indices]
 
@@ -135,8 +139,7 @@ class ObjectBook:
     def accept(self, object_id: int) -> None:
         """Finish an object: from now on it is protected."""
         self.settle()
-        info = self._known(object_id).info
-        self._describe("accept", object_id, replace(info, finished=True))
+        self._describe("accept", object_id, finished=True)
 
     def accept_and_begin(self, object_id: int) -> int:
         """Finish an object and go to an empty one, in one step; return its id."""
@@ -150,18 +153,17 @@ class ObjectBook:
     def reopen(self, object_id: int) -> None:
         """Make a finished object one that can be changed."""
         self.settle()
-        info = self._known(object_id).info
-        self._describe("reopen", object_id, replace(info, finished=False))
+        self._describe("reopen", object_id, finished=False)
 
     def rename(self, object_id: int, name: str) -> None:
         """Give an object another name."""
-        info = self._known(object_id).info
-        self._describe("rename", object_id, replace(info, name=name))
+        self.labels.settle()
+        self._describe("rename", object_id, name=name)
 
     def recolour(self, object_id: int, colour: Colour | None) -> None:
         """Give an object a colour of its own: red, green, blue from 0 to 1."""
-        info = self._known(object_id).info
-        self._describe("recolour", object_id, replace(info, colour=colour))
+        self.labels.settle()
+        self._describe("recolour", object_id, colour=colour)
 
     @property
     def categories(self) -> list[Category]:
@@ -176,6 +178,7 @@ class ObjectBook:
         ValueError
             As `check_category`.
         """
+        self.labels.settle()
         chosen = {n: self._known(n).info for n in object_ids}
         if category is not None:
             self.check_category(category, chosen)
@@ -248,8 +251,7 @@ class ObjectBook:
         step.asks = frozenset((into, plane) for plane in unanswered)
         step.settles = set(pairs) - step.asks
         voxels = self._painter.voxels(other)
-        new = np.full(len(voxels), into)
-        step.diff = self._painter.relabel(other, voxels, new)
+        step.diff = self._painter.relabel(other, voxels, np.full(len(voxels), into))
         self._take(step)
 
     def free_ids(self, wanted: Iterable[int]) -> dict[int, int]:
@@ -260,6 +262,7 @@ class ObjectBook:
         ValueError
             If the labels' type does not hold so many.
         """
+        self.labels.settle()
         wanted = list(wanted)
         limit = np.iinfo(self._painter.dtype).max
         following = max(self._next_id(), *(n + 1 for n in wanted if n <= limit), 1)
@@ -289,6 +292,7 @@ class ObjectBook:
         ValueError
             As `check_category`. Nothing has changed then.
         """
+        self.labels.settle()
         for category in other.categories:
             self.check_category(category)
         new_ids = np.zeros(max(ids) + 1, np.int64)
@@ -370,8 +374,8 @@ class ObjectBook:
         self._apply(step.after)
         self._tell(step.name, step.after, step.diff)
 
-    def _describe(self, what: str, object_id: int, info: Info) -> None:
-        delta = Delta(objects={object_id: info})
+    def _describe(self, what: str, object_id: int, **said: Any) -> None:
+        delta = Delta(objects={object_id: replace(self._known(object_id).info, **said)})
         self._take(self._step(what, object_id, None, delta))
 
     def _remove(self, what: str, gone: list[SegmentedObject], delta: Delta) -> None:

@@ -81,6 +81,7 @@ class Session(Undoable):
         ValueError
             As `set_prompts`, or if planes cross.
         """
+        self.labels.settle()
         for plane, prompts in changes.items():
             self._grid.check(expect(plane, Plane, "a plane is Plane(axis, index)"))
             expect(prompts, Prompts, "prompts are made by Prompts().click(y, x)")
@@ -136,6 +137,7 @@ class Session(Undoable):
         ValueError
             If the probability does not have the plane's shape or is not finite.
         """
+        self.labels.settle()
         plane, key = request.plane, (request.object_id, request.plane)
         self._check_probability(plane, probability)
         place = self._history.place(request.ticket, key)
@@ -190,6 +192,7 @@ class Session(Undoable):
             planes cross, there is no such object, or it is finished. Nothing has
             changed then.
         """
+        self.labels.settle()
         known = self._known(object_id)
         if known.finished:
             raise ValueError(f"{known.name} is finished; reopen it to change it")
@@ -356,6 +359,7 @@ class Session(Undoable):
 
     def records(self) -> Iterator[Record]:
         """Yield all that there is, as changes from nothing."""
+        self.labels.settle()
         delta = everything(self._objects, self.current, self.semantic)
         yield Record("all", delta, Diff())
         for diff in self._painter.pages():
@@ -374,6 +378,7 @@ class Session(Undoable):
         -------
         What is still to be decoded.
         """
+        self.labels.settle()
         for record in records:
             diff = self._painter.setting(record.diff.voxels, record.diff.new)
             self._painter.write(diff, None)

@@ -23,6 +23,7 @@ class Undoable(ObjectBook):
 
     def request(self, object_id: int, plane: Plane) -> Request | None:
         """Return what is to be decoded for an object in a plane now, if anything."""
+        self.labels.settle()
         key = (object_id, plane)
         step = self._history.awaiting(key)
         if step is None or object_id not in self._objects:
@@ -35,6 +36,7 @@ class Undoable(ObjectBook):
 
     def requests(self) -> list[Request]:
         """Return all that is to be decoded now."""
+        self.labels.settle()
         return self._wanted(self._history.waiting)
 
     def _wanted(self, keys: Iterable[Key]) -> list[Request]:
@@ -87,6 +89,7 @@ class Undoable(ObjectBook):
 
         It is so too when undo or redo bring that result back.
         """
+        self.labels.settle()
         key, former = (object_id, plane), self._known(object_id).results[plane]
         checked = replace(former, checked=True)
         self._history.exchange(key, former, checked)
@@ -94,6 +97,7 @@ class Undoable(ObjectBook):
 
     def view_by_class(self, semantic: bool) -> None:
         """See objects of a class as one, or each for itself."""
+        self.labels.settle()
         self._note("view", Delta(semantic=semantic))
 
     def _note(self, name: str, delta: Delta) -> None:

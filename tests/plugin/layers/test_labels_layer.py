@@ -98,7 +98,7 @@ def test_edits_that_are_announced_before_they_happen(qtbot, labels, strokes, edi
 def test_erased_pixels_are_a_stroke(qtbot, labels, strokes):
     labels.layer.data[2, 5:8, 5:8] = 3
     labels.layer.paint((2, 6, 6), 0)
-    labels.take_strokes()
+    labels.settle()
     _, _, _, old, new = only(strokes)
     assert set(old.tolist()) == {3}
     assert set(new.tolist()) == {0}
@@ -107,14 +107,18 @@ def test_erased_pixels_are_a_stroke(qtbot, labels, strokes):
 def test_stroke_over_several_planes_is_reported_once(labels, strokes):
     labels.layer.n_edit_dimensions = 3
     labels.layer.paint((2, 6, 6), 1)
-    labels.take_strokes()
+    labels.settle()
     ((parts,),) = strokes
     assert [part.plane for part in parts] == [Plane(0, 1), Plane(0, 2), Plane(0, 3)]
 
 
 def test_stroke_before_a_write_is_reported_first(labels, strokes):
     labels.layer.paint((2, 6, 6), 1)
-    labels.write(Plane(0, 2), np.array([6]), np.array([6]), np.array([9]))
+    written = Plane(0, 2), np.array([6]), np.array([6]), np.array([9])
+    with pytest.raises(AssertionError, match="strokes"):
+        labels.write(*written)
+    labels.settle()
+    labels.write(*written)
     _, _, _, _, new = only(strokes)
     assert set(new.tolist()) == {1}
 

@@ -34,7 +34,7 @@ def exporting(scan, qtbot) -> Exporting:
     stored = ArrayLabels(np.zeros(SHAPE, np.uint16))
     session = Session(stored, blank=True)
     session.set_prompts(Plane(0, 1), Prompts().click(3, 4))
-    labels = SimpleNamespace(take_strokes=lambda: None, stored=stored)
+    labels = SimpleNamespace(stored=stored)
     return Exporting(image, session, labels, SimpleNamespace(semantic=False))
 
 

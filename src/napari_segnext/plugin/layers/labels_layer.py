@@ -71,7 +71,7 @@ class LayerLabels:
 
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Write pixels of a plane and show them."""
-        self.take_strokes()
+        assert not self._painted, "strokes are handed over before anything is written"
         self._show(self._axes.pixels(plane, rows, columns), values)
 
     def value_at(self, position: Sequence[float]) -> int:
@@ -90,10 +90,10 @@ class LayerLabels:
 
     def close(self) -> None:
         """Stop listening; what was painted until now still counts."""
-        self.take_strokes()
+        self.settle()
         self.layer.events.paint.disconnect(self._on_paint)
 
-    def take_strokes(self) -> None:
+    def settle(self) -> None:
         """Hand over strokes that were announced and are by now in the data."""
         painted, self._painted = self._painted, []
         if not painted:
@@ -152,7 +152,7 @@ class LayerLabels:
         if not self._writing:
             self._painted.extend(event.value)
             # napari announces some edits before it makes them.
-            QTimer.singleShot(0, self.take_strokes)
+            QTimer.singleShot(0, self.settle)
 
     @contextmanager
     def _quietly(self) -> Iterator[None]:

@@ -157,7 +157,7 @@ class WindowLabels(LayerLabels):
 
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Write pixels of a plane and show them."""
-        self.take_strokes()
+        assert not self._painted, "strokes are handed over before anything is written"
         given = np.broadcast_to(values, rows.shape)
         self.store.write(plane, rows, columns, given)
         at = np.array(self._axes.pixels(plane, rows, columns))
@@ -279,7 +279,7 @@ class WindowLabels(LayerLabels):
 
     def _move(self, plane: Plane, view: Extent | None = None) -> None:
         """Place the window in a plane, around a part of it."""
-        self.take_strokes()
+        self.settle()
         height, width = self._axes.plane_shape(plane)
         if view is None:
             view = self._view()

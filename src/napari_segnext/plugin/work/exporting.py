@@ -89,7 +89,7 @@ class Exporting(QObject):
         image = self._image
         meta = {**geometry(image), "metadata": image.metadata}
         place = label_geometry(tuple(self._session.labels.shape), meta)
-        self._labels.take_strokes()
+        self._session.settle()
         session, names = self._session, legend(self._session)
         try:
             values, named = values_in_file(
@@ -108,6 +108,7 @@ class Exporting(QObject):
 
     def save_prompts(self, path: Path) -> None:
         """Write a prompts file with the objects that have prompts."""
+        self._session.settle()
         objects = exported(self._session)
         source = self.source
         self._start(path, lambda: write_prompts(path, objects, source), lambda: None)

@@ -161,7 +161,6 @@ class Propagating(QObject):
         )
 
     def _found(self, whole: WholeObject, results: list[PlaneResult]) -> None:
-        self._labels.take_strokes()
         try:
             whole.commit(results)
         except (ValueError, OSError, MemoryError) as error:
