@@ -37,7 +37,7 @@ from napari_segnext.files import read_image, write_labels
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.images.volume import Volume
 from napari_segnext.models import SegmentationModel
-from napari_segnext.predicting.answers import Answers
+from napari_segnext.predicting.image_model import ImageModel
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.propagation import to_check
@@ -92,7 +92,7 @@ def dice(found: NDArray[np.bool_], truth: NDArray[np.bool_]) -> float:
 
 def click(
     session: Session,
-    answers: Answers,
+    model: ImageModel,
     plane: Plane,
     truth: NDArray[np.bool_],
     most: int,
@@ -109,7 +109,7 @@ def click(
         prompts = prompts.click(next_one.y, next_one.x, next_one.positive)
         request = session.set_prompts(plane, prompts, 1)
         assert request is not None
-        answer(session, answers, request)
+        answer(session, model, request)
     return most
 
 
@@ -146,7 +146,7 @@ def measure(
     """Follow an object from one, two and three slices; return numbers and labels."""
     goal, planes_of_goal = case.goal, np.moveaxis(case.goal, axis, 0)
     predictor = VolumePredictor(model, case.volume)
-    answers = Answers(predictor)
+    at_work = ImageModel(predictor)
     labels = np.zeros(goal.shape, np.int32)
     session = Session(ArrayLabels(labels), blank=True)
     session.new_object()
@@ -154,7 +154,7 @@ def measure(
     for index in slices_to_prompt(planes_of_goal.sum((1, 2))):
         plane = Plane(axis, index)
         asked.append(plane)
-        given += click(session, answers, plane, planes_of_goal[index], clicks, enough)
+        given += click(session, at_work, plane, planes_of_goal[index], clicks, enough)
         started = time.perf_counter()
         results = complete(session, predictor, 1, axis)
         seconds = time.perf_counter() - started

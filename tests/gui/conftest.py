@@ -49,7 +49,7 @@ def engine(monkeypatch):
     """Put the disk engine in the place of a model."""
     engine = DiskEngine(SHAPE)
     monkeypatch.setattr(
-        "napari_segnext.plugin.annotator.load_engine", lambda *_: engine
+        "napari_segnext.predicting.live.load_live_model", lambda *_: engine
     )
     yield engine
     engine.release()

@@ -73,35 +73,34 @@ class DiskEngine:
     def place(self, request):
         return request.plane, None
 
-    def embed(self, plane, turn, near=None):
+    def embed(self, plane, turn, works_on, near=None):
         if plane in self.embedded:
             return 0.0
-        turn.make((plane, None))
+        works_on((plane, None))
         self._wait(turn)
         self.embedded.append(plane)
         return 3.0
 
     together = 1
     note = ""
-    inputs = None
+    source = None
 
     def doubt(self, plane=None):
         pass
 
-    def take(self, inputs):
-        self.inputs = inputs
+    def take(self, volume, window):
         return self
 
-    def keep(self, keeping, turn):
-        self.kept = keeping
+    def keep(self, policy, turn):
+        self.kept = policy
         return ""
 
-    def embed_all(self, planes, total, turn):
+    def embed_all(self, planes, total, turn, works_on):
         for plane in planes:
-            self.embed(plane, turn)
+            self.embed(plane, turn, works_on)
         return ""
 
-    def predict(self, request, turn):
+    def answer(self, request, turn):
         self._wait(turn)
         shape = [n for a, n in enumerate(self._shape) if a != request.plane.axis]
         mask = expected(request.prompts, shape if len(shape) == 2 else self._shape)

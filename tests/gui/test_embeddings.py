@@ -46,5 +46,5 @@ def test_what_is_set_reaches_the_model(desk, tmp_path: Path):
     part.memory.setValue(0.5)
     part.on_disk.setChecked(True)
     part.use_folder(tmp_path)
-    desk.user.waits_until(lambda: getattr(desk.engine, "kept", None) == part.keeping)
-    assert part.keeping.memory_gb == 0.5 and part.keeping.folder == tmp_path
+    desk.user.waits_until(lambda: getattr(desk.engine, "kept", None) == part.policy)
+    assert part.policy.memory_gb == 0.5 and part.policy.folder == tmp_path

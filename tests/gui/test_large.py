@@ -20,7 +20,7 @@ def large(make_napari_viewer, qtbot, monkeypatch):
     monkeypatch.setattr(edit_window, "SIDE", WINDOW)
     engine = DiskEngine(SHAPE)
     monkeypatch.setattr(
-        "napari_segnext.plugin.annotator.load_engine", lambda *_: engine
+        "napari_segnext.predicting.live.load_live_model", lambda *_: engine
     )
     viewer = make_napari_viewer()
     user = User(viewer, qtbot)

@@ -18,7 +18,7 @@ SHAPE = (4, 30, 40)
 @pytest.fixture(autouse=True)
 def disks(monkeypatch):
     monkeypatch.setattr(
-        "napari_segnext.plugin.annotator.load_engine", lambda *_: DiskEngine(SHAPE)
+        "napari_segnext.predicting.live.load_live_model", lambda *_: DiskEngine(SHAPE)
     )
 
 

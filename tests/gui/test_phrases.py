@@ -32,7 +32,7 @@ def test_without_a_model_for_phrases_the_field_says_why(desk, tmp_path, monkeypa
     assert "choose a model that takes phrases" in field.toolTip()
     given = []
     monkeypatch.setattr(
-        "napari_segnext.plugin.annotator.load_engine",
+        "napari_segnext.predicting.live.load_live_model",
         lambda *arguments: given.append(arguments[-1]) or desk.engine,
     )
     desk.engine.no_text = ""

@@ -13,8 +13,8 @@ from tests.propagation.test_propagate import Forgetful
 
 from napari_segnext.files.categories import Category
 from napari_segnext.images.volume import Volume
-from napari_segnext.plugin.work.engine import Engine
-from napari_segnext.plugin.work.live import LivePredictor
+from napari_segnext.predicting.live import LiveImageModel, LivePredictor
+from napari_segnext.propagation import Propagation
 from napari_segnext.propagation.whole_object import WholeObject
 
 SHAPE = (14, 64, 64)
@@ -65,9 +65,9 @@ def volume():
 @pytest.fixture
 def desk(make_napari_viewer, qtbot, monkeypatch, model, volume):
     """Start a session on the volume, at a plane with the bar."""
-    engine = Engine(LivePredictor(model, Volume(volume)), "bright", known=False)
+    engine = LiveImageModel(LivePredictor(model, Volume(volume)), "bright")
     monkeypatch.setattr(
-        "napari_segnext.plugin.annotator.load_engine", lambda *_: engine
+        "napari_segnext.predicting.live.load_live_model", lambda *_: engine
     )
     viewer = make_napari_viewer()
     image = viewer.add_image(volume, name="volume", scale=(3, 1, 1)[-volume.ndim :])
@@ -167,7 +167,7 @@ def decodes_undisturbed(desk, model):
     """Count the decodes of a propagation of the first object."""
     whole = WholeObject(desk.annotator.session, 1, 0, ())
     decided, within = whole.begin()
-    propagation = desk.engine.propagation(decided, 0, within)
+    propagation = Propagation(desk.engine.predictor, decided, 0, within)
     before = model.decoded
     while not propagation.ended:
         propagation.advance()

@@ -9,7 +9,7 @@ from napari_segnext.commands.segment import answer
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.images.volume import Volume
 from napari_segnext.models import Cancelled
-from napari_segnext.predicting.answers import Answers
+from napari_segnext.predicting.image_model import ImageModel
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.propagation import PlaneResult, Propagation
@@ -43,7 +43,7 @@ def started(truth: np.ndarray) -> tuple[Session, VolumePredictor, np.ndarray]:
 def prompt(session, predictor, plane: Plane, prompts: Prompts) -> None:
     request = session.set_prompts(plane, prompts)
     assert request is not None
-    answer(session, Answers(predictor), request)
+    answer(session, ImageModel(predictor), request)
 
 
 def test_a_click_and_a_propagation_are_two_steps() -> None:

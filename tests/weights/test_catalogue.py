@@ -21,6 +21,7 @@ from napari_segnext.weights import (
     save_model,
     verify,
 )
+from napari_segnext.weights.catalogue import model_label
 from napari_segnext.weights.checkpoint import expected_shapes
 
 PUBLISHED = [
@@ -117,3 +118,16 @@ def test_embeddings_are_kept_in_the_cache_or_where_the_environment_says(
     assert embeddings_folder() == tmp_path / "embeddings"
     monkeypatch.setenv("NAPARI_SEGNEXT_EMBEDDINGS", str(tmp_path / "mine"))
     assert embeddings_folder() == tmp_path / "mine"
+
+
+@pytest.mark.parametrize(
+    ("model", "label"),
+    [
+        ("tiny", "tiny"),
+        ("/data/vitb_sa2.pth", "vitb_sa2.pth"),
+        ("/data/tuned/model.safetensors", "tuned/model.safetensors"),
+        ("model.safetensors", "model.safetensors"),
+    ],
+)
+def test_models_in_files_of_one_name_are_told_apart(model, label):
+    assert model_label(model) == label

@@ -191,13 +191,13 @@ def segment_scene(model: SegmentationModel, scene: Scene, say: Say) -> Row:
     from napari_segnext.commands.segment import answer
     from napari_segnext.evaluation.metrics import iou
     from napari_segnext.images.volume import Volume
-    from napari_segnext.predicting.answers import Answers
+    from napari_segnext.predicting.image_model import ImageModel
     from napari_segnext.predicting.volume_predictor import VolumePredictor
     from napari_segnext.session import ArrayLabels, Session
 
     volume = Volume(scene.volume)
     predictor = VolumePredictor(model, volume)
-    answers, labels = Answers(predictor), np.zeros(volume.shape, np.int32)
+    at_work, labels = ImageModel(predictor), np.zeros(volume.shape, np.int32)
     session = Session(ArrayLabels(labels))
     number = session.new_object(scene.what)
     caption = f"{scene.what}, slice {scene.plane.index}"
@@ -207,7 +207,7 @@ def segment_scene(model: SegmentationModel, scene: Scene, say: Say) -> Row:
         prompts = prompts.add(click)
         request = session.set_prompts(scene.plane, prompts)
         assert request is not None
-        prediction = answer(session, answers, request)
+        prediction = answer(session, at_work, request)
         mask = labels[scene.plane.index] == number
         if scene.truth is not None:
             score = f", IoU {iou(scene.truth, mask):.2f}"

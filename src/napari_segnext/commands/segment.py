@@ -14,7 +14,7 @@ from napari_segnext.files import ObjectPrompts
 from napari_segnext.files.checks import about
 from napari_segnext.images.volume import Volume
 from napari_segnext.labels.chunked import blank_labels
-from napari_segnext.predicting.answers import Answers
+from napari_segnext.predicting.image_model import ImageModel
 from napari_segnext.predicting.prediction import Prediction
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.session import Request, Session
@@ -26,7 +26,7 @@ Done = Callable[[ObjectPrompts, Prediction], None]
 Complete = Callable[[Session, VolumePredictor, int], object]
 
 
-def answer(session: Session, answers: Answers, request: Request) -> Prediction:
+def answer(session: Session, model: ImageModel, request: Request) -> Prediction:
     """Decode what a session asks for, and write the mask into its labels.
 
     Raises
@@ -34,7 +34,7 @@ def answer(session: Session, answers: Answers, request: Request) -> Prediction:
     ValueError
         If the request's plane or one of its prompts lies outside the volume.
     """
-    prediction = answers.to(request)
+    prediction = model.answer(request)
     session.commit(request, prediction.patch)
     return prediction
 
@@ -73,9 +73,9 @@ def segment_session(
     def follow(number: int) -> None:
         complete(session, predictor, number)
 
-    answers = Answers(predictor)
+    model = ImageModel(predictor)
     for item, request in replay(session, objects, follow):
-        done(item, answer(session, answers, request))
+        done(item, answer(session, model, request))
     return session
 
 

@@ -62,6 +62,8 @@ class Volume:
         Lengths of the axes that are neither spatial nor channels, in order.
     channels
         The channels that `read` returns; one for a grey image.
+    known
+        Whether another session finds the content by the name that was given.
 
     Raises
     ------
@@ -92,6 +94,7 @@ class Volume:
         if 0 in first.shape:
             raise ValueError(f"the image is empty: shape {tuple(first.shape)}")
         self.channels = self._choose(channels)
+        self.known = bool(identity)
         self._name = self._named(identity) if identity else ""
         if not identity:
             self.rename()
@@ -112,6 +115,7 @@ class Volume:
 
     def rename(self) -> None:
         """Name the content anew, because it has changed."""
+        self.known = False
         self._name = uuid.uuid4().hex
 
     @property

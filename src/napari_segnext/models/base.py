@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeAlias
 
 import numpy as np
@@ -95,6 +96,8 @@ class SegmentationModel(nn.Module):
 
     # Names an arithmetic whose embeddings are not those of single precision.
     numerics = ""
+    # Whether phrases may be of use to it, once it has a CLIP.
+    takes_text = False
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -130,6 +133,16 @@ class SegmentationModel(nn.Module):
     def understands_text(self) -> bool:
         """Whether a phrase may be among its prompts."""
         return not self.no_text
+
+    def use_clip_in(self, folder: Path) -> None:
+        """Understand phrases from now on, with the CLIP of a folder.
+
+        Raises
+        ------
+        ValueError, OSError, ImportError
+            If the model takes no phrases, or there is no CLIP that it was trained with.
+        """
+        raise ValueError(f"a CLIP was given, but: {self.no_text}")
 
     @abstractmethod
     def image_features(

@@ -22,7 +22,6 @@ from napari_segnext.plugin.layers.own_layers import image_axes, plane_name
 from napari_segnext.plugin.layers.prompt_layers import PromptLayers
 from napari_segnext.plugin.layers.tools import TOOLS, Tool
 from napari_segnext.plugin.work.embed_all import EmbedAll
-from napari_segnext.plugin.work.engine import Keeping, load_engine
 from napari_segnext.plugin.work.exporting import Exporting
 from napari_segnext.plugin.work.importing import Importing
 from napari_segnext.plugin.work.inference import Inference
@@ -31,6 +30,7 @@ from napari_segnext.plugin.work.phrases import Phrases
 from napari_segnext.plugin.work.propagating import Propagating
 from napari_segnext.plugin.work.saving import Saving
 from napari_segnext.plugin.work.worker import Worker
+from napari_segnext.predicting.storage import StoragePolicy
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import Session
 
@@ -123,17 +123,13 @@ class Annotator(QObject):
         self,
         model: str,
         inputs: Inputs,
-        keeping: Keeping,
+        policy: StoragePolicy,
         engine: str = "auto",
         text: Path | None = None,
     ) -> None:
         """Load a model; see `Loading`."""
         self._inputs.see(inputs)
-        self._model.load(
-            model,
-            engine,
-            lambda now, news: load_engine(model, now, keeping, engine, news, text),
-        )
+        self._model.load(model, policy, engine, text)
 
     def close(self, why: str = "Stopped; the objects stay in their layer") -> None:
         """End: prompt layers go, the output layer stays. Prompts end with it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 _MIT = "MIT (code), declared by the authors; the weights carry no licence of their own"
 _MAE = (
@@ -216,3 +217,13 @@ _ENTRIES = (
 )
 
 CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
+
+
+def model_label(model: str) -> str:
+    """Return what a model, by name or file, is called on screen.
+
+    Trainings, and the library transformers, call every file ``model.safetensors``: its
+    folder tells which one it is.
+    """
+    path = Path(model)
+    return Path(*path.parts[-2:]).as_posix() if path.stem == "model" else path.name

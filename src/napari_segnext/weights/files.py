@@ -69,18 +69,8 @@ def load_model(
             f"{path} does not fit its model: {in_short(error)}"
         ) from error
     if text is not None:
-        _use_clip(model, Path(text).expanduser())
+        model.use_clip_in(Path(text).expanduser())
     return model.eval().to(place)
-
-
-def _use_clip(model: SegmentationModel, folder: Path) -> None:
-    # Here, since other models do without.
-    from napari_segnext.models.research.text.clip import read_clip
-    from napari_segnext.models.research.text.prompted import TextPrompted
-
-    if not isinstance(model, TextPrompted):
-        raise ValueError(f"a CLIP was given, but: {model.no_text}")
-    model.use_clip(read_clip(folder))
 
 
 def choose_device(device: str = "auto") -> torch.device:

@@ -20,7 +20,8 @@ from napari_segnext import Predictor
 from napari_segnext.geometry.frame import Frame
 from napari_segnext.models import ModelConfig, PromptBatch, Tiling, build_model
 from napari_segnext.models.research.text.clip import ClipText, read_clip
-from napari_segnext.models.research.text.prompted import TextPrompted, give_clip
+from napari_segnext.models.research.text.prompted import TextPrompted
+from napari_segnext.predicting.live import give_clip
 from napari_segnext.prompts import Prompts, PromptStyle
 from napari_segnext.weights import load_model, save_model
 

@@ -12,9 +12,8 @@ from napari_segnext.files import ObjectPrompts, write_prompts
 from napari_segnext.files.categories import Category
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.images.volume import Volume
-from napari_segnext.plugin.work.engine import Engine
 from napari_segnext.plugin.work.importing import Importing
-from napari_segnext.plugin.work.live import LivePredictor
+from napari_segnext.predicting.live import LiveImageModel, LivePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Session
 
@@ -54,7 +53,7 @@ class Immediate(QObject):
 
     def __init__(self) -> None:
         super().__init__()
-        self.engine = Engine(predictor(), "here", known=False)
+        self.model = LiveImageModel(predictor(), "here")
         self.waiting, self.held, self.error = [], False, None
 
     def submit(self, key, priority, run, done, *, failed, **_):

@@ -10,10 +10,9 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.images.volume import Volume
 from napari_segnext.models import ModelConfig, build_model
 from napari_segnext.plugin.work.embed_all import EmbedAll
-from napari_segnext.plugin.work.engine import Engine
 from napari_segnext.plugin.work.inference import Inference
-from napari_segnext.plugin.work.live import LivePredictor
 from napari_segnext.plugin.work.worker import Worker
+from napari_segnext.predicting.live import LiveImageModel, LivePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import Request
 
@@ -54,10 +53,10 @@ class Desk:
         self.inference.shown.connect(lambda plane, _: self.shown.append(plane))
         self.inference.decoded.connect(lambda request, _: self.masks.append(request))
         self.inference.failed.connect(pytest.fail)
-        engine = Engine(self.predictor, "slow", known=False)
+        engine = LiveImageModel(self.predictor, "slow")
         self.inference.load("slow", lambda: engine)
         self._qtbot = qtbot
-        self.waits_until(lambda: self.inference.engine is engine)
+        self.waits_until(lambda: self.inference.model is engine)
 
     def _block(self, module, given):
         self.blocks += 1
@@ -201,7 +200,7 @@ def test_a_model_that_cannot_be_loaded_is_not_waited_for(qtbot):
     worker.close()
     assert states == [False]
     assert said == ["The model could not be loaded: no such file"]
-    assert inference.engine is None
+    assert inference.model is None
     inference.decode(Request(1, HERE, Prompts().click(5, 5), None, 0, 1))
     assert said[-1].startswith("No model is loaded: choose one")
 
@@ -211,7 +210,7 @@ def broken():
 
 
 def test_model_that_cannot_be_loaded_leaves_the_one_before_in_its_place(desk):
-    said, kept, engine = [], [], desk.inference.engine
+    said, kept, engine = [], [], desk.inference.model
     desk.inference.failed.disconnect(pytest.fail)
     desk.inference.failed.connect(said.append)
     desk.inference.kept.connect(lambda: kept.append(True))
@@ -220,7 +219,7 @@ def test_model_that_cannot_be_loaded_leaves_the_one_before_in_its_place(desk):
     desk.inference.load("broken too", broken)
     desk.click(HERE)
     desk.waits_until(lambda: desk.masks)
-    assert desk.inference.engine is engine
+    assert desk.inference.model is engine
     assert kept == [True]
     assert said == [
         "The model before goes on. The model could not be loaded: no such file"
@@ -234,10 +233,10 @@ def test_embedding_all_goes_on_with_the_model_that_stays_or_ends(qtbot, there):
     class Slow:
         description, note, together = "slow", "", 1
 
-        def embed(self, plane, turn, near=None):
+        def embed(self, plane, turn, works_on, near=None):
             return 0.0
 
-        def embed_all(self, planes, total, turn):
+        def embed_all(self, planes, total, turn, works_on):
             held.wait(0.05)
             return ""
 
@@ -250,7 +249,7 @@ def test_embedding_all_goes_on_with_the_model_that_stays_or_ends(qtbot, there):
     embedding.start()
     assert embedding.running
     if there:
-        qtbot.waitUntil(lambda: inference.engine is not None)
+        qtbot.waitUntil(lambda: inference.model is not None)
         inference.load("broken", broken)
     qtbot.waitUntil(lambda: len(ended) == 2)
     worker.close()

@@ -11,7 +11,9 @@ from weakref import WeakSet
 import numpy as np
 from napari.layers import Image
 
+from napari_segnext.images.intensity import Window
 from napari_segnext.images.layout import file_identity
+from napari_segnext.images.volume import Volume
 from napari_segnext.plugin.layers.own_layers import image_axes
 
 # A model has three.
@@ -89,6 +91,19 @@ class Inputs:
             tuple(None if each in _changed else file_of(each) for each in layers),
             tuple(layers),
         )
+
+    def volume(self) -> tuple[Volume, Window | None]:
+        """Open what a model reads; return its window too, if that is given."""
+        volume = Volume(
+            self.data,
+            spatial=self.spatial,
+            channel=self.channel,
+            identity=self.identity,
+        )
+        if self.limits is None:
+            return volume, None
+        low, high = zip(*self.limits, strict=True)
+        return volume, Window(low, high)
 
     @property
     def identity(self) -> list[str] | None:

@@ -9,8 +9,8 @@ import napari
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.panel.widget import SegNextWidget
 from napari_segnext.plugin.sample_data import mri
-from napari_segnext.plugin.work.engine import model_label
 from napari_segnext.prompts import Click
+from napari_segnext.weights.catalogue import model_label
 
 
 def open_window(

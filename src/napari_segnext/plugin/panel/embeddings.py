@@ -20,7 +20,7 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_segnext.plugin.work.embed_all import EmbedAll
-from napari_segnext.plugin.work.engine import Keeping
+from napari_segnext.predicting.storage import StoragePolicy
 from napari_segnext.weights import embeddings_folder
 
 MEMORY_VARIABLE = "NAPARI_SEGNEXT_MEMORY_GB"
@@ -84,9 +84,11 @@ class EmbeddingsPart(QWidget):
         self._show()
 
     @property
-    def keeping(self) -> Keeping:
+    def policy(self) -> StoragePolicy:
         """What is set."""
-        return Keeping(self.memory.value(), self._folder, self.on_disk.isChecked())
+        return StoragePolicy(
+            self.memory.value(), self._folder, self.on_disk.isChecked()
+        )
 
     @property
     def note(self) -> str:
@@ -110,7 +112,7 @@ class EmbeddingsPart(QWidget):
 
     def _keep(self) -> None:
         if self._embedding is not None:
-            self._embedding.keep(self.keeping)
+            self._embedding.keep(self.policy)
 
     def _choose_folder(self) -> None:
         found = QFileDialog.getExistingDirectory(self, "Folder of embeddings")

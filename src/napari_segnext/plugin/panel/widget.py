@@ -41,8 +41,8 @@ from napari_segnext.plugin.panel.text import TextPart
 from napari_segnext.plugin.panel.tools import ToolPanel, make_actions
 from napari_segnext.plugin.panel.view_buttons import ViewButtons
 from napari_segnext.plugin.panel.waiting_bar import WaitingBar
-from napari_segnext.plugin.work.engine import model_label
 from napari_segnext.plugin.work.worker import Worker
+from napari_segnext.weights.catalogue import model_label
 
 if TYPE_CHECKING:
     import napari
@@ -327,10 +327,10 @@ class SegNextWidget(QWidget):
     def _load_model(self) -> None:
         if self.annotator is not None:
             self._device.setText("…")
-            model, keeping = self.model_choice.currentData(), self.embeddings.keeping
+            model, policy = self.model_choice.currentData(), self.embeddings.policy
             engine = self.engine_choice.currentData()
             text = self.text.folder
-            self.annotator.load(model, self._inputs, keeping, engine, text)
+            self.annotator.load(model, self._inputs, policy, engine, text)
             self.text.refresh()
 
     def _show_model(self, model: str, engine: str) -> None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from qtpy.QtCore import QObject, Signal
 
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.plugin.work.engine import Keeping
 from napari_segnext.plugin.work.inference import Inference
 from napari_segnext.plugin.work.worker import Priority
+from napari_segnext.predicting.storage import StoragePolicy
 
 _KEY, _KEEP = "embed all", "keep"
 
@@ -40,7 +40,7 @@ class EmbedAll(QObject):
     ) -> None:
         super().__init__(parent)
         self._inference, self._planes = inference, planes
-        self._keeping: Keeping | None = None
+        self._policy: StoragePolicy | None = None
         self._total = 0
         self._left: list[Plane] = []
         inference.loaded.connect(self._loaded)
@@ -53,7 +53,7 @@ class EmbedAll(QObject):
 
     def start(self) -> None:
         """Begin, or go on where it was stopped; a model being loaded is waited for."""
-        if self._inference.engine is None and not self._inference.loading:
+        if self._inference.model is None and not self._inference.loading:
             self._end("No model is loaded: choose one first")
             return
         self._left = self._planes()
@@ -71,14 +71,14 @@ class EmbedAll(QObject):
             done = self._total - len(self._left)
             self._end(f"Stopped: {done} of {self._total} slices are embedded")
 
-    def keep(self, keeping: Keeping) -> None:
+    def keep(self, policy: StoragePolicy) -> None:
         """Keep embeddings elsewhere from now on."""
-        self._keeping, engine = keeping, self._inference.engine
-        if engine is not None:
+        self._policy, model = policy, self._inference.model
+        if model is not None:
             self._inference.submit(
                 _KEEP,
                 Priority.REST,
-                lambda turn: engine.keep(keeping, turn),
+                lambda turn: model.keep(policy, turn),
                 self.said.emit,
                 failed=self.said.emit,
                 what="Embeddings cannot be kept",
@@ -86,11 +86,11 @@ class EmbedAll(QObject):
 
     def _loaded(self) -> None:
         """Go on with a model that was loaded meanwhile."""
-        engine = self._inference.engine
-        if self._keeping is not None:
-            self.keep(self._keeping)
-        elif engine is not None:
-            self.said.emit(engine.note)
+        model = self._inference.model
+        if self._policy is not None:
+            self.keep(self._policy)
+        elif model is not None:
+            self.said.emit(model.note)
         if self.running:
             self.start()
 
@@ -100,14 +100,14 @@ class EmbedAll(QObject):
             self._end("Stopped: the model could not be loaded")
 
     def _next(self) -> None:
-        engine = self._inference.engine
-        if engine is None:
+        model = self._inference.model
+        if model is None:
             return
-        planes = self._left[: engine.together]
+        planes = self._left[: model.together]
         self._inference.submit(
             _KEY,
             Priority.REST,
-            lambda turn: engine.embed_all(planes, self._total, turn),
+            lambda turn: model.embed_all(planes, self._total, turn, turn.make),
             lambda trouble: self._done(len(planes), trouble),
             failed=self._end,
         )

@@ -99,7 +99,7 @@ class Importing(QObject):
         except ValueError as error:
             self.said.emit(f"Nothing was loaded: {error}")
             return
-        if self._inference.engine is None and not self._inference.loading:
+        if self._inference.model is None and not self._inference.loading:
             self.said.emit("Nothing was loaded: choose a model first")
             return
         self._objects = objects
@@ -121,13 +121,13 @@ class Importing(QObject):
         self._finish()
 
     def _decode(self) -> None:
-        request, engine = self._request, self._inference.engine
-        if request is None or engine is None:
+        request, model = self._request, self._inference.model
+        if request is None or model is None:
             return
         self._inference.submit(
             _KEY,
             Priority.REST,
-            lambda turn: engine.predict(request, turn),
+            lambda turn: model.answer(request, turn),
             lambda prediction: self._decoded(request, prediction),
             failed=lambda why: self._end(f"Nothing was loaded. {why}"),
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
@@ -13,7 +12,7 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.work.worker import Job, Priority, Turn, Worker
 
 if TYPE_CHECKING:
-    from napari_segnext.plugin.work.engine import Engine
+    from napari_segnext.predicting.live import LiveImageModel
     from napari_segnext.session import Request
 
 # The plane's picture is drawn first; planes that are only passed are not begun.
@@ -45,8 +44,8 @@ class Inference(QObject):
     def __init__(self, worker: Worker, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._worker = worker
-        self._engine: Engine | None = None
-        self._former: Engine | None = None
+        self._model: LiveImageModel | None = None
+        self._former: LiveImageModel | None = None
         self.loading = False
         self._plane: Plane | None = None
         self._neighbours: Sequence[Plane] = ()
@@ -69,9 +68,9 @@ class Inference(QObject):
         return timer
 
     @property
-    def engine(self) -> Engine | None:
+    def model(self) -> LiveImageModel | None:
         """The loaded model."""
-        return self._engine
+        return self._model
 
     def close(self) -> None:
         """Want nothing any more."""
@@ -80,12 +79,12 @@ class Inference(QObject):
         self._ahead.stop()
         self._worker.discard(lambda job: self._owns(job))
 
-    def load(self, name: str, load: Callable[[], Engine]) -> None:
+    def load(self, name: str, load: Callable[[], LiveImageModel]) -> None:
         """Load a model; the requests that wait for one are answered afterwards.
 
         If it cannot be loaded, the one that there was goes on.
         """
-        self._former, self._engine = self._engine or self._former, None
+        self._former, self._model = self._model or self._former, None
         self.loading = True
         self._takes_s = 0.0
         self._embedded.clear()
@@ -112,8 +111,8 @@ class Inference(QObject):
             Where the user looks, (y, x): tiles there come first.
         """
         self._plane, self._neighbours, self._near = plane, neighbours, near
-        if self._engine is not None:
-            self._engine.doubt(plane)
+        if self._model is not None:
+            self._model.doubt(plane)
         self._told = False
         self._soon.start()
         self._ahead.start()
@@ -125,13 +124,13 @@ class Inference(QObject):
                 and job.key != (id(self), ("embed", plane))
             )
         )
-        if self._engine is not None:
+        if self._model is not None:
             self._say_embedding(plane)
 
     def look_again(self) -> None:
         """Look at the displayed plane: its data may have been edited in place."""
-        if self._engine is not None:
-            self._engine.doubt()
+        if self._model is not None:
+            self._model.doubt()
             self._soon.start()
 
     def forget_embedded(self) -> None:
@@ -142,19 +141,19 @@ class Inference(QObject):
         """Compute the mask for the prompts of a request."""
         key = (request.object_id, request.plane)
         self._unanswered[key] = request
-        engine = self._engine
-        if engine is None:
+        model = self._model
+        if model is None:
             if self.loading:
                 self.busy.emit("The model is being loaded: the mask comes when it is")
             else:
                 self.failed.emit(_NO_MODEL)
             return
         self._say_embedding(request.plane)
-        place = engine.place(request)
+        place = model.place(request)
         self.submit(
             key,
             Priority.CLICK,
-            lambda turn: engine.predict(request, turn),
+            lambda turn: model.answer(request, turn),
             lambda prediction: self._decoded(key, request, prediction),
             needs=lambda making: making is not None and making == place,
         )
@@ -210,12 +209,12 @@ class Inference(QObject):
         self._worker.discard(lambda job: job.key == (id(self), key))
 
     def _embed(self, plane: Plane, priority: Priority) -> None:
-        engine = self._engine
-        assert engine is not None
+        model, near = self._model, self._near
+        assert model is not None
         self.submit(
             ("embed", plane),
             priority,
-            partial(engine.embed, plane, near=self._near),
+            lambda turn: model.embed(plane, turn, turn.make, near),
             lambda ms: self._done_embedding(plane, ms),
             needs=lambda making: isinstance(making, tuple) and making[0] == plane,
         )
@@ -259,10 +258,10 @@ class Inference(QObject):
             self._loaded(former)
             self.failed.emit(f"The model before goes on. {why}")
 
-    def _loaded(self, engine: Engine) -> None:
-        self._engine, self._former = engine, None
+    def _loaded(self, model: LiveImageModel) -> None:
+        self._model, self._former = model, None
         self.loading = False
-        self.loaded.emit(engine.description)
+        self.loaded.emit(model.description)
         for request in list(self._unanswered.values()):
             self.decode(request)
         if self._plane is not None:
@@ -277,11 +276,11 @@ class Inference(QObject):
         self.decoded.emit(request, prediction)
 
     def _embed_shown(self) -> None:
-        if self._engine is not None and self._plane is not None:
+        if self._model is not None and self._plane is not None:
             self._embed(self._plane, Priority.SHOWN)
 
     def _embed_ahead(self) -> None:
-        if self._engine is not None:
+        if self._model is not None:
             for plane in self._neighbours:
                 self._embed(plane, Priority.AHEAD)
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_segnext.plugin.work.engine import model_label
-from napari_segnext.plugin.work.engine_news import EngineNews, ModelInUse
+from napari_segnext.plugin.work.engine_news import ModelInUse
 from napari_segnext.plugin.work.inference import Inference
+from napari_segnext.weights.catalogue import model_label
 
 if TYPE_CHECKING:
     from napari_segnext.plugin.layers.input_layers import InputLayers
     from napari_segnext.plugin.layers.inputs import Inputs
-    from napari_segnext.plugin.work.engine import Engine
+    from napari_segnext.predicting.live import LiveImageModel
+    from napari_segnext.predicting.storage import StoragePolicy
 
 _ANEW = "slices are embedded anew; prompts and masks are kept"
 _REPLACED = f". The image has other data: its {_ANEW}"
@@ -56,20 +58,24 @@ class Loading(QObject):
     def load(
         self,
         model: str,
-        engine: str,
-        make: Callable[[Inputs, EngineNews], Engine],
+        policy: StoragePolicy,
+        engine: str = "auto",
+        text: Path | None = None,
     ) -> None:
         """Load a model off the GUI thread; prompts wait for it.
 
-        If it cannot be loaded, the one before goes on.
-
-        Parameters
-        ----------
-        make
-            Does it, given what to read and whom to tell what happens to the engine.
+        If it cannot be loaded, the one before goes on. For the parameters see
+        `napari_segnext.predicting.live.load_live_model`.
         """
         news = self._model.ask(model, engine)
-        self._get(model_label(model), lambda inputs: make(inputs, news))
+
+        def make(inputs: Inputs) -> LiveImageModel:
+            # Here, because PyTorch comes with it.
+            from napari_segnext.predicting.live import load_live_model
+
+            return load_live_model(model, *inputs.volume(), policy, engine, news, text)
+
+        self._get(model_label(model), make)
 
     def take_word(self) -> str:
         """Return, once, what happened to the image: it is said when all is ready."""
@@ -80,23 +86,23 @@ class Loading(QObject):
         """Bring no more news."""
         self._model.close()
 
-    def _get(self, name: str, make: Callable[[Inputs], Engine]) -> None:
-        def read() -> Engine:
+    def _get(self, name: str, make: Callable[[Inputs], LiveImageModel]) -> None:
+        def read() -> LiveImageModel:
             # As they are by then, and perhaps no longer when it is done.
             inputs = self._layers.inputs
             assert inputs is not None
-            engine = make(inputs)
-            engine.inputs = inputs
-            return engine
+            model = make(inputs)
+            model.source = inputs
+            return model
 
         self._inference.load(name, read)
 
     def _read_again(self) -> None:
         """Let the model read the data that there are now, if it reads others."""
-        engine = self._inference.engine
-        if engine is not None and engine.inputs is not self._layers.inputs:
+        model = self._inference.model
+        if model is not None and model.source is not self._layers.inputs:
             self._word = _REPLACED
-            self._get("the image again", engine.take)
+            self._get("the image again", lambda now: model.take(*now.volume()))
 
     def _made_anew(self) -> None:
         self._layers.note_edit()
@@ -114,9 +120,9 @@ class Loading(QObject):
             self.said.emit(message)
 
     def _loaded(self, description: str) -> None:
-        engine = self._inference.engine
-        assert engine is not None
-        engine.edited = self._tell_edited
+        model = self._inference.model
+        assert model is not None
+        model.edited = self._tell_edited
         self._model.loaded()
         self.engine.emit(description)
         self.ready.emit("Ready")

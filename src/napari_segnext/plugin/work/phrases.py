@@ -52,16 +52,16 @@ class Phrases(QObject):
     @property
     def obstacle(self) -> str:
         """Why nothing can be named now, as "in short: in full"; empty if it can."""
-        engine = self._inference.engine
-        if engine is None:
+        model = self._inference.model
+        if model is None:
             return _LOADING if self._inference.loading else _NO_MODEL
-        return engine.no_text or ("" if self._shown.plane else _NO_PLANE)
+        return model.no_text or ("" if self._shown.plane else _NO_PLANE)
 
     @property
     def possible(self) -> bool:
         """Whether the model takes phrases, or would with a CLIP."""
-        engine = self._inference.engine
-        return engine is not None and (not engine.no_text or "CLIP" in engine.no_text)
+        model = self._inference.model
+        return model is not None and (not model.no_text or "CLIP" in model.no_text)
 
     @property
     def place(self) -> tuple[int, Plane | None]:

@@ -69,7 +69,7 @@ class Propagating(QObject):
 
     def start(self) -> None:
         """Propagate the current object along the displayed axis."""
-        engine, plane = self._inference.engine, self._shown.plane
+        model, plane = self._inference.model, self._shown.plane
         self._session.settle()
         if self.running:
             self.said.emit("A propagation is on its way: wait, or cancel it")
@@ -77,14 +77,15 @@ class Propagating(QObject):
             self.said.emit("A 2-D image has no other slices to propagate to")
         elif plane is None:
             self.said.emit("Show a slice of the image to propagate from it")
-        elif engine is None:
+        elif model is None:
             self.said.emit("The model is not loaded yet: propagate when it is ready")
         elif any(
             r.object_id == self._session.current for r in self._session.requests()
         ):
             self.said.emit("The last prompt has no mask yet: propagate when it has")
         else:
-            # Torch comes with it, which the model has brought along by now.
+            # Torch comes with them, which the model has brought along by now.
+            from napari_segnext.propagation import Propagation
             from napari_segnext.propagation.whole_object import WholeObject
 
             key = (self._session.current, plane.axis, plane.fixed)
@@ -96,7 +97,8 @@ class Propagating(QObject):
                 return
             self._objects[key] = self._under_way = whole
             self._object_id, self._accepted = self._session.current, False
-            self._go(whole, engine.propagation(decided, plane.axis, within))
+            predictor = model.predictor
+            self._go(whole, Propagation(predictor, decided, plane.axis, within))
 
     def cancel(self) -> None:
         """Stop; nothing has changed."""

@@ -55,6 +55,8 @@ class TextPrompted(SegmentationModel):
         If the base model is unknown.
     """
 
+    takes_text = True
+
     def __init__(
         self,
         config: ModelConfig,
@@ -104,6 +106,10 @@ class TextPrompted(SegmentationModel):
                 f"the one given {clip.width} and {clip.digest}"
             )
         self._clip = clip
+
+    def use_clip_in(self, folder: Path) -> None:
+        """Understand phrases with the CLIP of a folder; see `read_clip`, `use_clip`."""
+        self.use_clip(read_clip(folder))
 
     def image_features(
         self, images: Tensor, check: Callable[[], None] = lambda: None
@@ -156,18 +162,3 @@ def _with_first_guess(prompts: PromptBatch, at: Tensor, said: Tensor) -> PromptB
     empty = ~(dense[at, :1] > 0).any(3, keepdim=True).any(2, keepdim=True)
     dense[at, :1] = torch.where(empty, guess, dense[at, :1])
     return replace(prompts, dense=dense)
-
-
-def give_clip(model: SegmentationModel, folder: Path | None) -> str:
-    """Let a model read phrases with the CLIP of a folder, if it takes phrases at all.
-
-    Returns
-    -------
-    Why it does not understand them, as "in short: in full"; empty if it does
-    """
-    if folder is not None and isinstance(model, TextPrompted):
-        try:
-            model.use_clip(read_clip(folder))
-        except (OSError, ValueError, ImportError) as error:
-            return f"That CLIP cannot be used: {error}"
-    return model.no_text

@@ -12,7 +12,7 @@ from napari_segnext.commands.segment import answer
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.images.volume import Volume
 from napari_segnext.models import Decoded
-from napari_segnext.predicting.answers import Answers
+from napari_segnext.predicting.image_model import ImageModel
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Session
@@ -51,38 +51,38 @@ def session() -> Session:
     return session
 
 
-def clicking(session: Session, answers: Answers, count: int) -> None:
+def clicking(session: Session, at_work: ImageModel, count: int) -> None:
     """Give the first clicks, the last of which is new."""
     prompts = Prompts()
     for y, x in CLICKS[:count]:
         prompts = prompts.click(y, x)
     request = session.set_prompts(PLANE, prompts)
     assert request is not None
-    answer(session, answers, request)
+    answer(session, at_work, request)
 
 
 def test_each_click_gives_back_what_the_one_before_left(session, model) -> None:
-    answers = Answers(VolumePredictor(model, Volume(bright())))
+    at_work = ImageModel(VolumePredictor(model, Volume(bright())))
     for count in (1, 2, 3):
-        clicking(session, answers, count)
+        clicking(session, at_work, count)
     assert model.given == [None, 1, 2]
 
 
 def test_an_undone_click_leaves_nothing(session, model) -> None:
-    answers = Answers(VolumePredictor(model, Volume(bright())))
-    clicking(session, answers, 1)
-    clicking(session, answers, 2)
+    at_work = ImageModel(VolumePredictor(model, Volume(bright())))
+    clicking(session, at_work, 1)
+    clicking(session, at_work, 2)
     session.undo()
-    clicking(session, answers, 2)
+    clicking(session, at_work, 2)
     assert model.given == [None, 1, None]
 
 
 def test_other_objects_keep_theirs_apart(session, model) -> None:
-    answers = Answers(VolumePredictor(model, Volume(bright())))
-    clicking(session, answers, 1)
+    at_work = ImageModel(VolumePredictor(model, Volume(bright())))
+    clicking(session, at_work, 1)
     session.new_object()
-    clicking(session, answers, 1)
-    clicking(session, answers, 2)
+    clicking(session, at_work, 1)
+    clicking(session, at_work, 2)
     assert model.given == [None, None, 1]
 
 
@@ -95,8 +95,8 @@ def test_sam_refs_selector_gets_its_error_map_and_answer(session, monkeypatch) -
         return decode(embedding, prompts, state)
 
     monkeypatch.setattr(model, "decode", spy)
-    answers = Answers(VolumePredictor(model, Volume(bright())))
-    clicking(session, answers, 1)
-    clicking(session, answers, 2)
+    at_work = ImageModel(VolumePredictor(model, Volume(bright())))
+    clicking(session, at_work, 1)
+    clicking(session, at_work, 2)
     assert given[0] is None
     assert set(given[1]) == {"error", "logits"}

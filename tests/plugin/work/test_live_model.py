@@ -12,24 +12,11 @@ from napari_segnext.images.intensity import Window
 from napari_segnext.images.volume import Volume
 from napari_segnext.plugin.layers.inputs import Inputs, note_change
 from napari_segnext.plugin.readers import read_layers
-from napari_segnext.plugin.work.engine import Engine, Keeping, model_label
-from napari_segnext.plugin.work.live import LivePredictor
+from napari_segnext.predicting.live import LiveImageModel, LivePredictor
+from napari_segnext.predicting.storage import StoragePolicy
 from napari_segnext.predicting.store import EmbeddingStore
 
 PLANES = [Plane(0, index) for index in range(3)]
-
-
-class Turn:
-    """A turn that nothing interrupts."""
-
-    def __init__(self):
-        self.made = []
-
-    def __call__(self):
-        return False
-
-    def make(self, what):
-        self.made.append(what)
 
 
 @pytest.fixture
@@ -55,10 +42,9 @@ def layers(file):
 
 
 def engine(layers, model, folder, on_disk=False, memory_gb=1.0):
-    inputs = Inputs.of(layers)
-    volume = Volume(inputs.data, spatial=inputs.spatial, identity=inputs.identity)
-    made = Engine(LivePredictor(model, volume), "double", inputs.identity is not None)
-    return made, made.keep(Keeping(memory_gb, folder, on_disk), lambda: False)
+    volume, _ = Inputs.of(layers).volume()
+    made = LiveImageModel(LivePredictor(model, volume), "double")
+    return made, made.keep(StoragePolicy(memory_gb, folder, on_disk), lambda: False)
 
 
 def test_what_the_command_line_embedded_is_not_embedded_again(
@@ -71,37 +57,37 @@ def test_what_the_command_line_embedded_is_not_embedded_again(
     embed._predictor.cache_clear()
     model = IntensityModel(TILED)
     found, _ = engine(layers, model, tmp_path / "store")
-    assert [found.embed(plane, Turn()) for plane in PLANES] == [0, 0, 0]
-    assert found.embed_all(PLANES, 3, Turn()) == ""
+    assert [found.embed(plane) for plane in PLANES] == [0, 0, 0]
+    assert found.embed_all(PLANES, 3) == ""
     assert command.encoded == 3 and model.encoded == 0
 
 
 def test_what_is_kept_on_disk_is_found_by_the_next_session(layers, tmp_path):
     first, trouble = engine(layers, IntensityModel(TILED), tmp_path, on_disk=True)
     assert trouble == ""
-    turn = Turn()
-    assert first.embed(PLANES[0], turn) > 0
-    assert [plane for plane, _ in turn.made] == [PLANES[0]]
+    places = []
+    assert first.embed(PLANES[0], works_on=places.append) > 0
+    assert [plane for plane, _ in places] == [PLANES[0]]
     model = IntensityModel(TILED)
     second, _ = engine(layers, model, tmp_path)
-    assert second.embed(PLANES[0], Turn()) == 0 and second.embed(PLANES[1], Turn()) > 0
+    assert second.embed(PLANES[0]) == 0 and second.embed(PLANES[1]) > 0
     assert len(list(tmp_path.glob("*/zarr.json"))) == 1
 
 
 def test_what_memory_holds_is_saved_when_it_is_to_be_kept(layers, tmp_path):
     made, _ = engine(layers, IntensityModel(TILED), tmp_path / "store")
-    made.embed_all(PLANES, 3, Turn())
+    made.embed_all(PLANES, 3)
     assert not (tmp_path / "store").exists()
-    assert made.keep(Keeping(1.0, tmp_path / "store", True), lambda: False) == ""
+    assert made.keep(StoragePolicy(1.0, tmp_path / "store", True), lambda: False) == ""
     assert len(list((tmp_path / "store").glob("*/zarr.json"))) == 3
 
 
 def test_a_changed_layer_is_not_taken_for_its_file(layers, tmp_path):
     first, _ = engine(layers, IntensityModel(TILED), tmp_path, on_disk=True)
-    first.embed(PLANES[0], Turn())
+    first.embed(PLANES[0])
     layers[0].data = layers[0].data[:, ::-1]
     second, _ = engine(layers, IntensityModel(TILED), tmp_path)
-    assert second.embed(PLANES[0], Turn()) > 0
+    assert second.embed(PLANES[0]) > 0
 
 
 def test_a_disk_that_cannot_be_written_does_not_hurt(layers, tmp_path, monkeypatch):
@@ -111,8 +97,8 @@ def test_a_disk_that_cannot_be_written_does_not_hurt(layers, tmp_path, monkeypat
     monkeypatch.setattr(EmbeddingStore, "_write", full)
     made, _ = engine(layers, IntensityModel(TILED), tmp_path, on_disk=True)
     with pytest.warns(UserWarning, match="No space left"):
-        assert made.embed(PLANES[0], Turn()) > 0
-    assert made.embed(PLANES[0], Turn()) == 0
+        assert made.embed(PLANES[0]) > 0
+    assert made.embed(PLANES[0]) == 0
     assert "stay in memory: No space left" in made.trouble
 
 
@@ -120,7 +106,7 @@ def test_a_folder_that_cannot_be_used_is_told(layers, tmp_path):
     (tmp_path / "file").write_text("no folder")
     made, trouble = engine(layers, IntensityModel(TILED), tmp_path / "file", True)
     assert "cannot be used" in trouble
-    assert made.embed(PLANES[0], Turn()) > 0
+    assert made.embed(PLANES[0]) > 0
 
 
 def test_an_image_that_is_not_from_a_file_is_not_kept(tmp_path):
@@ -132,36 +118,23 @@ def test_an_image_that_is_not_from_a_file_is_not_kept(tmp_path):
 
 def test_embedding_more_than_memory_holds_is_no_use_unless_it_is_kept(layers, tmp_path):
     made, _ = engine(layers, IntensityModel(TILED), tmp_path, memory_gb=1e-4)
-    assert "155 slices need about" in made.embed_all(PLANES[:1], 155, Turn())
+    assert "155 slices need about" in made.embed_all(PLANES[:1], 155)
     kept, _ = engine(layers, IntensityModel(TILED), tmp_path, True, memory_gb=1e-4)
-    assert kept.embed_all(PLANES, 155, Turn()) == ""
+    assert kept.embed_all(PLANES, 155) == ""
 
 
 def test_embedding_begins_where_the_user_looks():
     volume = Volume(np.zeros((1, 512, 512), np.uint8))
-    large = Engine(LivePredictor(IntensityModel(TILED), volume), "double", False)
-    turn, near = Turn(), (500.0, 20.0)
-    assert large.embed(Plane(0, 0), turn, near) > 0
-    pyramid = large._predictor.at(Plane(0, 0)).pyramid
-    frames = [pyramid.frame(tile) for _, tile in turn.made]
+    large = LiveImageModel(LivePredictor(IntensityModel(TILED), volume), "double")
+    places, near = [], (500.0, 20.0)
+    assert large.embed(Plane(0, 0), works_on=places.append, near=near) > 0
+    pyramid = large.predictor.at(Plane(0, 0)).pyramid
+    frames = [pyramid.frame(tile) for _, tile in places]
     away = [
         np.hypot(f.top + f.height / 2 - near[0], f.left + f.width / 2 - near[1])
         for f in frames
     ]
     assert len(frames) > 1 and away == sorted(away)
-
-
-@pytest.mark.parametrize(
-    ("model", "label"),
-    [
-        ("tiny", "tiny"),
-        ("/data/vitb_sa2.pth", "vitb_sa2.pth"),
-        ("/data/tuned/model.safetensors", "tuned/model.safetensors"),
-        ("model.safetensors", "model.safetensors"),
-    ],
-)
-def test_models_in_files_of_one_name_are_told_apart(model, label):
-    assert model_label(model) == label
 
 
 @pytest.mark.parametrize("way", ["edited", "replaced"])
@@ -172,9 +145,9 @@ def test_what_is_made_of_changed_data_is_never_kept_as_of_the_file(
     changing, _ = engine(layers, IntensityModel(TILED), store, on_disk=True)
     told = []
     changing.edited = lambda: told.append(True)
-    changing.embed(PLANES[0], Turn())
+    changing.embed(PLANES[0])
     changing.doubt()
-    assert changing.embed(PLANES[0], Turn()) == 0
+    assert changing.embed(PLANES[0]) == 0
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*")}
     if way == "edited":
         layers[0].data[:] = layers[0].data[:, ::-1].copy()
@@ -182,13 +155,13 @@ def test_what_is_made_of_changed_data_is_never_kept_as_of_the_file(
     else:
         layers[0].data = layers[0].data[:, ::-1].copy()
         note_change(layers[0])
-        changing.take(Inputs.of(layers))
-    assert changing.embed(PLANES[0], Turn()) > 0
-    assert changing.embed(PLANES[1], Turn()) > 0
+        changing.take(*Inputs.of(layers).volume())
+    assert changing.embed(PLANES[0]) > 0
+    assert changing.embed(PLANES[1]) > 0
     assert told == ([True] if way == "edited" else [])
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
     assert "does not come from a file" in changing.keep(
-        Keeping(1.0, store, True), lambda: False
+        StoragePolicy(1.0, store, True), lambda: False
     )
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*")} == before
 
