@@ -1,5 +1,7 @@
 # make demo    segment a real MRI: in a napari window, or without a display into demo.png
 # make test    everything that has to pass; make lint, wheel and pytest are its parts
+# make docs    the documentation's site, in .build/site
+# make test-lowest    the tests with the lowest versions that pyproject.toml allows
 #
 # Each does its own set-up, once: system packages, virtual environment, dependencies.
 
@@ -14,7 +16,7 @@ INSTALL := VIRTUAL_ENV=$(VENV) $(UV) pip install --quiet
 PYTEST := OMP_NUM_THREADS=1 QT_QPA_PLATFORM=xcb $(BIN)/python -m pytest \
 	--numprocesses logical --maxprocesses 4 --dist worksteal
 
-.PHONY: demo test lint wheel pytest format clean system-demo system-test
+.PHONY: demo test lint wheel pytest test-lowest docs format clean system-demo system-test
 .DEFAULT_GOAL := demo
 
 demo: $(VENV)/.app
@@ -36,6 +38,22 @@ wheel: $(VENV)/.dev
 
 pytest: $(VENV)/.dev
 	$(PYTEST) $(PYTEST_ARGS)
+
+# Tools of development are the newest; what users may have is the oldest.
+LOWEST := .build/lowest
+test-lowest: $(VENV)/.dev
+	$(UV) venv --quiet --clear $(LOWEST)
+	$(UV) pip install --quiet --python $(LOWEST) --resolution lowest-direct \
+		--editable '.[app,cluster,eval,mrc,train]'
+	$(UV) pip install --quiet --python $(LOWEST) pytest pytest-qt pytest-timeout \
+		pytest-xdist pytest-xvfb npe2
+	@touch $(LOWEST)/.dev
+	$(MAKE) --no-print-directory pytest VENV=$(LOWEST) \
+		PYTEST_ARGS="--ignore tests/test_docs.py --ignore tests/models $(PYTEST_ARGS)"
+
+docs: $(VENV)/.dev
+	$(BIN)/mkdocs build --quiet --site-dir .build/site
+	@echo "open .build/site/index.html, or run: $(BIN)/mkdocs serve"
 
 format: $(VENV)/.dev
 	$(BIN)/ruff check --fix .
