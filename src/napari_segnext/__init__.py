@@ -8,6 +8,8 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from napari_segnext.commands.volume import segment_volume
+    from napari_segnext.files import read_image, write_labels
     from napari_segnext.geometry.plane import Plane
     from napari_segnext.images.volume import Volume
     from napari_segnext.predicting.prediction import Prediction
@@ -26,6 +28,9 @@ __all__ = [
     "VolumePredictor",
     "__version__",
     "load_model",
+    "read_image",
+    "segment_volume",
+    "write_labels",
 ]
 
 # Threads that spin while they wait for each other make a click many times slower where
@@ -41,6 +46,9 @@ _LAZY = {
     "Volume": "images.volume",
     "VolumePredictor": "predicting.volume_predictor",
     "load_model": "weights",
+    "read_image": "files",
+    "segment_volume": "commands.volume",
+    "write_labels": "files",
 }
 
 

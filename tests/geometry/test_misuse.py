@@ -54,8 +54,13 @@ def test_what_came_before_is_a_prediction(previous) -> None:
 def test_a_model_is_a_model(model) -> None:
     with tells(TypeError, "load_model"):
         Predictor(model)
+
+
+@pytest.mark.parametrize("model", [None, 5, IMAGE])
+def test_a_model_of_a_volume_is_a_model_or_its_name(model) -> None:
     with tells(TypeError, "load_model"):
         VolumePredictor(model, Volume(IMAGE))
+    assert VolumePredictor("tiny", IMAGE).model.config.architecture == "tiny"
 
 
 @pytest.mark.parametrize("image", ["a.png", Path("a.png"), None, b"a", object()])

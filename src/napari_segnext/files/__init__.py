@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari_segnext.files.atomic import clear_up, is_zarr
 from napari_segnext.files.checks import check_special
@@ -18,6 +20,9 @@ from napari_segnext.files.outputs import (
 )
 from napari_segnext.files.pieces import LabelPieces
 from napari_segnext.files.prompts_file import ObjectPrompts, read_prompts, write_prompts
+
+if TYPE_CHECKING:
+    from nibabel.spatialimages import SpatialImage
 
 __all__ = [
     "READABLE",
@@ -56,18 +61,21 @@ READABLE = {
 _DICOM = (".dcm", ".dicom", ".ima")
 
 
-def read_image(path: str | Path) -> ImageFile:
+def read_image(path: str | Path | SpatialImage) -> ImageFile:
     """Read an image and its geometry.
 
     Parameters
     ----------
     path
+        An image that nibabel has loaded, which is displayed as its file would be; or
         NIfTI, TIFF (OME, ImageJ), zarr (OME-Zarr), ``.npy``, ``.mrc`` (needs
         mrcfile), PNG or JPEG; or a folder of 2-D sections. TIFF, zarr, ``.npy``,
         ``.mrc``, folders and uncompressed NIfTI are read lazily.
 
     Raises
     ------
+    TypeError
+        If it is neither a path nor an image of nibabel's.
     FileNotFoundError
         If there is no such file.
     ValueError
@@ -76,6 +84,8 @@ def read_image(path: str | Path) -> ImageFile:
     OSError
         If the file cannot be opened.
     """
+    if not isinstance(path, str | os.PathLike):
+        return _shown(path)
     place = Path(path).expanduser()
     check_exists(place)
     check_special(place)
@@ -95,6 +105,17 @@ def read_image(path: str | Path) -> ImageFile:
     image = load(found)(place)
     assert isinstance(image, ImageFile)
     return image
+
+
+def _shown(image: SpatialImage) -> ImageFile:
+    if not hasattr(image, "dataobj"):
+        raise TypeError(
+            "an image is read from a path, or is one of nibabel's, not "
+            f"{type(image).__name__}"
+        )
+    from napari_segnext.files.nifti import shown
+
+    return shown(image)
 
 
 def check_exists(path: Path) -> None:

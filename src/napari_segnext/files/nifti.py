@@ -95,6 +95,40 @@ def read_nifti(path: Path) -> ImageFile:
         return _placed(path, image, _values(path, image))
 
 
+def shown(image: nib.spatialimages.SpatialImage) -> ImageFile:
+    """Return an image of nibabel's as it is displayed, like one of a file.
+
+    Raises
+    ------
+    ValueError
+        If it has no usable transform, or its type or axes are none of an image.
+    """
+    place = Path(image.get_filename() or "the image of nibabel")
+    with explained(place, "an image"):
+        nifti = nib.Nifti1Image.from_image(image)
+        lazy: Any = nifti.dataobj
+        if (getattr(lazy, "slope", 1), getattr(lazy, "inter", 0)) == (1, 0):
+            return _placed(place, nifti, np.asanyarray(lazy))
+        values = nifti.get_fdata(dtype=np.float32, caching="unchanged")
+        return _placed(place, nifti, values)
+
+
+def as_stored(labels: NDArray[Any], image: ImageFile) -> NDArray[Any]:
+    """Return labels on the displayed grid in the order in which the image is stored.
+
+    Parameters
+    ----------
+    image
+        As it was read from NIfTI.
+    """
+    grid = image.geometry.source
+    assert isinstance(grid, Grid)
+    turned = apply_orientation(labels.T, grid.from_display())
+    stored = image.header["header"].get_data_shape()
+    whole = stored if math.prod(stored) == turned.size else stored[:3]
+    return np.ascontiguousarray(turned.reshape(whole, order="F"))
+
+
 def _placed(path: Path, image: nib.Nifti1Pair, stored: NDArray[Any]) -> ImageFile:
     """Turn what is stored for display, and say where it lies."""
     rgb = stored.dtype.names is not None
@@ -103,15 +137,15 @@ def _placed(path: Path, image: nib.Nifti1Pair, stored: NDArray[Any]) -> ImageFil
     if not np.isfinite(affine).all() or np.isnan(io_orientation(affine)).any():
         raise FileError(f"{path} has a singular affine: {affine.round(4).tolist()}")
     grid = Grid((data.shape[0], data.shape[1], data.shape[2]), affine, image.header)
-    shown = apply_orientation(data, grid.to_display()).T
+    turned = apply_orientation(data, grid.to_display()).T
     labels = image.header.get_intent()[0] == "label" and data.dtype.kind in "ui"
     # Colours and labels have no channels: what they change along is time.
     one = rgb or labels
     channels = bool(extra) and not one and _holds_modalities(image.header, extra[0])
     return ImageFile(
         path,
-        np.stack([shown[name] for name in "RGB"], -1) if rgb else shown,
-        _geometry(shown.shape[int(channels) :], grid),
+        np.stack([turned[name] for name in "RGB"], -1) if rgb else turned,
+        _geometry(turned.shape[int(channels) :], grid),
         channel_axis=0 if channels else None,
         rgb=rgb,
         labels=labels,

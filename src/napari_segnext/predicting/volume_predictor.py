@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from napari_segnext.geometry.frame import Point
 from napari_segnext.geometry.misuse import expect
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.images.intensity import Window
-from napari_segnext.images.layout import (
-    Source,
-)
+from napari_segnext.images.opened import Image, volume_of
 from napari_segnext.images.plane_image import PlaneImage
-from napari_segnext.images.volume import Volume
 from napari_segnext.models import SegmentationModel
 from napari_segnext.predicting.prediction import Prediction
 from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.predicting.store import EmbeddingStore
 from napari_segnext.prompts import Prompts
+from napari_segnext.weights import load_model
 
 
 class VolumePredictor:
@@ -28,9 +27,11 @@ class VolumePredictor:
     Parameters
     ----------
     model
-        From `napari_segnext.load_model`.
+        From `napari_segnext.load_model`, or what that takes: a name or a file.
     volume
-        Where planes are read from; or what `Volume` takes.
+        Where planes are read from; or what `Volume` takes, the path of a file, or an
+        image that nibabel has loaded. Planes and coordinates are those of the array
+        that napari shows; for NIfTI and nibabel: (z, y, x).
     store
         Where embeddings are kept; by default in memory.
     window
@@ -40,15 +41,17 @@ class VolumePredictor:
 
     def __init__(
         self,
-        model: SegmentationModel,
-        volume: Volume | Source,
+        model: SegmentationModel | str | Path,
+        volume: Image,
         store: EmbeddingStore | None = None,
         window: Window | None = None,
     ) -> None:
-        self.model = expect(model, SegmentationModel, "a model is made by load_model")
-        self.volume = volume if isinstance(volume, Volume) else Volume(volume)
+        self.volume = volume_of(volume)
+        network = load_model(model) if isinstance(model, str | Path) else model
+        said = "a model is made by load_model, or is the name of one"
+        self.model: SegmentationModel = expect(network, SegmentationModel, said)
         self.store = EmbeddingStore() if store is None else store
-        rule = model.config.window
+        rule = self.model.config.window
         self.window = self.volume.window(rule) if window is None else Window.of(window)
         self._latest: tuple[Plane, Predictor] | None = None
 
