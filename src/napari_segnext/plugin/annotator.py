@@ -153,6 +153,8 @@ class Annotator(QObject):
         speakers: list[Any] = [self.objects, self.saving, self.exporting]
         for speaker in (*speakers, self.importing, self.propagation, self._model):
             speaker.said.connect(self.said)
+        for task in (self.importing, self.propagation):
+            task.ended.connect(self.said)
         self._inference.failed.connect(self.said)
         self.objects.turned.connect(self._object_changed)
         self.objects.changed.connect(self._objects_changed)

@@ -8,7 +8,7 @@ the session starts from, and dropped after an undo or an edit.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from time import perf_counter
 
@@ -83,7 +83,7 @@ class ImageModel:
         self._remember((request.object_id, request.plane), found)
         return found
 
-    def place(self, request: Request) -> Hashable:
+    def place(self, request: Request) -> tuple[Plane, Tile] | None:
         """Return the tile that a request will be answered from; any thread, quick.
 
         None when there was an answer before: its tile is embedded already.

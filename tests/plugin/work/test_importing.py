@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QTimer
 from tests.doubles import WHOLE, IntensityModel
 
 from napari_segnext.commands.segment import segment_objects
 from napari_segnext.files import ObjectPrompts, write_prompts
 from napari_segnext.files.categories import Category
 from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Patch
 from napari_segnext.images.volume import Volume
 from napari_segnext.plugin.work.importing import Importing
+from napari_segnext.plugin.work.task import Dropped, Task
 from napari_segnext.predicting.live import LiveImageModel, LivePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Session
@@ -44,32 +46,38 @@ def predictor() -> LivePredictor:
     return LivePredictor(IntensityModel(WHOLE), Volume(volume()))
 
 
-class Immediate(QObject):
+class Immediate:
     """Answers at once, or when it is let; can be told to fail."""
 
-    loaded = Signal(str)
-    unloaded = Signal()
     loading = False
 
     def __init__(self) -> None:
-        super().__init__()
         self.model = LiveImageModel(predictor(), "here")
         self.waiting, self.held, self.error = [], False, None
 
-    def submit(self, key, priority, run, done, *, failed, **_):
-        self.waiting = [(run, done, failed)]
+    def submit(self, key, priority, work, what):
+        task = Task(key, priority, lambda turn: work(self.model, turn), what=what)
+        self.waiting.append(task)
         if not self.held:
-            self.answer()
+            QTimer.singleShot(0, self.answer)
+        return task
 
-    def withdraw(self, key):
-        self.waiting = []
+    def drop(self, task):
+        self.waiting.remove(task)
+        task.drop(Dropped.UNWANTED)
 
     def answer(self):
-        for run, done, failed in self.waiting:
-            if self.error:
-                failed(self.error)
-            else:
-                done(run(lambda: False))
+        for task in self.take():
+            task.end(self.error or task.run(lambda: False))
+
+    def change(self, why):
+        """Drop what waits, as when another model is loaded, or none."""
+        for task in self.take():
+            task.drop(why)
+
+    def take(self):
+        waiting, self.waiting = self.waiting, []
+        return waiting
 
 
 @pytest.fixture
@@ -94,6 +102,7 @@ def importing(session, inference, qtbot) -> Importing:
     importing = Importing(session, inference)
     importing.texts = []
     importing.said.connect(importing.texts.append)
+    importing.ended.connect(importing.texts.append)
     return importing
 
 
@@ -126,27 +135,55 @@ def test_stopped_loading_leaves_all_as_it_was(
 ):
     inference.held = True
     importing.load(file)
-    qtbot.waitUntil(lambda: importing.busy)
-    importing.cancel()
-    assert not importing.busy and not inference.waiting
+    qtbot.waitUntil(lambda: importing.running)
+    importing.stop()
+    assert not importing.running and not inference.waiting
     assert list(session.objects) == [1] and not session.can_undo
     assert "Nothing was loaded" in importing.texts[-1]
 
 
 def test_model_that_fails_is_told(importing, session, inference, file, qtbot):
-    inference.error = "The model failed: no memory"
+    inference.error = OSError("no memory")
     load(importing, file, qtbot, "no memory")
-    assert list(session.objects) == [1] and not importing.busy
+    assert list(session.objects) == [1] and not importing.running
 
 
 def test_loading_goes_on_with_another_model(importing, inference, labels, file, qtbot):
     inference.held = True
     importing.load(file)
-    qtbot.waitUntil(lambda: importing.busy)
-    inference.waiting, inference.held = [], False
-    inference.loaded.emit("another")
+    qtbot.waitUntil(lambda: importing.running)
+    inference.held = False
+    inference.change(Dropped.MODEL)
+    qtbot.waitUntil(lambda: not importing.running)
     assert "Loaded 3 objects" in importing.texts[-1]
     assert labels.any()
+
+
+def test_loading_ends_without_a_model_and_can_be_begun_again(
+    importing, session, inference, file, qtbot
+):
+    inference.held = True
+    importing.load(file)
+    qtbot.waitUntil(lambda: importing.running)
+    inference.held = False
+    inference.change(Dropped.NO_MODEL)
+    assert importing.texts[-1] == "Nothing was loaded: there is no model"
+    assert not importing.running
+    assert list(session.objects) == [1] and not session.can_undo
+    load(importing, file, qtbot)
+    assert list(session.objects) == [3, 7, 9]
+
+
+def test_mask_that_cannot_be_taken_ends_the_loading(
+    importing, session, inference, file, qtbot
+):
+    class Broken:
+        patch = Patch.of(np.full(SHAPE[1:], np.nan, np.float32))
+
+    inference.model.answer = lambda request, turn: Broken
+    load(importing, file, qtbot, "Nothing was loaded: a probability map")
+    assert not importing.running
+    assert list(session.objects) == [1] and not session.can_undo
 
 
 def test_file_of_another_image_is_refused(importing, session, tmp_path, qtbot):

@@ -6,7 +6,8 @@ import sys
 _IN_A_WORKER = """
 import sys
 from qtpy.QtCore import QCoreApplication
-from napari_segnext.plugin.work.worker import Job, Priority, Worker
+from napari_segnext.plugin.work.task import Priority, Task
+from napari_segnext.plugin.work.worker import Worker
 
 def load(turn):
     import timm
@@ -14,9 +15,8 @@ def load(turn):
 
 application = QCoreApplication([])
 worker = Worker()
-worker.submit(
-    Job("load", Priority.CLICK, load, lambda seen: (print(seen), application.quit()))
-)
+task = worker.submit(Task("load", Priority.CLICK, load))
+task.finished.connect(lambda seen: (print(seen), application.quit()))
 application.exec()
 worker.close()
 print("triton" in sys.modules)

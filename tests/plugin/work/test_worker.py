@@ -3,7 +3,8 @@ import threading
 
 import pytest
 
-from napari_segnext.plugin.work.worker import Job, Priority, Worker
+from napari_segnext.plugin.work.task import Dropped, Priority, Task
+from napari_segnext.plugin.work.worker import Worker
 
 
 class Gate:
@@ -43,22 +44,33 @@ def log():
     return []
 
 
+def made(key, priority, run, done, failed=None, dropped=None, **options):
+    """Make a task and listen to how it ends."""
+    task = Task(key, priority, run, **options)
+    task.finished.connect(done)
+    if failed is not None:
+        task.failed.connect(failed)
+    if dropped is not None:
+        task.dropped.connect(dropped)
+    return task
+
+
 def job(log, name, priority=Priority.CLICK, key=None, needs=()):
-    return Job(
+    return made(
         key or name, priority, lambda turn: name, log.append, needs=needs.__contains__
     )
 
 
 def hold(worker, gate, log, priority=Priority.CLICK, makes=None, key="gate"):
     gate.makes = makes
-    worker.submit(Job(key, priority, gate, log.append))
+    worker.submit(made(key, priority, gate, log.append))
     assert gate.entered.wait(5)
 
 
 def test_result_arrives_on_the_gui_thread(qtbot, worker):
     threads = []
     worker.submit(
-        Job(
+        made(
             "job",
             Priority.CLICK,
             lambda turn: threading.current_thread(),
@@ -119,7 +131,7 @@ def test_click_waits_no_longer_than_for_what_it_needs(qtbot, worker, log):
         first(turn)
         return more(turn)
 
-    worker.submit(Job("both", Priority.SHOWN, both, log.append))
+    worker.submit(made("both", Priority.SHOWN, both, log.append))
     assert first.entered.wait(5)
     worker.submit(job(log, "click", needs=["tile 1"]))
     first.open.set()
@@ -149,7 +161,7 @@ def test_exception_is_delivered_and_the_worker_goes_on(qtbot, worker, log):
         raise OSError("no such file")
 
     errors = []
-    worker.submit(Job("bad", Priority.CLICK, fail, log.append, errors.append))
+    worker.submit(made("bad", Priority.CLICK, fail, log.append, errors.append))
     worker.submit(job(log, "good"))
     qtbot.waitUntil(lambda: log == ["good"])
     assert [str(e) for e in errors] == ["no such file"]
@@ -180,7 +192,7 @@ def test_a_click_has_the_lock_more_often_and_nothing_else_does(qtbot, worker):
         (Priority.CLICK, fail),
         (Priority.SHOWN, interval),
     ]:
-        worker.submit(Job(priority, priority, run, found.append, found.append))
+        worker.submit(made(priority, priority, run, found.append, found.append))
         qtbot.waitUntil(lambda: worker.idle)
     qtbot.waitUntil(lambda: len(found) == 3)
     assert found[0] < usual / 10
@@ -194,13 +206,13 @@ class Ends:
         self.seen = []
 
     def job(self, name, run=lambda turn: "result", priority=Priority.REST):
-        return Job(
+        return made(
             name,
             priority,
             run,
             lambda result: self.seen.append((name, "done")),
             lambda error: self.seen.append((name, "failed")),
-            lambda: self.seen.append((name, "dropped")),
+            lambda why: self.seen.append((name, "dropped")),
         )
 
 
@@ -247,6 +259,35 @@ def test_interrupted_job_that_was_replaced_meanwhile_is_dropped(
         ("embed", "done"),
         ("embed", "dropped"),
     ]
+
+
+def test_a_task_tells_why_it_was_dropped(qtbot, gate):
+    worker, why = Worker(), {}
+
+    def submit(name, key, run=lambda turn: None):
+        def told(reason):
+            why[name] = reason
+
+        worker.submit(made(key, Priority.REST, run, lambda result: None, None, told))
+
+    submit("running", "gate", gate)
+    assert gate.entered.wait(5)
+    for name, key in [("first", "a"), ("second", "a"), ("third", "b"), ("last", "c")]:
+        submit(name, key)
+    worker.discard(lambda task: task.key == "a")
+    worker.discard(lambda task: task.key == "b", Dropped.MODEL)
+    worker.close()
+    submit("late", "d")
+    assert "late" not in why
+    qtbot.waitUntil(lambda: "late" in why)
+    assert why == {
+        "first": Dropped.REPLACED,
+        "second": Dropped.UNWANTED,
+        "third": Dropped.MODEL,
+        "running": Dropped.CLOSED,
+        "last": Dropped.CLOSED,
+        "late": Dropped.CLOSED,
+    }
 
 
 def test_result_on_its_way_is_not_delivered_once_it_is_unwanted(worker, ends):

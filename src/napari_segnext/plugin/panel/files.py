@@ -52,8 +52,8 @@ class FilesPanel(QWidget):
         """Follow what is being loaded."""
         self._name = annotator.output.name.removesuffix(" objects")
         self._source = annotator.exporting.source
-        if annotator.importing.busy != self._busy:
-            self._busy = annotator.importing.busy
+        if annotator.importing.running != self._busy:
+            self._busy = annotator.importing.running
             self._show_load()
 
     def _show_load(self) -> None:
@@ -88,7 +88,7 @@ class FilesPanel(QWidget):
 
     def _load(self) -> None:
         if self._busy:
-            self._do("importing.cancel")
+            self._do("importing.stop")
             return
         folder = "" if self._source is None else str(self._source.parent)
         path, _ = QFileDialog.getOpenFileName(self, "Load prompts", folder, _PROMPTS)

@@ -42,7 +42,7 @@ class PropagationPart(QWidget):
         for column in (0, 1):
             layout.setColumnStretch(column, 1)
         self.button.clicked.connect(lambda _=False: self._do("start"))
-        self.cancel.clicked.connect(lambda _=False: self._do("cancel"))
+        self.cancel.clicked.connect(lambda _=False: self._do("stop"))
         self.next.clicked.connect(lambda _=False: self._do("next_doubtful"))
         self.list.chosen.connect(lambda plane: self._do("show", plane))
 

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
+from napari_segnext.plugin.work.background import Background
+from napari_segnext.plugin.work.task import Dropped, Priority
 
-from napari_segnext.geometry.plane import Plane
-from napari_segnext.plugin.work.inference import Inference
-from napari_segnext.plugin.work.worker import Priority
-from napari_segnext.predicting.storage import StoragePolicy
+if TYPE_CHECKING:
+    from qtpy.QtCore import QObject
 
-_KEY, _KEEP = "embed all", "keep"
+    from napari_segnext.geometry.plane import Plane
+    from napari_segnext.plugin.work.inference import Inference
+    from napari_segnext.plugin.work.worker import Turn
+    from napari_segnext.predicting.live import LiveImageModel
+    from napari_segnext.predicting.storage import StoragePolicy
 
 
-class EmbedAll(QObject):
-    """All planes along the displayed axis, a few at a time, least urgent of all.
+class EmbedAll(Background):
+    """All planes along the displayed axis, a few at a time.
 
-    What was embedded before is passed over, so that stopping costs nothing.
-
-    Signals: `progressed` (planes done, all), `ended` (why) and `said` (what the user
-    should know of where embeddings are kept, or nothing).
+    What was embedded before is passed over, so that stopping costs nothing. With
+    another model it begins anew. `said` tells what the user should know of where
+    embeddings are kept, or nothing.
 
     Parameters
     ----------
@@ -28,28 +31,18 @@ class EmbedAll(QObject):
         Returns the planes, those to begin with first.
     """
 
-    progressed = Signal(int, int)
-    ended = Signal(str)
-    said = Signal(str)
-
     def __init__(
         self,
         inference: Inference,
         planes: Callable[[], list[Plane]],
         parent: QObject | None = None,
     ) -> None:
-        super().__init__(parent)
-        self._inference, self._planes = inference, planes
+        super().__init__(inference, parent)
+        self._planes = planes
         self._policy: StoragePolicy | None = None
-        self._total = 0
         self._left: list[Plane] = []
-        inference.loaded.connect(self._loaded)
-        inference.unloaded.connect(self._unloaded)
-
-    @property
-    def running(self) -> bool:
-        """Whether there is something left to embed."""
-        return bool(self._left)
+        self._total = 0
+        inference.loaded.connect(self._keep_again)
 
     def start(self) -> None:
         """Begin, or go on where it was stopped; a model being loaded is waited for."""
@@ -64,55 +57,37 @@ class EmbedAll(QObject):
         self.progressed.emit(0, self._total)
         self._next()
 
-    def stop(self) -> None:
-        """Stop; what is embedded stays."""
-        if self.running:
-            self._inference.withdraw(_KEY)
-            done = self._total - len(self._left)
-            self._end(f"Stopped: {done} of {self._total} slices are embedded")
-
     def keep(self, policy: StoragePolicy) -> None:
         """Keep embeddings elsewhere from now on."""
-        self._policy, model = policy, self._inference.model
-        if model is not None:
-            self._inference.submit(
-                _KEEP,
-                Priority.REST,
-                lambda turn: model.keep(policy, turn),
-                self.said.emit,
-                failed=self.said.emit,
-                what="Embeddings cannot be kept",
-            )
+        self._policy = policy
+        task = self._inference.submit(
+            "keep",
+            Priority.REST,
+            lambda model, turn: model.keep(policy, turn),
+            what="Embeddings cannot be kept",
+        )
+        task.finished.connect(self.said.emit)
+        task.failed.connect(self.said.emit)
 
-    def _loaded(self) -> None:
-        """Go on with a model that was loaded meanwhile."""
+    def _keep_again(self) -> None:
+        """Let another model keep them there too."""
         model = self._inference.model
         if self._policy is not None:
             self.keep(self._policy)
         elif model is not None:
             self.said.emit(model.note)
-        if self.running:
-            self.start()
-
-    def _unloaded(self) -> None:
-        """Stop where there is no model to go on with."""
-        if self.running:
-            self._end("Stopped: the model could not be loaded")
 
     def _next(self) -> None:
-        model = self._inference.model
-        if model is None:
-            return
-        planes = self._left[: model.together]
-        self._inference.submit(
-            _KEY,
-            Priority.REST,
-            lambda turn: model.embed_all(planes, self._total, turn, turn.make),
-            lambda trouble: self._done(len(planes), trouble),
-            failed=self._end,
-        )
+        left, total = list(self._left), self._total
 
-    def _done(self, planes: int, trouble: str) -> None:
+        def embed(model: LiveImageModel, turn: Turn) -> tuple[int, str]:
+            planes = left[: model.together]
+            return len(planes), model.embed_all(planes, total, turn, turn.make)
+
+        self._submit(embed, self._done)
+
+    def _done(self, done: tuple[int, str]) -> None:
+        planes, trouble = done
         if trouble:
             self._end(trouble)
             return
@@ -123,6 +98,12 @@ class EmbedAll(QObject):
         else:
             self._end(f"All {self._total} slices are embedded")
 
-    def _end(self, why: str) -> None:
-        self._left = []
-        self.ended.emit(why)
+    def _dropped(self, why: Dropped) -> None:
+        match why:
+            case Dropped.MODEL:
+                self.start()
+            case Dropped.NO_MODEL:
+                self._end("Stopped: the model could not be loaded")
+            case _:
+                done = self._total - len(self._left)
+                self._end(f"Stopped: {done} of {self._total} slices are embedded")

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segnext.geometry.frame import Point
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.plugin.work.worker import Job, Priority, Turn, Worker
+from napari_segnext.plugin.work.task import Dropped, Priority, Task
+from napari_segnext.plugin.work.worker import Turn, Worker
 
 if TYPE_CHECKING:
+    from napari_segnext.plugin.work.task import Place
     from napari_segnext.predicting.live import LiveImageModel
     from napari_segnext.session import Request
 
 # The plane's picture is drawn first; planes that are only passed are not begun.
 SHOWN_AFTER_MS = 20
 AHEAD_AFTER_MS = 200
+# What is done with a model, given that.
+Work = Callable[["LiveImageModel", Turn], Any]
 _NO_MODEL = "No model is loaded: choose one; the prompt is kept and waits for it"
 
 
@@ -46,7 +51,9 @@ class Inference(QObject):
         self._worker = worker
         self._model: LiveImageModel | None = None
         self._former: LiveImageModel | None = None
-        self.loading = False
+        self._loading: Task | None = None
+        # What waits for the model that is being loaded.
+        self._held: list[Task] = []
         self._plane: Plane | None = None
         self._neighbours: Sequence[Plane] = ()
         self._near: Point | None = None
@@ -72,33 +79,43 @@ class Inference(QObject):
         """The loaded model."""
         return self._model
 
+    @property
+    def loading(self) -> bool:
+        """Whether a model is being loaded."""
+        return self._loading is not None
+
     def close(self) -> None:
         """Want nothing any more."""
         self._closed = True
         self._soon.stop()
         self._ahead.stop()
-        self._worker.discard(lambda job: self._owns(job))
+        self._worker.discard(self._owns, Dropped.CLOSED)
+        self._drop_held(Dropped.CLOSED)
 
     def load(self, name: str, load: Callable[[], LiveImageModel]) -> None:
         """Load a model; the requests that wait for one are answered afterwards.
 
-        If it cannot be loaded, the one that there was goes on.
+        If it cannot be loaded, the one that there was goes on. Other work that was
+        handed in is dropped; what is handed in from now on waits.
         """
+        if self._closed:
+            return
         self._former, self._model = self._model or self._former, None
-        self.loading = True
         self._takes_s = 0.0
         self._embedded.clear()
         self._no_longer_wait()
-        self._worker.discard(lambda job: self._owns(job))
         self.busy.emit(f"Loading {name} …")
-        self.submit(
-            "load",
+        task = Task(
+            (id(self), "load"),
             Priority.CLICK,
             lambda _: load(),
-            self._loaded,
-            failed=self._not_loaded,
             what="The model could not be loaded",
         )
+        task.finished.connect(self._loaded)
+        task.failed.connect(self._not_loaded)
+        self._loading = task
+        self._worker.discard(self._owns, Dropped.MODEL)
+        self._worker.submit(task)
 
     def show_plane(
         self, plane: Plane, neighbours: Sequence[Plane], near: Point | None = None
@@ -118,10 +135,10 @@ class Inference(QObject):
         self._ahead.start()
         # What is under way for this very plane goes on; for others it is in the way.
         self._worker.discard(
-            lambda job: (
-                self._owns(job)
-                and job.priority in (Priority.SHOWN, Priority.AHEAD)
-                and job.key != (id(self), ("embed", plane))
+            lambda task: (
+                self._owns(task)
+                and task.priority in (Priority.SHOWN, Priority.AHEAD)
+                and task.key != (id(self), ("embed", plane))
             )
         )
         if self._model is not None:
@@ -150,74 +167,72 @@ class Inference(QObject):
             return
         self._say_embedding(request.plane)
         place = model.place(request)
-        self.submit(
+        task = self.submit(
             key,
             Priority.CLICK,
-            lambda turn: model.answer(request, turn),
-            lambda prediction: self._decoded(key, request, prediction),
-            needs=lambda making: making is not None and making == place,
+            lambda model, turn: model.answer(request, turn),
+            needs=lambda making: making == place,
         )
+        task.finished.connect(partial(self._decoded, key, request))
+        task.failed.connect(self.failed)
 
     def submit(
         self,
         key: Hashable,
         priority: Priority,
-        run: Callable[[Turn], Any],
-        done: Callable[[Any], None],
+        work: Work,
         *,
-        needs: Callable[[Hashable], bool] = lambda making: False,
-        failed: Callable[[str], None] | None = None,
-        dropped: Callable[[], None] = lambda: None,
+        needs: Callable[[Place], bool] = lambda making: False,
         what: str = "The model failed",
-    ) -> None:
-        """Queue work for this session; `done` gets the result on the GUI thread.
+    ) -> Task:
+        """Queue work of this session with the model; it waits for one being loaded.
 
-        It ends with one call of `done`, `failed` or `dropped`, unless this is closed.
+        It is dropped if another model is loaded, as it belongs to the one before.
 
         Parameters
         ----------
-        failed
-            Called on the GUI thread with what to say if it fails; default: the
-            signal of that name.
-        dropped
-            Called there if the work was withdrawn, as by another model.
-        what
-            What is said then before the reason.
+        key, priority, needs, what
+            As those of `Task`.
         """
+
+        def run(turn: Turn) -> Any:
+            # Work that runs is of the model in use: with that it would be dropped.
+            assert self._model is not None
+            return work(self._model, turn)
+
+        task = Task((id(self), key), priority, run, needs, what)
         if self._closed:
-            return
-        fail = failed or self.failed.emit
+            task.drop_soon(Dropped.CLOSED)
+        elif self._model is not None:
+            self._worker.submit(task)
+        elif self.loading:
+            self._held.append(task)
+        else:
+            task.drop_soon(Dropped.NO_MODEL)
+        return task
 
-        def finished(result: Any) -> None:
-            if not self._closed:
-                done(result)
+    def drop(self, task: Task) -> None:
+        """Drop work that is not wanted any more, and stop it if it is under way."""
+        if task in self._held:
+            self._held.remove(task)
+            task.drop(Dropped.UNWANTED)
+        else:
+            self._worker.discard(lambda each: each is task)
 
-        def explain(error: Exception) -> None:
-            if not self._closed:
-                fail(f"{what}: {error}" if str(error) else what)
-
-        def end() -> None:
-            if not self._closed:
-                dropped()
-
-        self._worker.submit(
-            Job((id(self), key), priority, run, finished, explain, end, needs)
-        )
-
-    def withdraw(self, key: Hashable) -> None:
-        """Drop work that was queued under a key, and stop it if it is under way."""
-        self._worker.discard(lambda job: job.key == (id(self), key))
+    def _drop_held(self, why: Dropped) -> None:
+        while self._held:
+            self._held.pop(0).drop(why)
 
     def _embed(self, plane: Plane, priority: Priority) -> None:
-        model, near = self._model, self._near
-        assert model is not None
-        self.submit(
+        near = self._near
+        task = self.submit(
             ("embed", plane),
             priority,
-            lambda turn: model.embed(plane, turn, turn.make, near),
-            lambda ms: self._done_embedding(plane, ms),
-            needs=lambda making: isinstance(making, tuple) and making[0] == plane,
+            lambda model, turn: model.embed(plane, turn, turn.make, near),
+            needs=lambda making: making[0] == plane,
         )
+        task.finished.connect(partial(self._done_embedding, plane))
+        task.failed.connect(self.failed)
 
     def _say_embedding(self, plane: Plane) -> None:
         """Say that a plane has to be embedded first, and how long one took before."""
@@ -249,8 +264,9 @@ class Inference(QObject):
             self._no_longer_wait()
 
     def _not_loaded(self, why: str) -> None:
-        former, self.loading = self._former, False
+        former, self._loading = self._former, None
         if former is None:
+            self._drop_held(Dropped.NO_MODEL)
             self.unloaded.emit()
             self.failed.emit(why)
         else:
@@ -260,7 +276,10 @@ class Inference(QObject):
 
     def _loaded(self, model: LiveImageModel) -> None:
         self._model, self._former = model, None
-        self.loading = False
+        self._loading = None
+        held, self._held = self._held, []
+        for task in held:
+            self._worker.submit(task)
         self.loaded.emit(model.description)
         for request in list(self._unanswered.values()):
             self.decode(request)
@@ -284,5 +303,5 @@ class Inference(QObject):
             for plane in self._neighbours:
                 self._embed(plane, Priority.AHEAD)
 
-    def _owns(self, job: Job) -> bool:
-        return isinstance(job.key, tuple) and job.key[0] == id(self)
+    def _owns(self, task: Task) -> bool:
+        return isinstance(task.key, tuple) and task.key[0] == id(self)

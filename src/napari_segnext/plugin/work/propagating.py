@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
-
-from napari_segnext.plugin.work.worker import Priority
+from napari_segnext.plugin.work.background import Background
+from napari_segnext.plugin.work.task import Dropped
 from napari_segnext.session.doubt import confidences, doubtful
 
 if TYPE_CHECKING:
+    from qtpy.QtCore import QObject
+
     from napari_segnext.geometry.plane import Plane
     from napari_segnext.plugin.layers.displayed_plane import ShownPlane
     from napari_segnext.plugin.layers.labels_layer import LayerLabels
@@ -19,24 +21,17 @@ if TYPE_CHECKING:
     from napari_segnext.propagation.whole_object import WholeObject
     from napari_segnext.session import SegmentedObject, Session
 
-_KEY = "propagate"
 
-
-class Propagating(QObject):
-    """Propagation of the current object along the displayed axis, least urgent of all.
+class Propagating(Background):
+    """Propagation of the current object along the displayed axis.
 
     What is found is written at the end, as one step of undo; until then nothing is
     changed, and nothing is if it is cancelled. Afterwards only the planes are found
     anew that depend on what the user has changed. An object that is accepted meanwhile
-    is finished when that is written.
+    is finished when that is written. It belongs to the model that it began with.
 
-    Signals: `progressed` (slices gone through, all), `changed` (masks, planes to check,
-    begun or ended) and `said` (status line).
+    Signals: those of `Background`; `changed` also for masks and planes to check.
     """
-
-    progressed = Signal(int, int)
-    changed = Signal()
-    said = Signal(str)
 
     def __init__(
         self,
@@ -46,20 +41,13 @@ class Propagating(QObject):
         shown: ShownPlane,
         parent: QObject | None = None,
     ) -> None:
-        super().__init__(parent)
-        self._inference, self._session = inference, session
-        self._labels, self._shown = labels, shown
+        super().__init__(inference, parent)
+        self._session, self._labels, self._shown = session, labels, shown
         self._objects: dict[tuple[int, int, tuple[int, ...]], WholeObject] = {}
-        self._under_way: WholeObject | None = None
         self._object_id = 0
         self._accepted = False
         # What is doubtful is so along one axis.
         shown.turned.connect(lambda axis: self.changed.emit())
-
-    @property
-    def running(self) -> bool:
-        """Whether an object is on its way."""
-        return self._under_way is not None
 
     @property
     def doubtful(self) -> list[Plane]:
@@ -95,16 +83,10 @@ class Propagating(QObject):
             except ValueError as error:
                 self.said.emit(str(error))
                 return
-            self._objects[key] = self._under_way = whole
+            self._objects[key] = whole
             self._object_id, self._accepted = self._session.current, False
             predictor = model.predictor
             self._go(whole, Propagation(predictor, decided, plane.axis, within))
-
-    def cancel(self) -> None:
-        """Stop; nothing has changed."""
-        if self.running:
-            self._end("Propagation cancelled: nothing has changed")
-            self._inference.withdraw(_KEY)
 
     def carries(self, object_id: int) -> bool:
         """Tell whether an object is on its way."""
@@ -151,15 +133,10 @@ class Propagating(QObject):
 
         self.said.emit("Propagating: you can go on meanwhile")
         self.progressed.emit(*propagation.slices)
-        self.changed.emit()
-        self._inference.submit(
-            _KEY,
-            Priority.REST,
-            run,
-            lambda found: self._found(whole, found),
-            failed=self._end,
-            dropped=self._dropped,
-            what="The object could not be propagated",
+        self._submit(
+            lambda _, turn: run(turn),
+            partial(self._found, whole),
+            "The object could not be propagated",
         )
 
     def _found(self, whole: WholeObject, results: list[PlaneResult]) -> None:
@@ -181,10 +158,10 @@ class Propagating(QObject):
         self._accepted = False
         self._end(said)
 
-    def _dropped(self) -> None:
-        if self.running:
-            # It went with the model that was there before.
-            self._end("Propagation cancelled by the change of the model")
+    def _dropped(self, why: Dropped) -> None:
+        by_model = why is Dropped.MODEL
+        how = " by the change of the model" if by_model else ": nothing has changed"
+        self._end(f"Propagation cancelled{how}")
 
     @property
     def _name(self) -> str:
@@ -193,6 +170,5 @@ class Propagating(QObject):
     def _end(self, why: str) -> None:
         if self._accepted and self._object_id in self._session.objects:
             why += f". {self._name} is not finished: accept it again"
-        self._under_way, self._accepted = None, False
-        self.said.emit(why)
-        self.changed.emit()
+        self._accepted = False
+        super()._end(why)

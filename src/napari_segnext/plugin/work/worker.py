@@ -1,26 +1,26 @@
 """One thread that runs the model, so that the GUI thread never does.
 
-Jobs carry a key: a newer job replaces a waiting one of the same key, never one
-of another. The most urgent job runs first; a running one that is less urgent is
+Tasks carry a key: a newer task replaces a waiting one of the same key, never one
+of another. The most urgent task runs first; a running one that is less urgent is
 interrupted and waits its turn again, unless it is making just what the urgent one
 needs. Results come back to the GUI thread by a Qt signal.
-
-Every job ends exactly once: finished, failed or dropped.
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from enum import IntEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
+from napari_segnext.plugin.work.task import Dropped, Priority, Task
 from napari_segnext.plugin.work.triton_guard import without_triton
+
+if TYPE_CHECKING:
+    from napari_segnext.plugin.work.task import Place
 
 # Seconds for which a thread keeps Python's lock while another waits for it: usually,
 # and while somebody waits for a mask. A model is a hundred short operations, each of
@@ -29,64 +29,22 @@ _USUAL_TURN = sys.getswitchinterval()
 _SHORT_TURN = 1e-4
 
 
-class Priority(IntEnum):
-    """Which job runs first."""
-
-    CLICK = 0
-    SHOWN = 1
-    AHEAD = 2
-    REST = 3
-
-
 class Turn:
-    """A job's turn on the thread, given to its computation.
+    """A task's turn on the thread, given to its computation.
 
     Calling it asks whether to give up; the computation may then raise anything.
     """
 
-    def __init__(self, worker: Worker, job: Job) -> None:
-        self._worker, self._job = worker, job
+    def __init__(self, worker: Worker, task: Task) -> None:
+        self._worker, self._task = worker, task
 
     def __call__(self) -> bool:
         """Tell whether to give up."""
-        return self._job.interrupted.is_set()
+        return self._task.interrupted.is_set()
 
-    def make(self, what: Hashable) -> None:
-        """Say what is made from now on: jobs that need it wait for it."""
-        self._worker.makes(self._job, what)
-
-
-@dataclass(eq=False)
-class Job:
-    """Something to compute off the GUI thread.
-
-    Attributes
-    ----------
-    key
-        Identity: a newer job of the same key replaces this one.
-    priority
-        When it runs.
-    run
-        The computation, given its turn.
-    done, failed, dropped
-        One of them is called, once, on the GUI thread: with the result, with the
-        exception, or, where a newer job took its place or nobody wants it any more,
-        with nothing.
-    needs
-        Tells whether this job needs what another one is making, given what that
-        one has said it works on. If so, it waits for it instead of interrupting it.
-    """
-
-    key: Hashable
-    priority: Priority
-    run: Callable[[Turn], Any]
-    done: Callable[[Any], None] = lambda result: None
-    failed: Callable[[Exception], None] = lambda error: None
-    dropped: Callable[[], None] = lambda: None
-    needs: Callable[[Hashable], bool] = lambda making: False
-    making: Hashable = None
-    interrupted: threading.Event = field(default_factory=threading.Event)
-    ended: bool = False
+    def make(self, place: Place) -> None:
+        """Say which tile is embedded from now on: tasks that need it wait for it."""
+        self._worker.makes(self._task, place)
 
 
 class Worker(QObject):
@@ -98,65 +56,76 @@ class Worker(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._waiting: list[Job] = []
-        self._running: Job | None = None
+        self._waiting: list[Task] = []
+        self._running: Task | None = None
         # Done, but on their way to the GUI thread.
-        self._arriving: list[Job] = []
+        self._arriving: list[Task] = []
         self._closed = False
         self._changed = threading.Condition()
         self._delivered.connect(self._deliver)
-        self._outdated.connect(lambda job: job.dropped())
+        self._outdated.connect(lambda task: task.drop(Dropped.REPLACED))
         self._thread = threading.Thread(
             target=self._work, name=self.THREAD, daemon=True
         )
         self._thread.start()
 
-    def submit(self, job: Job) -> None:
-        """Queue a job; called on the GUI thread."""
+    def submit(self, task: Task) -> Task:
+        """Queue a task, and return it; called on the GUI thread."""
+        # Its last reference may be the thread's, which must not delete it.
+        task.setParent(self)
+        if self._closed:
+            task.drop_soon(Dropped.CLOSED)
+            return task
         with self._changed:
-            replaced = [j for j in self._waiting if j.key == job.key]
-            self._waiting.append(job)
-            outdated = self._end([job] if self._closed else replaced)
+            replaced = self._out([t for t in self._waiting if t.key == task.key])
+            self._waiting.append(task)
             self._interrupt()
             self._changed.notify()
-        for each in outdated:
-            each.dropped()
+        for each in replaced:
+            each.drop(Dropped.REPLACED)
+        return task
 
-    def _end(self, jobs: list[Job]) -> list[Job]:
-        """Mark jobs as ended and take them out of the queue; return the jobs."""
-        for job in jobs:
-            job.ended = True
-        self._waiting = [job for job in self._waiting if not job.ended]
-        return jobs
+    def _out(self, tasks: list[Task]) -> list[Task]:
+        """Mark tasks as ended and take them out of the queue; return the tasks."""
+        for task in tasks:
+            task.ended = True
+        self._waiting = [task for task in self._waiting if not task.ended]
+        return tasks
 
-    def makes(self, job: Job, what: Hashable) -> None:
-        """Note what the running job makes from now on."""
+    def makes(self, task: Task, place: Place) -> None:
+        """Note which tile the running task embeds from now on."""
         with self._changed:
-            job.making = what
+            task.making = place
             self._interrupt()
 
     def _interrupt(self) -> None:
-        """Interrupt the running job if a more urgent one does not need its work."""
+        """Interrupt the running task if a more urgent one does not need its work."""
         running = self._running
-        if running is not None and any(
-            job.priority < running.priority and not job.needs(running.making)
-            for job in self._waiting
+        if running is None:
+            return
+        making = running.making
+        if any(
+            task.priority < running.priority
+            and (making is None or not task.needs(making))
+            for task in self._waiting
         ):
             running.interrupted.set()
 
-    def discard(self, unwanted: Callable[[Job], bool]) -> None:
-        """Drop the waiting jobs, and stop the running one, that match.
+    def discard(
+        self, unwanted: Callable[[Task], bool], why: Dropped = Dropped.UNWANTED
+    ) -> None:
+        """Drop the waiting tasks, and stop the running one, that match.
 
         Called on the GUI thread.
         """
         with self._changed:
             running = [] if self._running is None else [self._running]
             known = [*self._waiting, *running, *self._arriving]
-            outdated = self._end([j for j in known if not j.ended and unwanted(j)])
-            for job in outdated:
-                job.interrupted.set()
-        for job in outdated:
-            job.dropped()
+            dropped = self._out([t for t in known if not t.ended and unwanted(t)])
+            for task in dropped:
+                task.interrupted.set()
+        for task in dropped:
+            task.drop(why)
 
     @property
     def idle(self) -> bool:
@@ -170,75 +139,72 @@ class Worker(QObject):
         return self._closed
 
     def close(self, timeout: float = 5.0) -> None:
-        """Stop: what is not done is dropped. Waits for the running job."""
+        """Stop: what is not done is dropped. Waits for the running task."""
         with self._changed:
             self._closed = True
             self._changed.notify()
-        self.discard(lambda job: True)
+        self.discard(lambda task: True, Dropped.CLOSED)
         self._thread.join(timeout)
 
-    def _next(self) -> Job | None:
+    def _next(self) -> Task | None:
         with self._changed:
             while not self._waiting and not self._closed:
                 self._changed.wait()
             if self._closed:
                 return None
-            job = min(self._waiting, key=lambda j: j.priority)
-            self._waiting.remove(job)
-            job.interrupted.clear()
-            job.making = None
-            self._running = job
-            return job
+            task = min(self._waiting, key=lambda t: t.priority)
+            self._waiting.remove(task)
+            task.interrupted.clear()
+            task.making = None
+            self._running = task
+            return task
 
     def _work(self) -> None:
         while self._work_once():
-            # Nothing of a finished job is kept alive while waiting for the next.
+            # Nothing of a finished task is kept alive while waiting for the next.
             pass
 
     def _work_once(self) -> bool:
-        job = self._next()
-        if job is None:
+        task = self._next()
+        if task is None:
             return False
         try:
-            with without_triton(), _lock_for(job.priority):
-                outcome: Any = job.run(Turn(self, job))
+            with without_triton(), _lock_for(task.priority):
+                outcome: Any = task.run(Turn(self, task))
         except Exception as error:
-            if job.interrupted.is_set():
-                self._again(job)
+            if task.interrupted.is_set():
+                self._again(task)
                 return True
             outcome = error
         with self._changed:
             # Free for the queue before the result is known to anyone.
             self._running = None
-            wanted = not job.ended
+            wanted = not task.ended
             if wanted:
-                self._arriving.append(job)
+                self._arriving.append(task)
         if wanted:
-            self._delivered.emit(job, outcome)
+            self._delivered.emit(task, outcome)
         return True
 
-    def _again(self, job: Job) -> None:
-        """Put an interrupted job back, unless it is outdated."""
+    def _again(self, task: Task) -> None:
+        """Put an interrupted task back, unless it is outdated."""
         with self._changed:
             self._running = None
-            if job.ended:
+            if task.ended:
                 return
-            job.ended = any(j.key == job.key for j in self._waiting)
-            if not job.ended:
-                self._waiting.insert(0, job)
-        if job.ended:
-            self._outdated.emit(job)
+            task.ended = any(t.key == task.key for t in self._waiting)
+            if not task.ended:
+                self._waiting.insert(0, task)
+        if task.ended:
+            self._outdated.emit(task)
 
-    def _deliver(self, job: Job, outcome: object) -> None:
+    def _deliver(self, task: Task, outcome: object) -> None:
         with self._changed:
-            self._arriving.remove(job)
-            if job.ended:
+            self._arriving.remove(task)
+            if task.ended:
                 return
-            job.ended = True
-        if isinstance(outcome, Exception):
-            job.failed(outcome)
-        else:
-            job.done(outcome)
+            task.ended = True
+        task.end(outcome)
 
 
 @contextmanager
