@@ -108,7 +108,7 @@ def test_tiles_are_embedded_together_across_planes_where_that_is_quicker(
     monkeypatch.setattr("napari_segnext.predicting.embed.together", lambda model: 3)
     together = VolumePredictor(model, job.volume())
     one_by_one = VolumePredictor(model, job.volume())
-    wanted = embed.planes(job.volume(), 0)
+    wanted = job.volume().space.planes(0)
     embed_planes(together, wanted)
     assert calls == [3, 1]
     for plane in wanted:
@@ -134,7 +134,7 @@ def test_what_is_too_much_at_once_is_embedded_one_by_one(
     monkeypatch.setattr(model, "encode_batch", small)
     monkeypatch.setattr("napari_segnext.predicting.embed.together", lambda model: 4)
     predictor = VolumePredictor(model, job.volume())
-    embed_planes(predictor, embed.planes(job.volume(), 0))
+    embed_planes(predictor, job.volume().space.planes(0))
     assert model.encoded == 4 and len(predictor.store) == 4
 
 

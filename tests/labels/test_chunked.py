@@ -8,7 +8,7 @@ import pytest
 from napari_segnext.files import Geometry, read_image
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
-from napari_segnext.geometry.space import Grid
+from napari_segnext.geometry.space import Space
 from napari_segnext.labels import chunked
 from napari_segnext.labels.chunked import LabelStore, blank_labels
 from napari_segnext.labels.mirror import LabelMirror
@@ -23,7 +23,7 @@ PLACE = Geometry.plain(
 def scribble(labels, array, plane, seed, count=300):
     """Write the same pixels into a store and an array."""
     rng = np.random.default_rng(seed)
-    height, width = Grid(array.shape).plane_shape(plane)
+    height, width = Space(array.shape).plane_shape(plane)
     flat = rng.choice(height * width, min(count, height * width // 2), replace=False)
     rows, columns = np.divmod(flat, width)
     values = rng.integers(0, 60_000, len(rows)).astype(np.uint16)

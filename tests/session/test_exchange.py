@@ -8,7 +8,7 @@ import pytest
 from napari_segnext.files import ObjectPrompts
 from napari_segnext.files.categories import Category, Named
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.geometry.space import Grid
+from napari_segnext.geometry.space import Space
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Session
 from napari_segnext.session.exchange import check_objects, exported, legend, replay
@@ -87,9 +87,9 @@ def test_finished_object_loses_nothing_to_a_later_one():
     ],
 )
 def test_what_does_not_fit_is_named(objects, message):
-    grid = Grid(SHAPE)
+    space = Space(SHAPE)
     with pytest.raises(ValueError, match=message):
-        check_objects(objects, grid.check, grid.plane_shape)
+        check_objects(objects, space.check, space.plane_shape)
 
 
 def test_negative_prompts_alone_need_no_model():

@@ -7,7 +7,7 @@ import pytest
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
-from napari_segnext.geometry.space import Grid
+from napari_segnext.geometry.space import Space
 from napari_segnext.session.snapshot import Snapshot
 from tests.session.doubles import Y5, Z1, Z2, answer, ask, click, paint, started
 
@@ -21,8 +21,8 @@ def drawn():
 
 
 def whole(snapshot):
-    grid = Grid(snapshot.shape)
-    return np.array([snapshot.read(plane) for _, plane in grid.slices()])
+    space = Space(snapshot.shape)
+    return np.array([snapshot.read(plane) for plane in space.planes()])
 
 
 def change(session):

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import import_module
-from itertools import product
 from pathlib import Path
 
 from napari_segnext.engines import accelerate, choose_engine
@@ -49,23 +48,6 @@ class Job:
         )
 
 
-def planes(volume: Volume, axis: int) -> list[Plane]:
-    """Return all planes perpendicular to an axis, at all places along other axes.
-
-    Raises
-    ------
-    ValueError
-        If the volume has no such axis.
-    """
-    deep = len(volume.shape) == 3
-    if not 0 <= axis < (3 if deep else 1):
-        last = 2 if deep else 0
-        raise ValueError(f"axis {axis} is not one of the image's axes 0 to {last}")
-    fixed = product(*(range(n) for n in volume.fixed_shape))
-    depth = volume.shape[axis] if deep else 1
-    return [Plane(axis, index, at) for at in fixed for index in range(depth)]
-
-
 def embed(
     job: Job,
     axis: int = 0,
@@ -94,7 +76,7 @@ def embed(
     ImportError
         If a scheduler is given and dask.distributed is not installed.
     """
-    wanted = planes(job.volume(), axis)
+    wanted = job.volume().space.planes(axis)
     progress(0, len(wanted))
     here = (embed_plane(job, plane) for plane in wanted)
     done = here if scheduler is None else _on_cluster(job, wanted, scheduler)

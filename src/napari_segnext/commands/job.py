@@ -17,7 +17,7 @@ from napari_segnext.files import (
 )
 from napari_segnext.files.categories import Legend, Named, semantic_values
 from napari_segnext.files.checks import about
-from napari_segnext.geometry.space import Grid
+from napari_segnext.geometry.space import Space
 from napari_segnext.session.exchange import check_objects, in_last_axes
 
 
@@ -76,9 +76,9 @@ class Job:
             file = read_image(image)
         shape = file.geometry.shape
         objects = in_last_axes(objects, len(shape))
-        grid = Grid(shape)
+        space = Space(shape)
         with about(prompts):
-            check_objects(objects, grid.check, grid.plane_shape)
+            check_objects(objects, space.check, space.plane_shape)
         legend = {
             item.id: Named(item.name or f"Object {item.id}", item.category)
             for item in objects

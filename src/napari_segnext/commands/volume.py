@@ -13,7 +13,7 @@ from napari_segnext.commands.segment import segment_objects
 from napari_segnext.files import ObjectPrompts, read_prompts
 from napari_segnext.geometry.misuse import expect
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.geometry.space import Grid
+from napari_segnext.geometry.space import Space
 from napari_segnext.images.opened import Image, opened
 from napari_segnext.models import SegmentationModel
 from napari_segnext.predicting.volume_predictor import VolumePredictor
@@ -90,8 +90,8 @@ def segment_volume(
     volume, file = opened(image)
     shape = (*volume.fixed_shape, *volume.shape)
     objects = in_last_axes(objects, len(shape))
-    grid = Grid(shape)
-    check_objects(objects, grid.check, grid.plane_shape)
+    space = Space(shape)
+    check_objects(objects, space.check, space.plane_shape)
     if axis is not None:
         _check_axis(axis, objects, propagate)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.space import Space
 from napari_segnext.images.intensity import Window, robust_window
 from napari_segnext.images.layout import (
     LARGE,
@@ -56,10 +57,8 @@ class Volume:
 
     Attributes
     ----------
-    shape
-        (Z, Y, X) or (Y, X): lengths of the spatial axes.
-    fixed_shape
-        Lengths of the axes that are neither spatial nor channels, in order.
+    space
+        Its axes and planes, without channels.
     channels
         The channels that `read` returns; one for a grey image.
     known
@@ -89,8 +88,8 @@ class Volume:
         self._spatial = spatial_axes(spatial, ndim, self._channel)
         used = (*self._spatial, self._channel)
         self._others = tuple(a for a in range(ndim) if a not in used)
-        self.shape = tuple(int(first.shape[a]) for a in self._spatial)
-        self.fixed_shape = tuple(int(first.shape[a]) for a in self._others)
+        shape = tuple(int(first.shape[a]) for a in (*self._others, *self._spatial))
+        self.space = Space(shape, flat=len(self._spatial) == 2)
         if 0 in first.shape:
             raise ValueError(f"the image is empty: shape {tuple(first.shape)}")
         self.channels = self._choose(channels)
@@ -119,6 +118,16 @@ class Volume:
         self._name = uuid.uuid4().hex
 
     @property
+    def shape(self) -> tuple[int, ...]:
+        """(Z, Y, X) or (Y, X): lengths of the spatial axes."""
+        return self.space.spatial
+
+    @property
+    def fixed_shape(self) -> tuple[int, ...]:
+        """Lengths of the axes that are neither spatial nor channels, in order."""
+        return self.space.fixed
+
+    @property
     def in_memory(self) -> bool:
         """Whether all of the full image is in memory."""
         full = [levels[0] for levels in self._modalities]
@@ -131,10 +140,7 @@ class Volume:
 
     def plane_shape(self, plane: Plane) -> tuple[int, int]:
         """Height and width of a plane, in voxels of the full image."""
-        if len(self.shape) == 2:
-            return self.shape[0], self.shape[1]
-        height, width = (n for a, n in enumerate(self.shape) if a != plane.axis)
-        return height, width
+        return self.space.plane_shape(plane)
 
     def plane_key(self, plane: Plane) -> str:
         """Name the content of a plane, without reading it."""
@@ -157,12 +163,7 @@ class Volume:
         ValueError
             Naming the plane and the shape.
         """
-        axes = 1 if len(self.shape) == 2 else 3
-        depth = 1 if axes == 1 else self.shape[min(max(plane.axis, 0), 2)]
-        fixed_fits = len(plane.fixed) == len(self.fixed_shape) and all(
-            0 <= at < n for at, n in zip(plane.fixed, self.fixed_shape, strict=True)
-        )
-        if not (0 <= plane.axis < axes and 0 <= plane.index < depth and fixed_fits):
+        if not self.space.holds(plane):
             other = f", other axes {self.fixed_shape}" if self.fixed_shape else ""
             raise ValueError(
                 f"{plane} lies outside the volume of shape {self.shape}{other}"
@@ -231,10 +232,10 @@ class Volume:
     def _sampled(self, count: int) -> Iterator[Plane]:
         """Yield planes spread over the first axis, in the middle of the others."""
         fixed = tuple(n // 2 for n in self.fixed_shape)
-        depth = self.shape[0] if len(self.shape) == 3 else 1
-        count = min(count, depth)
+        planes = self.space.along(Plane(0, 0, fixed))
+        count = min(count, len(planes))
         for number in range(count):
-            yield Plane(0, int((number + 0.5) * depth / count), fixed)
+            yield planes[int((number + 0.5) * len(planes) / count)]
 
     def _slab(
         self, plane: Plane, level: int, rows: tuple[int, int], columns: tuple[int, int]
@@ -247,7 +248,7 @@ class Volume:
             for axis, at in zip(self._others, plane.fixed, strict=True):
                 index[axis] = at * array.shape[axis] // full[axis]
             in_plane = self._in_plane(plane)
-            if len(self.shape) == 3:
+            if not self.space.flat:
                 axis = self._spatial[plane.axis]
                 index[axis] = int((plane.index + 0.5) * array.shape[axis] / full[axis])
             index[in_plane[0]], index[in_plane[1]] = slice(*rows), slice(*columns)
@@ -263,10 +264,8 @@ class Volume:
 
     def _in_plane(self, plane: Plane) -> list[int]:
         """Return the axes of an array that a plane's rows and columns run along."""
-        axes = list(self._spatial)
-        if len(self.shape) == 3:
-            axes.pop(plane.axis)
-        return axes
+        leading = self.space.leading
+        return [self._spatial[a - leading] for a in self.space.in_plane(plane.axis)]
 
     def _reads(self, level: int) -> list[tuple[ArrayLike, slice]]:
         """Return arrays and their channels to read, as few reads as possible."""

@@ -16,7 +16,7 @@ from napari_segnext.files.categories import Category
 from napari_segnext.files.prompts_file import MOST_ID, prompt_from_json, prompt_to_json
 from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.geometry.space import Grid
+from napari_segnext.geometry.space import Space
 from napari_segnext.journal.runs import Runs
 from napari_segnext.labels.sparse import Diff, Sparse
 from napari_segnext.prompts import Prompts
@@ -105,13 +105,13 @@ def encode(record: Record, known: Mapping[int, SegmentedObject]) -> Entry:
 
 
 def decode(
-    entry: Mapping[str, Any], known: Mapping[int, SegmentedObject], grid: Grid
+    entry: Mapping[str, Any], known: Mapping[int, SegmentedObject], space: Space
 ) -> Record:
     """Return the change that `encode` was given; its labels' old values are 0.
 
     Parameters
     ----------
-    grid
+    space
         Of the labels. What does not lie in them is refused.
 
     Raises
@@ -126,21 +126,21 @@ def decode(
         delta.semantic = _check_flag(entry["semantic"])
     for text, info in entry.get("objects", {}).items():
         delta.objects[_check_id(int(text))] = None if info is None else _to_info(info)
-    for key, (kept, items) in _keyed(entry, "prompts", grid):
-        shape = grid.plane_shape(key[1])
+    for key, (kept, items) in _keyed(entry, "prompts", space):
+        shape = space.plane_shape(key[1])
         added = tuple(prompt_from_json(item, shape) for item in items)
         prompts = Prompts(prompts_of(known, key).items[:kept] + added)
         prompts.check_inside(shape)
         delta.prompts[key] = prompts
-    for key, text in _keyed(entry, "edits", grid):
-        edits = _to_sparse(text, grid)
+    for key, text in _keyed(entry, "edits", space):
+        edits = _to_sparse(text, space)
         delta.edits[key] = Sparse(edits.voxels, edits.values.astype(bool))
-    for key, values in _keyed(entry, "results", grid):
-        result = None if values is None else _to_result(values, key[1], grid)
+    for key, values in _keyed(entry, "results", space):
+        result = None if values is None else _to_result(values, key[1], space)
         delta.results[key] = result
     diff = Diff()
     if "labels" in entry:
-        voxels, new = _to_runs(entry["labels"], grid).expand()
+        voxels, new = _to_runs(entry["labels"], space).expand()
         diff = Diff(voxels, np.zeros_like(new), new)
     return Record(str(entry["what"]), delta, diff)
 
@@ -163,11 +163,11 @@ def _key(key: Key) -> list[Any]:
 
 
 def _keyed(
-    entry: Mapping[str, Any], name: str, grid: Grid
+    entry: Mapping[str, Any], name: str, space: Space
 ) -> Iterable[tuple[Key, Any]]:
     for number, (axis, index, *fixed), value in entry.get(name, ()):
         plane = Plane(axis, index, tuple(fixed))
-        grid.check(plane)
+        space.check(plane)
         yield (_check_id(number), plane), value
 
 
@@ -217,8 +217,8 @@ def _result(result: Result | None) -> Entry | None:
     return entry
 
 
-def _to_result(values: Mapping[str, Any], plane: Plane, grid: Grid) -> Result:
-    shape = grid.plane_shape(plane)
+def _to_result(values: Mapping[str, Any], plane: Plane, space: Space) -> Result:
+    shape = space.plane_shape(plane)
     if tuple(values["shape"]) != shape:
         raise ValueError(f"a probability map of {plane} is not of {values['shape']}")
     offset, size = _part(values["offset"], values["size"], shape)
@@ -234,7 +234,7 @@ def _to_result(values: Mapping[str, Any], plane: Plane, grid: Grid) -> Result:
         Prompts(tuple(prompt_from_json(item, shape) for item in values["answered"])),
         Probability(shape, offset, PackedImage.of(levels)),
         Region(corner, pixels.reshape(sides).astype(bool)),
-        _to_sparse(values["base"], grid),
+        _to_sparse(values["base"], space),
         confidence,
         _check_flag(values.get("checked", False)),
     )
@@ -257,8 +257,8 @@ def _sparse(sparse: Sparse) -> str:
     return _runs(sparse.runs)
 
 
-def _to_sparse(text: str, grid: Grid) -> Sparse:
-    return Sparse(*_to_runs(text, grid).expand())
+def _to_sparse(text: str, space: Space) -> Sparse:
+    return Sparse(*_to_runs(text, space).expand())
 
 
 def _runs(runs: Runs) -> str:
@@ -267,15 +267,15 @@ def _runs(runs: Runs) -> str:
     return _pack(np.stack([steps, runs.length, runs.value]).astype("<i8"))
 
 
-def _to_runs(text: str, grid: Grid) -> Runs:
-    most = 3 * 8 * min(grid.size, _MOST_VOXELS)
+def _to_runs(text: str, space: Space) -> Runs:
+    most = 3 * 8 * min(space.size, _MOST_VOXELS)
     values = _unpack(text, np.dtype("<i8"), most)
     steps, length, value = values.reshape(3, -1).astype(np.int64)
     start = np.cumsum(steps)
     # Sorted, apart and inside: then no more voxels come of it than there are.
-    ends = np.minimum(length, grid.size) + start
+    ends = np.minimum(length, space.size) + start
     apart = np.all(start[1:] >= ends[:-1]) and np.all((length > 0) & (start >= 0))
-    if not apart or (len(ends) and (ends[-1] > grid.size or value.min() < 0)):
+    if not apart or (len(ends) and (ends[-1] > space.size or value.min() < 0)):
         raise ValueError("runs of voxels lie outside, or over each other")
     if int(length.sum()) > _MOST_VOXELS:
         raise ValueError("a change of more voxels than anybody makes")

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from napari_segnext.geometry.space import Grid
+from napari_segnext.geometry.space import Space
 from napari_segnext.journal.accumulated import Ledger
 from napari_segnext.journal.coding import UNREADABLE, decode, from_line
 from napari_segnext.labels.sparse import Diff
@@ -167,10 +167,10 @@ def read_journal(path: Path) -> Saved:
         header = _header(path, line)
         time = datetime.fromtimestamp(path.stat().st_mtime)
         saved = Saved(header.shape, header.number, len(line), time)
-        grid, summed = Grid(header.shape), 0
+        space, summed = Space(header.shape), 0
         for line in _lines(file):
             try:
-                _take(saved, from_line(line), grid)
+                _take(saved, from_line(line), space)
             except UNREADABLE:
                 break
             summed += saved.number == header.number
@@ -226,8 +226,8 @@ def _header(path: Path, line: bytes) -> _Header:
         raise DamagedJournalError(f"{path} is not a journal: {error}") from error
 
 
-def _take(saved: Saved, entry: dict[str, Any], grid: Grid) -> None:
+def _take(saved: Saved, entry: dict[str, Any], space: Space) -> None:
     if entry["number"] not in (saved.number, saved.number + 1):
         raise ValueError("a line is missing")
-    saved.ledger.add(decode(entry, saved.ledger.objects, grid))
+    saved.ledger.add(decode(entry, saved.ledger.objects, space))
     saved.number = entry["number"]

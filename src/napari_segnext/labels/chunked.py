@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
-from napari_segnext.geometry.space import Grid, Index
+from napari_segnext.geometry.space import Index, Space
 from napari_segnext.labels.labels import ArrayLabels, Labels, Values
 
 CHUNK = 512
@@ -67,7 +67,7 @@ class LabelStore:
     """
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype[Any] = _UINT16) -> None:
-        self._grid = Grid(shape)
+        self._space = Space(shape)
         self.dtype = dtype
         self.shapes = [shape]
         while max(self.shapes[-1][-2:]) > _TOP:
@@ -94,7 +94,7 @@ class LabelStore:
 
     def read(self, plane: Plane, extent: Extent | None = None) -> Values:
         """Return a copy of a plane, (H, W), or of part of it."""
-        part = extent or Extent(0, 0, *self._grid.plane_shape(plane))
+        part = extent or Extent(0, 0, *self._space.plane_shape(plane))
         if plane.axis == 0:
             page = (*plane.fixed, plane.index) if len(self.shape) > 2 else ()
             return self.read_page(0, page, part)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
-from napari_segnext.geometry.space import Grid, Voxels
+from napari_segnext.geometry.space import Space, Voxels
 from napari_segnext.labels.labels import LabelChange, Labels, Values
 from napari_segnext.labels.sparse import Diff
 
@@ -35,10 +35,10 @@ class Painter:
 
     def __init__(self, labels: Labels, blank: bool = False) -> None:
         self.labels = labels
-        self.grid = Grid(labels.shape)
+        self.space = Space(labels.shape)
         # Planes perpendicular to axis 0 are divided into blocks, so that what is known
         # of an id in a large plane is more than that it is there.
-        height, width = self.grid.spatial[-2:]
+        height, width = self.space.spatial[-2:]
         self._down, self._across = -(-height // _BLOCK), -(-width // _BLOCK)
         # Of each id the voxels in each block.
         self._counts: dict[int, Counter[int]] = {}
@@ -57,25 +57,27 @@ class Painter:
     @cached_property
     def dtype(self) -> np.dtype[np.integer[Any]]:
         """Integer type of the labels."""
-        return self.labels.read(self.grid.slice_plane(0), Extent(0, 0, 1, 1)).dtype
+        return self.labels.read(self.space.slice_plane(0), Extent(0, 0, 1, 1)).dtype
 
     def voxels(self, number: int) -> Voxels:
         """Return all voxels of an id, sorted."""
         parts = [np.zeros(0, np.int64)]
         for plane, part in map(self._place, self._used(number).tolist()):
             rows, columns = np.nonzero(self.labels.read(plane, part) == number)
-            parts.append(self.grid.voxels(plane, rows + part.top, columns + part.left))
+            parts.append(
+                self.space.numbers(plane, rows + part.top, columns + part.left)
+            )
         return np.sort(np.concatenate(parts))
 
     def extent(self, number: int, plane: Plane) -> Extent:
         """Return a part of a plane outside of which an id has no voxel."""
         used = self._used(number)
         slices, rows, columns = self._divided(used)
-        first, height = _BLOCK * rows, self.grid.spatial[-2]
-        left, width = _BLOCK * columns, self.grid.spatial[-1]
-        depth = self.grid.spatial[0] if len(self.grid.spatial) == 3 else 1
+        first, height = _BLOCK * rows, self.space.spatial[-2]
+        left, width = _BLOCK * columns, self.space.spatial[-1]
+        depth = self.space.depth(0)
         frames, slices = np.divmod(slices, depth)
-        here = frames == self.grid.frame(plane)
+        here = frames == self.space.frame(plane)
         match plane.axis:
             case 0:
                 here &= slices == plane.index
@@ -105,24 +107,24 @@ class Painter:
             slices = self._divided(self._used(number))[0]
             across = slices
         else:
-            slices, at = np.divmod(self.voxels(number), self.grid.area)
-            across = np.stack(np.divmod(at, self.grid.spatial[-1]))[like.axis - 1]
-        depth = self.grid.spatial[0] if len(self.grid.spatial) == 3 else 1
-        here = slices // depth == self.grid.frame(like)
+            slices, at = np.divmod(self.voxels(number), self.space.area)
+            across = np.stack(np.divmod(at, self.space.spatial[-1]))[like.axis - 1]
+        depth = self.space.depth(0)
+        here = slices // depth == self.space.frame(like)
         found = across[here] % depth if like.axis == 0 else across[here]
         indices: list[int] = np.unique(found).tolist()
         return indices
 
     def values(self, plane: Plane, voxels: Voxels) -> Values:
         """Return the ids of voxels of a plane."""
-        rows, columns = self.grid.pixels(plane, voxels)
+        rows, columns = self.space.pixels(plane, voxels)
         values = np.zeros(len(voxels), self.dtype)
         # Voxels that lie far apart must not make all in between be read.
-        blocks = rows // _READ * (self.grid.plane_shape(plane)[1] + 1)
+        blocks = rows // _READ * (self.space.plane_shape(plane)[1] + 1)
         blocks += columns // _READ
         for block in np.unique(blocks).tolist():
             here = blocks == block
-            part = self.grid.extent(plane, voxels[here])
+            part = self.space.extent(plane, voxels[here])
             page = self.labels.read(plane, part)
             values[here] = page[rows[here] - part.top, columns[here] - part.left]
         return values
@@ -142,10 +144,10 @@ class Painter:
                 f"at {limit}"
             )
         old = np.zeros(len(voxels), self.dtype)
-        slices = voxels // self.grid.area
+        slices = voxels // self.space.area
         for at in np.unique(slices).tolist():
             here = slices == at
-            old[here] = self.values(self.grid.slice_plane(at), voxels[here])
+            old[here] = self.values(self.space.slice_plane(at), voxels[here])
         return Diff.of(voxels, old, new.astype(self.dtype))
 
     def pages(self) -> Iterator[Diff]:
@@ -155,7 +157,7 @@ class Painter:
             page = self.labels.read(plane, part)
             rows, columns = np.nonzero(page)
             new = page[rows, columns]
-            voxels = self.grid.voxels(plane, rows + part.top, columns + part.left)
+            voxels = self.space.numbers(plane, rows + part.top, columns + part.left)
             yield Diff(voxels, np.zeros_like(new), new)
 
     def relabel(self, number: int, voxels: Voxels, new: NDArray[np.int64]) -> Diff:
@@ -192,7 +194,7 @@ class Painter:
                 counts[place] += sign * count
 
     def _count_all(self) -> None:
-        number_of_slices = self.grid.size // self.grid.area if self.grid.area else 0
+        number_of_slices = self.space.size // self.space.area if self.space.area else 0
         for block in range(number_of_slices * self._down * self._across):
             page = self.labels.read(*self._place(block))
             ids, counts = np.unique(page[page != 0], return_counts=True)
@@ -206,8 +208,8 @@ class Painter:
 
     def _blocks(self, voxels: Voxels) -> NDArray[np.int64]:
         """Return the blocks in which voxels lie."""
-        slices, at = np.divmod(voxels, self.grid.area)
-        rows, columns = np.divmod(at, self.grid.spatial[-1])
+        slices, at = np.divmod(voxels, self.space.area)
+        rows, columns = np.divmod(at, self.space.spatial[-1])
         blocks = slices * self._down + rows // _BLOCK
         return np.asarray(blocks * self._across + columns // _BLOCK, np.int64)
 
@@ -224,19 +226,19 @@ class Painter:
         rest, column = divmod(block, self._across)
         number, row = divmod(rest, self._down)
         top, left = row * _BLOCK, column * _BLOCK
-        height, width = self.grid.spatial[-2:]
+        height, width = self.space.spatial[-2:]
         bottom, right = min(top + _BLOCK, height), min(left + _BLOCK, width)
-        return self.grid.slice_plane(number), Extent(top, left, bottom, right)
+        return self.space.slice_plane(number), Extent(top, left, bottom, right)
 
     def _split(self, diff: Diff, plane: Plane | None) -> Iterator[LabelChange]:
         """Yield a change plane by plane."""
         if plane is not None:
             yield self._change(diff, plane)
             return
-        slices = diff.voxels // self.grid.area
+        slices = diff.voxels // self.space.area
         for at in np.unique(slices).tolist():
-            yield self._change(diff.select(slices == at), self.grid.slice_plane(at))
+            yield self._change(diff.select(slices == at), self.space.slice_plane(at))
 
     def _change(self, diff: Diff, plane: Plane) -> LabelChange:
-        rows, columns = self.grid.pixels(plane, diff.voxels)
+        rows, columns = self.space.pixels(plane, diff.voxels)
         return LabelChange(plane, rows, columns, diff.old, diff.new)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
-from napari_segnext.geometry.space import Grid, Index
+from napari_segnext.geometry.space import Index, Space
 
 Values = NDArray[np.integer[Any]]
 
@@ -73,7 +73,7 @@ class ArrayLabels:
         if not np.issubdtype(array.dtype, np.integer):
             raise TypeError(f"labels are integers, not {array.dtype}")
         self.array = array
-        self._grid = Grid(array.shape)
+        self._space = Space(array.shape)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -85,7 +85,7 @@ class ArrayLabels:
 
     def read(self, plane: Plane, extent: Extent | None = None) -> Values:
         """Return a view of a plane, or of part of it."""
-        page: Values = self.array[self._grid.index(plane)]
+        page: Values = self.array[self._space.index(plane)]
         return page if extent is None else page[extent.slices]
 
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:

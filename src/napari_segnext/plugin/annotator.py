@@ -18,7 +18,7 @@ from napari_segnext.plugin.layers.input_layers import InputLayers
 from napari_segnext.plugin.layers.inputs import Inputs
 from napari_segnext.plugin.layers.large_labels import make_labels
 from napari_segnext.plugin.layers.objects import Objects
-from napari_segnext.plugin.layers.own_layers import image_axes, plane_name
+from napari_segnext.plugin.layers.own_layers import image_space, plane_name
 from napari_segnext.plugin.layers.prompt_layers import PromptLayers
 from napari_segnext.plugin.layers.tools import TOOLS, Tool
 from napari_segnext.plugin.work.embed_all import EmbedAll
@@ -74,27 +74,27 @@ class Annotator(QObject):
     ) -> None:
         super().__init__(parent)
         self._viewer, self._image = viewer, image
-        self._axes = image_axes(image)
+        self._space = image_space(image)
         self._closed = False
-        self._inputs = InputLayers(viewer, image, self._axes, self)
-        self._shown = ShownPlane(viewer, image, self._axes, self)
+        self._inputs = InputLayers(viewer, image, self._space, self)
+        self._shown = ShownPlane(viewer, image, self._space, self)
         self._labels = make_labels(
-            viewer, image, self._axes, self._shown, self._stroke, self.said.emit
+            viewer, image, self._space, self._shown, self._stroke, self.said.emit
         )
         self.output = self._labels.layer
         self._earlier = EarlierObjects(viewer, image, self._labels)
         self.session = Session(self._labels, blank=True)
         self.session.new_object()
         self.prompts = PromptLayers(
-            viewer, image, self._axes, self._prompted, self.said.emit
+            viewer, image, self._space, self._prompted, self.said.emit
         )
         self.session.settlers.append(self.prompts.settle)
         self._labels.carry(self.prompts.scribbles, self.prompts.canvas)
         self.objects = Objects(
-            viewer, self.session, self._labels, self._shown, self._axes, self
+            viewer, self.session, self._labels, self._shown, self._space, self
         )
         layers = (self.output, *self.prompts.layers)
-        self.saving = Saving(image, self._axes, self.session, layers, self)
+        self.saving = Saving(image, self._space, self.session, layers, self)
         self.saving.changed.connect(self._mirror_labels)
         self._inference = Inference(worker, self)
         self.exporting = Exporting(
@@ -275,7 +275,7 @@ class Annotator(QObject):
         self._say_at(plane, f"Ready, {text}{news}", self.said if news else self.ready)
 
     def _say_at(self, plane: Plane, text: str, signal: Any) -> None:
-        where = plane_name(plane, self._axes, self._image.axis_labels)
+        where = plane_name(plane, self._space, self._image.axis_labels)
         signal.emit(f"{where}: {text}" if where else text)
 
     # What the viewer shows

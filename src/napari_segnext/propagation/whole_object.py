@@ -49,9 +49,9 @@ def decided_planes(
         mask, prompts = _section(session, object_id, plane), known.prompts.get(plane)
         if prompts and not any(prompt.positive for prompt in prompts):
             next_to_it = (
-                _section(session, object_id, Plane(axis, index, fixed))
-                for index in (plane.index - 1, plane.index + 1)
-                if 0 <= index < session.labels.shape[-3:][axis]
+                _section(session, object_id, other)
+                for other in session.space.along(plane, 1)
+                if other != plane
             )
             if not any(overlap(mask, other) >= _CORRECTED for other in next_to_it):
                 mask = np.zeros_like(mask)
@@ -122,8 +122,8 @@ def complete(
         found += propagate(
             predictor, decided, axis, cancelled=cancelled, progress=progress
         )
-    depth = predictor.volume.shape[axis]
-    every = {Plane(axis, index, at) for at in places for index in range(depth)}
+    space = predictor.volume.space
+    every = {each for at in places for each in space.along(Plane(axis, 0, at))}
     commit(session, object_id, found, every)
     return found
 
@@ -226,7 +226,7 @@ class WholeObject:
 
     def _changed(self) -> set[int]:
         """Return the planes whose mask depends on what is not as it was."""
-        depth = self._session.labels.shape[-3:][self._axis]
+        depth = self._session.space.depth(self._axis)
         same = {
             p.index for p, known in self._begun.items() if known.same(self._from.get(p))
         }

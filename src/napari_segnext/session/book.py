@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_segnext.files.categories import Category, check_distinct
 from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.space import Space
 from napari_segnext.labels.counted import Painter
 from napari_segnext.labels.labels import Labels
 from napari_segnext.labels.sparse import Diff, Sparse
@@ -50,7 +51,6 @@ class ObjectBook:
 
     def __init__(self, labels: Labels, blank: bool = False) -> None:
         self._painter = Painter(labels, blank)
-        self._grid = self._painter.grid
         self._objects: dict[int, SegmentedObject] = {}
         self._history = History()
         self._tickets = 0
@@ -67,6 +67,11 @@ class ObjectBook:
     def labels(self) -> Labels:
         """Where the masks are."""
         return self._painter.labels
+
+    @property
+    def space(self) -> Space:
+        """The axes and planes of the labels."""
+        return self._painter.space
 
     @property
     def objects(self) -> Mapping[int, SegmentedObject]:
@@ -348,9 +353,8 @@ class ObjectBook:
 
     def _next_id(self) -> int:
         """Return an id that neither an object nor a step has ever used."""
-        used = {0, *self._objects, *self._painter.ids}
-        for step in self._history.done:
-            used.update(step.before.objects)
+        former = (n for step in self._history.done for n in step.before.objects)
+        used = {0, *self._objects, *self._painter.ids, *former}
         number = max(used) + 1
         if number > np.iinfo(self._painter.dtype).max:
             raise ValueError(

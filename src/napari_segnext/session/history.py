@@ -18,7 +18,7 @@ import numpy as np
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
-from napari_segnext.geometry.space import Grid
+from napari_segnext.geometry.space import Space
 from napari_segnext.labels.labels import Values
 from napari_segnext.labels.sparse import Diff, Sparse, find
 from napari_segnext.session.state import Delta, Key, Result, SegmentedObject, Step
@@ -196,15 +196,15 @@ class History:
                 return None
         return None
 
-    def changed_after(self, place: int, plane: Plane, grid: Grid) -> Extent:
+    def changed_after(self, place: int, plane: Plane, space: Space) -> Extent:
         """Return the part of a plane that steps after one have changed."""
         extent = Extent(0, 0, 0, 0)
         for step in self.done[place + 1 :]:
-            extent = extent.joined(grid.extent(plane, step.diff.voxels))
+            extent = extent.joined(space.extent(plane, step.diff.voxels))
         return extent
 
     def page_at(
-        self, place: int, plane: Plane, page: Values, grid: Grid, part: Extent
+        self, place: int, plane: Plane, page: Values, space: Space, part: Extent
     ) -> Values:
         """Return a part of a plane of the labels as it was right after a step.
 
@@ -217,8 +217,8 @@ class History:
         if later:
             page = page.copy()
         for diff in reversed(later):
-            inside = diff.select(grid.within(plane, diff.voxels))
-            rows, columns = grid.pixels(plane, inside.voxels)
+            inside = diff.select(space.within(plane, diff.voxels))
+            rows, columns = space.pixels(plane, inside.voxels)
             met = (rows >= part.top) & (rows < part.bottom)
             met &= (columns >= part.left) & (columns < part.right)
             page[rows[met] - part.top, columns[met] - part.left] = inside.old[met]

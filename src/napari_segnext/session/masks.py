@@ -69,14 +69,14 @@ class View:
         return np.where(np.isin(values, list(open_)), values, 0)
 
     def _within(self, key: Key, edits: Sparse) -> Sparse:
-        return edits.select(self.painter.grid.within(key[1], edits.voxels))
+        return edits.select(self.painter.space.within(key[1], edits.voxels))
 
 
 def concerned(view: View, key: Key, *extents: Extent) -> Extent:
     """Return the part of a plane in which an object is, or was edited, and others."""
     own = view.own(key).voxels
     extent = view.painter.extent(*key)
-    for other in (view.painter.grid.extent(key[1], own), *extents):
+    for other in (view.painter.space.extent(key[1], own), *extents):
         extent = extent.joined(other)
     return extent
 
@@ -99,14 +99,14 @@ def previous_mask(
     The map or None, and how many of the prompts it answers
     """
     number, plane = key
-    grid = view.painter.grid
+    space = view.painter.space
     own = view.own(key)
     extent = concerned(view, key)
     adding = any(prompt.positive for prompt in prompts)
     if not adding and result is not None and not len(result.prompts):
         return None, 0
     if result is not None:
-        extent = extent.joined(grid.extent(plane, result.base.voxels))
+        extent = extent.joined(space.extent(plane, result.base.voxels))
         extent = extent.joined(result.probability.extent)
         extent = extent.joined(_extent(result.section))
     section = view.painter.labels.read(plane, extent) == number
@@ -117,7 +117,7 @@ def previous_mask(
         covered = _pixels(view, plane, result.base.voxels, extent)
         section[covered] = result.base.values == number
     section[at] = own.values
-    shape = grid.plane_shape(plane)
+    shape = space.plane_shape(plane)
     if not adding and not section.any():
         return None, answered
     if answered and result is not None:
@@ -150,7 +150,7 @@ def repaint(
         What the object's predictions have covered in the plane.
     """
     number, plane = key
-    grid = view.painter.grid
+    space = view.painter.space
     own, mask = view.own(key), kept.mask(part)
     mask[_pixels(view, plane, own.voxels, part)] = own.values
     section = page == number
@@ -160,7 +160,7 @@ def repaint(
     for band in part.bands():
         at = band.within(part)
         rows, columns = np.nonzero(mask[at] != section[at])
-        voxels = grid.voxels(plane, rows + band.top, columns + band.left)
+        voxels = space.numbers(plane, rows + band.top, columns + band.left)
         old, take = page[at][rows, columns], mask[at][rows, columns]
         protected = take & np.isin(old, finished)
         protected |= take & find(others, voxels)[0]
@@ -179,7 +179,7 @@ def _pixels(
     view: View, plane: Plane, voxels: Voxels, extent: Extent
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return rows and columns, in an extent, of voxels that lie in it."""
-    rows, columns = view.painter.grid.pixels(plane, voxels)
+    rows, columns = view.painter.space.pixels(plane, voxels)
     return rows - extent.top, columns - extent.left
 
 

@@ -83,9 +83,9 @@ class Session(Undoable):
         """
         self.labels.settle()
         for plane, prompts in changes.items():
-            self._grid.check(expect(plane, Plane, "a plane is Plane(axis, index)"))
+            self.space.check(expect(plane, Plane, "a plane is Plane(axis, index)"))
             expect(prompts, Prompts, "prompts are made by Prompts().click(y, x)")
-            prompts.check_inside(self._grid.plane_shape(plane))
+            prompts.check_inside(self.space.plane_shape(plane))
         if len({plane.axis for plane in changes}) > 1:
             raise ValueError("prompts of planes that cross cannot be changed at once")
         if object_id is None and not self._objects:
@@ -147,10 +147,10 @@ class Session(Undoable):
         base = Sparse() if known is None else known.base
         view = self._view(self._history.edits_at(place, self._objects))
         kept = Probability.of(probability)
-        changed = self._history.changed_after(place, plane, self._grid)
+        changed = self._history.changed_after(place, plane, self.space)
         part = concerned(view, key, kept.extent, changed)
         page = self._painter.labels.read(plane, part)
-        page = self._history.page_at(place, plane, page, self._grid, part)
+        page = self._history.page_at(place, plane, page, self.space, part)
         diff, section = repaint(view, key, page, part, kept, base)
         base = Sparse(diff.voxels, diff.old).updated(base)
         result = Result.of(request.prompts, kept, section, base)
@@ -197,7 +197,7 @@ class Session(Undoable):
         if known.finished:
             raise ValueError(f"{known.name} is finished; reopen it to change it")
         for plane, probability in probabilities.items():
-            self._grid.check(plane)
+            self.space.check(plane)
             self._check_probability(plane, probability)
         if len({plane.axis for plane in probabilities}) > 1:
             raise ValueError("masks of planes that cross cannot be written at once")
@@ -222,7 +222,7 @@ class Session(Undoable):
         self._take(step)
 
     def _check_probability(self, plane: Plane, probability: FloatArray | Patch) -> None:
-        shape, patch = self._grid.plane_shape(plane), as_patch(probability)
+        shape, patch = self.space.plane_shape(plane), as_patch(probability)
         if patch.shape != shape or not patch.finite:
             raise ValueError(
                 f"a probability map for {plane} is finite and of shape {shape}, not "
@@ -280,8 +280,8 @@ class Session(Undoable):
         diffs: dict[Plane, Diff] = {}
         reverted: list[LabelChange] = []
         for part in parts:
-            self._grid.check(part.plane)
-            voxels = self._grid.voxels(part.plane, part.rows, part.columns)
+            self.space.check(part.plane)
+            voxels = self.space.numbers(part.plane, part.rows, part.columns)
             diff = Diff.of(voxels, part.old, part.new)
             kept = np.isin(diff.old, finished) | np.isin(diff.new, finished)
             if kept.any():
@@ -315,13 +315,13 @@ class Session(Undoable):
             If the plane lies outside, there is no such object, or it is finished.
         """
         self.settle()
-        self._grid.check(plane)
+        self.space.check(plane)
         known, key = self._known(object_id), (object_id, plane)
         if known.finished:
             raise ValueError(f"{known.name} is finished; reopen it to change it")
         part = self._painter.extent(object_id, plane)
         rows, columns = np.nonzero(self.labels.read(plane, part) == object_id)
-        voxels = self._grid.voxels(plane, rows + part.top, columns + part.left)
+        voxels = self.space.numbers(plane, rows + part.top, columns + part.left)
         if not len(voxels) and plane not in known.prompts:
             return False
         erased = self._painter.relabel(object_id, voxels, np.zeros_like(voxels))

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
-from napari_segnext.geometry.space import Grid, Voxels
+from napari_segnext.geometry.space import Space, Voxels
 from napari_segnext.labels.labels import ReadableLabels, Values
 from napari_segnext.labels.sparse import find
 from napari_segnext.session.messages import Record
@@ -32,7 +32,7 @@ class Snapshot:
     def __init__(self, session: Session, stored: ReadableLabels | None = None) -> None:
         self._session = session
         self._labels = session.labels if stored is None else stored
-        self._grid = Grid(self._labels.shape)
+        self._space = Space(self._labels.shape)
         # Voxels that have changed since, sorted, and what they held.
         self._changed: tuple[Voxels, Values] = np.zeros(0, int), np.zeros(0, int)
         self._lock = threading.Lock()
@@ -41,16 +41,16 @@ class Snapshot:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the whole."""
-        return self._grid.shape
+        return self._space.shape
 
     def read(self, plane: Plane, extent: Extent | None = None) -> Values:
         """Return a copy of a plane as it was, or of part of it."""
-        part = extent or Extent(0, 0, *self._grid.plane_shape(plane))
+        part = extent or Extent(0, 0, *self._space.plane_shape(plane))
         page = np.array(self._labels.read(plane, part))
         with self._lock:
             changed, old = self._changed
-        here = self._grid.within(plane, changed)
-        rows, columns = self._grid.pixels(plane, changed[here])
+        here = self._space.within(plane, changed)
+        rows, columns = self._space.pixels(plane, changed[here])
         rows, columns = rows - part.top, columns - part.left
         inside = (rows >= 0) & (columns >= 0)
         inside &= (rows < page.shape[0]) & (columns < page.shape[1])

@@ -9,7 +9,7 @@ from skimage.color import deltaE_ciede2000, rgb2lab
 
 from napari_segnext.files.categories import Category
 from napari_segnext.plugin.layers.colours import PALETTE, Colours
-from napari_segnext.plugin.layers.own_layers import image_axes, make_output
+from napari_segnext.plugin.layers.own_layers import image_space, make_output
 from napari_segnext.session import ArrayLabels, Session
 
 GREYS = {"black": 0.0, "dark": 0.25, "mid grey": 0.5, "light": 0.75, "white": 1.0}
@@ -20,7 +20,7 @@ SEEN, TOLD = 15, 20
 @pytest.fixture
 def output(qapp):
     image = Image(np.zeros((4, 8, 9)), name="brain")
-    return make_output(image, image_axes(image))
+    return make_output(image, image_space(image))
 
 
 def through(layer, value, grey):

@@ -4,8 +4,8 @@ from napari.components import Dims
 from napari.layers import Labels
 
 from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.space import Space
 from napari_segnext.plugin.layers.labels_layer import LayerLabels
-from napari_segnext.plugin.layers.planes import Axes
 
 SHAPE = (5, 20, 30)
 
@@ -19,7 +19,7 @@ def strokes():
 def labels(qapp, strokes):
     layer = Labels(np.zeros(SHAPE, np.uint16))
     layer.brush_size = 3
-    return LayerLabels(layer, Axes(SHAPE), lambda: 0, lambda *s: strokes.append(s))
+    return LayerLabels(layer, Space(SHAPE), lambda: 0, lambda *s: strokes.append(s))
 
 
 def only(strokes):

@@ -7,8 +7,8 @@ import pytest
 from napari.layers import Image
 
 from napari_segnext.files.categories import Category
+from napari_segnext.geometry.space import Space
 from napari_segnext.plugin.layers.measure import Measure
-from napari_segnext.plugin.layers.planes import Axes
 from napari_segnext.plugin.panel.objects import parse_category
 
 
@@ -36,7 +36,7 @@ from napari_segnext.plugin.panel.objects import parse_category
     ],
 )
 def test_voxel_has_the_size_of_the_layer(shape, options, voxel, unit):
-    measure = Measure.of(Image(np.zeros(shape), **options), Axes(shape))
+    measure = Measure.of(Image(np.zeros(shape), **options), Space(shape))
     assert measure.voxel == pytest.approx(voxel)
     assert measure.unit == unit
 

@@ -3,8 +3,8 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.space import Space
 from napari_segnext.plugin.layers.planes import (
-    Axes,
     NoPlaneError,
     looked_at,
     show_plane,
@@ -12,53 +12,8 @@ from napari_segnext.plugin.layers.planes import (
     shown_plane,
 )
 
-VOLUME = Axes((5, 6, 7))
-SERIES = Axes((3, 5, 6, 7))
-
-
-@pytest.mark.parametrize(
-    ("axes", "position", "axis", "plane"),
-    [
-        (Axes((6, 7)), (2, 3), 0, Plane()),
-        (VOLUME, (2.4, 3, 4), 0, Plane(0, 2)),
-        (VOLUME, (2, 3.6, 4), 1, Plane(1, 4)),
-        (VOLUME, (2, 3, 4), 2, Plane(2, 4)),
-        (SERIES, (1, 2, 3, 4), 0, Plane(0, 2, (1,))),
-        (SERIES, (1, 2, 3, 4), 2, Plane(2, 4, (1,))),
-        (VOLUME, (2.5, 3, 4), 0, Plane(0, 2)),
-        (VOLUME, (3.5, 3, 4), 0, Plane(0, 4)),
-        (VOLUME, (2, 4.5, 4), 1, Plane(1, 4)),
-        (VOLUME, (-0.5, 3, 4), 0, Plane(0, 0)),
-        (VOLUME, (-0.6, 3, 4), 0, None),
-        (VOLUME, (4.5, 3, 4), 0, Plane(0, 4)),
-        (VOLUME, (4.6, 3, 4), 0, None),
-    ],
-)
-def test_position_lies_in_plane(axes, position, axis, plane):
-    assert axes.plane_at(position, axis) == plane
-
-
-@pytest.mark.parametrize("axes", [Axes((6, 7)), VOLUME, SERIES])
-@pytest.mark.parametrize("axis", [0, 1, 2])
-def test_plane_points_pixels_and_index_agree(axes, axis):
-    position = [1, 2, 3, 4][-len(axes.shape) :]
-    data = np.arange(np.prod(axes.shape)).reshape(axes.shape)
-    plane = axes.plane_at(position, axis)
-    ((row, column),) = axes.to_plane(np.array([position]), axis).astype(int)
-    assert axes.from_plane(plane, [(row, column)])[0].tolist() == position
-    cut = data[axes.index(plane)]
-    assert cut.shape == axes.plane_shape(plane)
-    assert cut[row, column] == data[tuple(position)]
-    assert (
-        data[axes.pixels(plane, np.array([row]), np.array([column]))]
-        == cut[row, column]
-    )
-
-
-def test_last_half_pixel_is_outside():
-    assert VOLUME.contains(Plane(0, 2), [(-0.5, 6.49)])
-    assert not VOLUME.contains(Plane(0, 2), [(0, 6.5)])
-    assert not VOLUME.contains(Plane(0, 2), [(-0.51, 0)])
+VOLUME = Space((5, 6, 7))
+SERIES = Space((3, 5, 6, 7))
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (2, 1, 0), (0, 2, 1)])
@@ -96,7 +51,7 @@ def test_between_planes_the_shown_plane_is_what_napari_shows(
         viewer.dims.set_current_step(axis, step)
         if not image._slice.empty:
             seen.append(int(image._slice.image.raw.flat[0]))
-            taken.append(shown_plane(viewer, image, Axes((5, 5, 5))).index)
+            taken.append(shown_plane(viewer, image, Space((5, 5, 5))).index)
     assert len(seen) > 8
     assert taken == seen
 
@@ -115,10 +70,10 @@ def test_shown_plane_of_an_image_of_fewer_axes_than_the_viewer():
     viewer = ViewerModel()
     viewer.add_image(np.zeros((9, 6, 7)))
     image = viewer.add_image(np.zeros((6, 7)))
-    assert shown_plane(viewer, image, Axes((6, 7))) == Plane()
+    assert shown_plane(viewer, image, Space((6, 7))) == Plane()
     viewer.dims.order = (1, 0, 2)
     with pytest.raises(NoPlaneError, match="two spatial axes"):
-        shown_axis(viewer, image, Axes((6, 7)))
+        shown_axis(viewer, image, Space((6, 7)))
 
 
 def test_shown_plane_of_a_time_series():

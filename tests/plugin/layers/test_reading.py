@@ -4,7 +4,7 @@ import pytest
 from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
-from napari_segnext.plugin.layers.planes import Axes
+from napari_segnext.geometry.space import Space
 from napari_segnext.plugin.layers.reading import (
     merge,
     outline,
@@ -15,7 +15,7 @@ from napari_segnext.plugin.layers.reading import (
 )
 from napari_segnext.prompts import Box, Click, Polygon, Prompts, Scribble
 
-AXES = Axes((5, 20, 30))
+AXES = Space((5, 20, 30))
 
 
 def shapes(data, kind, axis=0, positive=True, width=2):

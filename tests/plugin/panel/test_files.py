@@ -15,7 +15,7 @@ from npe2 import PluginManifest
 import napari_segnext
 from napari_segnext.images.volume import Volume
 from napari_segnext.plugin.layers.inputs import Inputs
-from napari_segnext.plugin.layers.own_layers import image_axes, make_output
+from napari_segnext.plugin.layers.own_layers import image_space, make_output
 
 PLUGIN = "napari-segnext"
 STORED = (4, 5, 6)
@@ -69,7 +69,7 @@ def test_labels_of_a_nifti_are_saved_on_its_grid_with_its_affine(
 ):
     nib.save(nifti(kind), tmp_path / "a.nii.gz")
     (image,) = viewer.open(tmp_path / "a.nii.gz", plugin=PLUGIN)
-    output = viewer.add_layer(make_output(image, image_axes(image)))
+    output = viewer.add_layer(make_output(image, image_space(image)))
     threshold = np.median(image.data)
     output.data[image.data > threshold] = 3
     assert output.save(str(tmp_path / "l.nii.gz"), plugin=PLUGIN)
@@ -150,7 +150,7 @@ def test_a_stack_goes_from_open_to_saved_labels_at_its_voxel_size(
     assert volume.shape == STACK.shape and inputs.identity is not None
     full = image.data[0] if image.multiscale else image.data
     np.testing.assert_array_equal(np.asarray(full), STACK)
-    output = viewer.add_layer(make_output(image, image_axes(image)))
+    output = viewer.add_layer(make_output(image, image_space(image)))
     output.data[STACK > 999] = 5
     path = tmp_path / f"labels{end}"
     assert output.save(str(path), plugin=PLUGIN)

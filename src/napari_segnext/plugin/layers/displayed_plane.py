@@ -9,7 +9,6 @@ from qtpy.QtCore import QObject, Signal
 from napari_segnext.geometry.frame import Point
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.layers.planes import (
-    Axes,
     NoPlaneError,
     looked_at,
     show_plane,
@@ -19,6 +18,8 @@ from napari_segnext.plugin.layers.planes import (
 if TYPE_CHECKING:
     from napari.layers import Image
     from napari.viewer import ViewerModel
+
+    from napari_segnext.geometry.space import Space
 
 # How many planes on either side count as neighbours.
 _REACH = 2
@@ -46,11 +47,11 @@ class ShownPlane(QObject):
         self,
         viewer: ViewerModel,
         image: Image,
-        axes: Axes,
+        space: Space,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._viewer, self._image, self._axes = viewer, image, axes
+        self._viewer, self._image, self._space = viewer, image, space
         self.plane: Plane | None = None
         self.axis = 0
         dims = viewer.dims.events
@@ -68,7 +69,7 @@ class ShownPlane(QObject):
     def look(self, event: Any = None) -> None:
         """Find out what is displayed now, and tell what is new."""
         try:
-            plane = shown_plane(self._viewer, self._image, self._axes)
+            plane = shown_plane(self._viewer, self._image, self._space)
         except NoPlaneError as error:
             self.plane = None
             self.lost.emit(str(error))
@@ -87,30 +88,30 @@ class ShownPlane(QObject):
 
     def go_to(self, plane: Plane) -> None:
         """Make the viewer show a plane."""
-        show_plane(self._viewer, self._image, self._axes, plane)
+        show_plane(self._viewer, self._image, self._space, plane)
 
     @property
     def middle(self) -> Point | None:
         """The pixel (y, x) of the displayed plane in the middle of the view."""
         if self.plane is None:
             return None
-        return looked_at(self._viewer, self._image, self._axes, self.plane)
+        return looked_at(self._viewer, self._image, self._space, self.plane)
 
-    def neighbours(self, reach: int = _REACH) -> list[Plane]:
-        """Return the planes beside the displayed one, the nearest first."""
-        plane = self.plane
-        if plane is None or len(self._axes.shape) == 2:
-            return []
-        depth = self._axes.shape[self._axes.leading + plane.axis]
-        steps = [s for step in range(1, reach + 1) for s in (step, -step)]
-        return [
-            Plane(plane.axis, plane.index + step, plane.fixed)
-            for step in steps
-            if 0 <= plane.index + step < depth
-        ]
+    def neighbours(self) -> list[Plane]:
+        """Return the few planes beside the displayed one, the nearest first."""
+        return self._nearest(_REACH)[1:]
 
     def all_planes(self) -> list[Plane]:
         """Return the displayed plane and all others along its axis, nearest first."""
-        if self.plane is None:
+        return self._nearest()
+
+    def _nearest(self, reach: int | None = None) -> list[Plane]:
+        shown = self.plane
+        if shown is None:
             return []
-        return [self.plane, *self.neighbours(max(self._axes.shape))]
+
+        def far(plane: Plane) -> tuple[int, bool]:
+            step = plane.index - shown.index
+            return abs(step), step < 0
+
+        return sorted(self._space.along(shown, reach), key=far)

@@ -10,12 +10,12 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, Signal
 
 from napari_segnext.plugin.layers.inputs import Inputs, note_change, sides
-from napari_segnext.plugin.layers.own_layers import GEOMETRY, image_axes
+from napari_segnext.plugin.layers.own_layers import GEOMETRY, image_space
 
 if TYPE_CHECKING:
     from napari.viewer import ViewerModel
 
-    from napari_segnext.plugin.layers.planes import Axes
+    from napari_segnext.geometry.space import Space
 
 
 class InputLayers(QObject):
@@ -41,11 +41,11 @@ class InputLayers(QObject):
         self,
         viewer: ViewerModel,
         image: Image,
-        axes: Axes,
+        space: Space,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
-        self._viewer, self._image, self._axes = viewer, image, axes
+        self._viewer, self._image, self._space = viewer, image, space
         self.inputs: Inputs | None = None
         self._views: dict[Image, Any] = {}
         self._events: list[tuple[Any, Callable[[Any], None]]] = []
@@ -83,7 +83,7 @@ class InputLayers(QObject):
 
     def _on_data(self, layer: Image, event: Any) -> None:
         note_change(layer)
-        now, before = image_axes(self._image).shape, self._axes.shape
+        now, before = image_space(self._image).shape, self._space.shape
         if now != before:
             name = self._image.name
             self._end(f"{name} is {sides(now)}, no longer {sides(before)}")

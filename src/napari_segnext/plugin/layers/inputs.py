@@ -14,7 +14,7 @@ from napari.layers import Image
 from napari_segnext.images.intensity import Window
 from napari_segnext.images.layout import file_identity
 from napari_segnext.images.volume import Volume
-from napari_segnext.plugin.layers.own_layers import image_axes
+from napari_segnext.plugin.layers.own_layers import image_space
 
 # A model has three.
 MOST = 3
@@ -82,11 +82,11 @@ class Inputs:
         for other in layers[1:]:
             check_fit(first, other)
         data = [list(each.data) if each.multiscale else each.data for each in layers]
-        axes = image_axes(first)
+        space = image_space(first)
         return cls(
             data if len(data) > 1 else data[0],
-            axes.spatial,
-            len(axes.shape) if first.rgb else None,
+            space.spatial_axes,
+            space.ndim if first.rgb else None,
             tuple(map(_limits, layers)) if contrast_limits else None,
             tuple(None if each in _changed else file_of(each) for each in layers),
             tuple(layers),
@@ -133,7 +133,7 @@ def check_fit(first: Image, other: Image) -> None:
             f"{(first if first.rgb else other).name} is in colour, which takes all "
             "three inputs: choose it alone, or split its channels into layers"
         )
-    one, two = image_axes(first).shape, image_axes(other).shape
+    one, two = image_space(first).shape, image_space(other).shape
     if one != two:
         raise ValueError(
             f"{other.name} is {sides(two)}, {first.name} is {sides(one)}: inputs "

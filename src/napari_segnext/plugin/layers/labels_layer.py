@@ -14,9 +14,9 @@ from qtpy.QtCore import QTimer
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
+from napari_segnext.geometry.space import Space
 from napari_segnext.labels.labels import ReadableLabels
 from napari_segnext.plugin.layers.own_layers import lie_on
-from napari_segnext.plugin.layers.planes import Axes
 from napari_segnext.plugin.layers.scribble_canvas import SparsePlanes
 from napari_segnext.session import ArrayLabels, LabelChange
 
@@ -38,12 +38,12 @@ class LayerLabels:
     """
 
     def __init__(
-        self, layer: Labels, axes: Axes, axis: Callable[[], int], stroke: Stroke
+        self, layer: Labels, space: Space, axis: Callable[[], int], stroke: Stroke
     ) -> None:
         self.layer = layer
         # Where the layer's data begins in the whole.
-        self._origin = (0,) * len(axes.shape)
-        self._axes = axes
+        self._origin = (0,) * space.ndim
+        self._space = space
         self._axis, self._stroke = axis, stroke
         self._writing = False
         self._painted: list[Any] = []
@@ -52,7 +52,7 @@ class LayerLabels:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the labels' data."""
-        return self._axes.shape
+        return self._space.shape
 
     @property
     def lasting(self) -> Labels:
@@ -66,13 +66,13 @@ class LayerLabels:
 
     def read(self, plane: Plane, extent: Extent | None = None) -> Values:
         """Return the labels of a plane, (H, W) integers, or of part of it."""
-        page = self.layer.data[self._axes.index(plane)]
+        page = self.layer.data[self._space.index(plane)]
         return np.array(page if extent is None else page[extent.slices])
 
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Write pixels of a plane and show them."""
         assert not self._painted, "strokes are handed over before anything is written"
-        self._show(self._axes.pixels(plane, rows, columns), values)
+        self._show(self._space.pixel_index(plane, rows, columns), values)
 
     def value_at(self, position: Sequence[float]) -> int:
         """Return the id at a position in the world, 0 outside."""
@@ -107,7 +107,7 @@ class LayerLabels:
             old[changed],
             new[changed],
         )
-        rows, columns = (indices[a] for a in self._axes.in_plane(self._axis()))
+        rows, columns = (indices[a] for a in self._space.in_plane(self._axis()))
         parts = [
             LabelChange(plane, rows[here], columns[here], old[here], new[here])
             for plane, here in self._planes(indices)
@@ -136,17 +136,14 @@ class LayerLabels:
     ) -> Iterator[tuple[Plane, NDArray[np.bool_]]]:
         """Yield the planes of voxels, and which voxels lie in each."""
         axis = self._axis()
-        across = [
-            a for a in range(len(self.shape)) if a not in self._axes.in_plane(axis)
-        ]
+        across = self._space.across(axis)
         if not across:
             if len(indices[0]):
                 yield Plane(), np.ones(len(indices[0]), bool)
             return
         where = np.stack([indices[a] for a in across], 1)
         for at in np.unique(where, axis=0):
-            fixed = tuple(map(int, at[:-1]))
-            yield Plane(axis, int(at[-1]), fixed), (where == at).all(1)
+            yield self._space.plane_across(axis, at.tolist()), (where == at).all(1)
 
     def _on_paint(self, event: Any) -> None:
         if not self._writing:

@@ -22,6 +22,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
+from napari_segnext.geometry.space import Space
 from napari_segnext.journal.paths import SUFFIX
 from napari_segnext.labels.chunked import LabelStore
 from napari_segnext.labels.mirror import LabelMirror
@@ -34,7 +35,6 @@ from napari_segnext.plugin.layers.own_layers import (
     lie_on,
     make_output,
 )
-from napari_segnext.plugin.layers.planes import Axes
 from napari_segnext.plugin.layers.scribble_canvas import SparsePlanes
 from napari_segnext.plugin.readers import label_geometry
 
@@ -53,7 +53,7 @@ _CORNERS = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
 def make_labels(
     viewer: ViewerModel,
     image: Image,
-    axes: Axes,
+    space: Space,
     shown: ShownPlane,
     stroke: Stroke,
     say: Callable[[str], object],
@@ -67,11 +67,11 @@ def make_labels(
     say
         Called with messages for the user.
     """
-    if is_large(axes):
-        return WindowLabels(viewer, image, axes, shown, stroke, say)
-    layer = make_output(image, axes)
+    if is_large(space):
+        return WindowLabels(viewer, image, space, shown, stroke, say)
+    layer = make_output(image, space)
     viewer.add_layer(layer)
-    return LayerLabels(layer, axes, lambda: shown.axis, stroke)
+    return LayerLabels(layer, space, lambda: shown.axis, stroke)
 
 
 class WindowLabels(LayerLabels):
@@ -93,12 +93,12 @@ class WindowLabels(LayerLabels):
         self,
         viewer: ViewerModel,
         image: Image,
-        axes: Axes,
+        space: Space,
         shown: ShownPlane,
         stroke: Stroke,
         say: Callable[[str], object],
     ) -> None:
-        self.store = LabelStore(axes.shape)
+        self.store = LabelStore(space.shape)
         self._levels = LabelLevels(self.store)
         self._viewer, self._image, self._shown, self._say = viewer, image, shown, say
         self._plane: Plane | None = None
@@ -106,7 +106,7 @@ class WindowLabels(LayerLabels):
         self._painting = False
         self._carried: list[tuple[Labels, SparsePlanes]] = []
         self._mirror: LabelMirror | None = None
-        layer = make_output(image, Axes((1,) * len(axes.shape)))
+        layer = make_output(image, Space((1,) * space.ndim))
         self.overview = Labels(
             self._levels.levels,
             multiscale=True,
@@ -116,7 +116,7 @@ class WindowLabels(LayerLabels):
             metadata=layer.metadata,
             **geometry(image),
         )
-        super().__init__(layer, axes, lambda: shown.axis, stroke)
+        super().__init__(layer, space, lambda: shown.axis, stroke)
         viewer.add_layer(self.overview)
         viewer.add_layer(layer)
         self._timers = _Timers(self._follow, self.overview.refresh)
@@ -136,7 +136,7 @@ class WindowLabels(LayerLabels):
         ]
         for event, sync in self._synced:
             event.connect(sync)
-        self._move(shown.plane or Plane(0, 0, (0,) * axes.leading))
+        self._move(shown.plane or Plane(0, 0, (0,) * space.leading))
         self._timers.still.start()
 
     # Labels
@@ -160,7 +160,7 @@ class WindowLabels(LayerLabels):
         assert not self._painted, "strokes are handed over before anything is written"
         given = np.broadcast_to(values, rows.shape)
         self.store.write(plane, rows, columns, given)
-        at = np.array(self._axes.pixels(plane, rows, columns))
+        at = np.array(self._space.pixel_index(plane, rows, columns))
         local = at - np.array(self._origin)[:, None]
         shape = np.array(self.layer.data.shape)[:, None]
         inside = ((local >= 0) & (local < shape)).all(0)
@@ -172,11 +172,11 @@ class WindowLabels(LayerLabels):
     def value_at(self, position: Sequence[float]) -> int:
         """Return the id at a position in the world, 0 outside."""
         at = self._data_position(position)
-        plane = self._axes.plane_at(at, self._axis())
+        plane = self._space.plane_at(at, self._axis())
         pixel = self._pixel(at)
         if plane is None:
             return 0
-        whole = Extent(0, 0, *self._axes.plane_shape(plane))
+        whole = Extent(0, 0, *self._space.plane_shape(plane))
         return int(self.read(plane, pixel).item()) if whole.holds(pixel) else 0
 
     def close(self) -> None:
@@ -258,7 +258,7 @@ class WindowLabels(LayerLabels):
         view, plane = self._view(), self._shown.plane
         if self._painting or plane is None or view.empty:
             return
-        wanted = edit_window.follow(self.window, view, self._axes.plane_shape(plane))
+        wanted = edit_window.follow(self.window, view, self._space.plane_shape(plane))
         if wanted != self.window:
             self._move(plane, view)
 
@@ -271,26 +271,26 @@ class WindowLabels(LayerLabels):
         corners = np.tile(np.asarray(model.dims.point, float), (4, 1))
         corners[:, list(model.dims.displayed)] = middle + half * _CORNERS
         at = np.array([self._data_position(corner) for corner in corners])
-        flat = self._axes.to_plane(at, self._axis())
+        flat = self._space.to_plane(at, self._axis())
         low, high = np.floor(flat.min(0)).astype(int), np.ceil(flat.max(0)).astype(int)
         plane = self._shown.plane or Plane(self._axis())
-        whole = Extent(0, 0, *self._axes.plane_shape(plane))
+        whole = Extent(0, 0, *self._space.plane_shape(plane))
         return Extent(*low.tolist(), *(high + 1).tolist()).common(whole)
 
     def _move(self, plane: Plane, view: Extent | None = None) -> None:
         """Place the window in a plane, around a part of it."""
         self.settle()
-        height, width = self._axes.plane_shape(plane)
+        height, width = self._space.plane_shape(plane)
         if view is None:
             view = self._view()
         if view.empty:
             view = Extent.at((height // 2, width // 2), (1, 1))
         window = edit_window.around(view, (height, width))
         page = self.store.read(plane, window)
-        rows, columns = self._axes.in_plane(plane.axis)
-        shape = [1] * len(self._axes.shape)
+        rows, columns = self._space.in_plane(plane.axis)
+        shape = [1] * self._space.ndim
         shape[rows], shape[columns] = page.shape
-        start = self._axes.from_plane(plane, [window[:2]])[0]
+        start = self._space.from_plane(plane, [window[:2]])[0]
         self._plane, self.window = plane, window
         self._origin = tuple(int(at) for at in start)
         self._levels.hidden = [
@@ -324,7 +324,7 @@ class WindowLabels(LayerLabels):
             return
         if not self._reaches(layer, event):
             at = self._pixel(self._data_position(event.position))
-            whole = Extent(0, 0, *self._axes.plane_shape(self._shown.plane))
+            whole = Extent(0, 0, *self._space.plane_shape(self._shown.plane))
             if whole.holds(at):
                 self._move(
                     self._shown.plane, edit_window.grown(at, edit_window.SIDE // 2)
@@ -346,11 +346,11 @@ class WindowLabels(LayerLabels):
     def _data_position(self, position: Sequence[float]) -> NDArray[np.float64]:
         """Return where a position in the world lies in the image's data."""
         at = np.asarray(self._image.world_to_data(position), float)
-        return at[-len(self._axes.shape) :]
+        return at[-self._space.ndim :]
 
     def _pixel(self, at: NDArray[np.float64]) -> Extent:
         """Return the pixel of the displayed plane at a position in the data."""
-        flat = self._axes.to_plane(at[None], self._axis())[0]
+        flat = self._space.to_plane(at[None], self._axis())[0]
         row, column = np.floor(flat + 0.5).astype(int).tolist()
         return Extent.at((row, column), (1, 1))
 
@@ -359,7 +359,7 @@ class WindowLabels(LayerLabels):
         brush = str(layer.mode) in ("paint", "erase")
         reach = int(np.ceil(layer.brush_size / 2)) if brush else 0
         at = edit_window.grown(self._pixel(self._data_position(event.position)), reach)
-        whole = Extent(0, 0, *self._axes.plane_shape(self._shown.plane or Plane()))
+        whole = Extent(0, 0, *self._space.plane_shape(self._shown.plane or Plane()))
         return self.window.holds(at.common(whole))
 
     def _keep(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:

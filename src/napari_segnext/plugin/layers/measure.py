@@ -12,7 +12,7 @@ from napari_segnext.files.units import is_length, millimetres, unit_name
 if TYPE_CHECKING:
     from napari.layers import Layer
 
-    from napari_segnext.plugin.layers.planes import Axes
+    from napari_segnext.geometry.space import Space
 
 _POWERS = {2: "²", 3: "³"}
 _COUNTED = {2: "pixels", 3: "voxels"}
@@ -26,9 +26,9 @@ class Measure:
     unit: str
 
     @classmethod
-    def of(cls, layer: Layer, axes: Axes) -> Measure:
+    def of(cls, layer: Layer, space: Space) -> Measure:
         """Return the measure of a layer's voxels; plain counts without lengths."""
-        spatial = list(axes.spatial)
+        spatial = list(space.spatial_axes)
         names = [unit_name(str(layer.units[axis])) for axis in spatial]
         if not all(map(is_length, names)):
             return cls(1.0, _COUNTED[len(spatial)])

@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
     from napari_segnext.files.categories import Category
     from napari_segnext.geometry.plane import Plane
+    from napari_segnext.geometry.space import Space
     from napari_segnext.plugin.layers.displayed_plane import ShownPlane
     from napari_segnext.plugin.layers.labels_layer import LayerLabels
-    from napari_segnext.plugin.layers.planes import Axes
     from napari_segnext.prompts import Prompt
     from napari_segnext.session import Session, Undone
     from napari_segnext.session.state import Colour
@@ -78,12 +78,12 @@ class Objects(QObject):
         session: Session,
         labels: LayerLabels,
         shown: ShownPlane,
-        axes: Axes,
+        space: Space,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._viewer, self._session, self._labels = viewer, session, labels
-        self._shown, self._axes = shown, axes
+        self._shown, self._space = shown, space
         self._colours = Colours(labels.layer, session)
 
     # What is listed
@@ -106,7 +106,7 @@ class Objects(QObject):
     @property
     def measure(self) -> Measure:
         """What a voxel is."""
-        return Measure.of(self._labels.layer, self._axes)
+        return Measure.of(self._labels.layer, self._space)
 
     def row(self, object_id: int, measure: Measure) -> ObjectRow:
         """Return what is listed of an object; nothing is counted for it."""
@@ -270,7 +270,9 @@ class Objects(QObject):
         each = self._session.objects.get(done.object_id)
         name = f"Object {done.object_id}" if each is None else each.name
         labels = self._labels.layer.axis_labels
-        where = "" if done.plane is None else plane_name(done.plane, self._axes, labels)
+        where = (
+            "" if done.plane is None else plane_name(done.plane, self._space, labels)
+        )
         parts = [
             _STEPS.get(done.name, done.name),
             name if done.object_id else "",
@@ -281,7 +283,7 @@ class Objects(QObject):
     def _tell_prompts(self) -> None:
         each = self._session.objects[self.current]
         labels = self._labels.layer.axis_labels
-        places = [plane_name(plane, self._axes, labels) for plane in each.prompts]
+        places = [plane_name(plane, self._space, labels) for plane in each.prompts]
         where = f": prompts in {', '.join(places)}" if any(places) else ""
         self.said.emit(f"{each.name}{where}")
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from napari_segnext.files import Geometry
-from napari_segnext.plugin.layers.own_layers import image_axes
+from napari_segnext.plugin.layers.own_layers import image_space
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -90,4 +90,4 @@ class Directions:
 
 def has_views(image: Image | None) -> bool:
     """Tell whether an image can be looked at along three axes."""
-    return image is not None and len(image_axes(image).spatial) == 3
+    return image is not None and len(image_space(image).spatial) == 3

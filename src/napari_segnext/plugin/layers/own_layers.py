@@ -9,8 +9,8 @@ import numpy as np
 from napari.layers import Image, Labels, Layer, Points, Shapes
 from napari.utils.colormaps import DirectLabelColormap
 
+from napari_segnext.geometry.space import Space
 from napari_segnext.plugin.layers.colours import label_colours
-from napari_segnext.plugin.layers.planes import Axes
 from napari_segnext.plugin.layers.scribble_canvas import SparsePlanes
 
 if TYPE_CHECKING:
@@ -27,15 +27,15 @@ GEOMETRY = ("scale", "translate", "rotate", "shear", "affine", "units", "axis_la
 LARGE_SIDE = 8192
 
 
-def image_axes(image: Image) -> Axes:
-    """Return the axes of an image layer at full resolution, without channels."""
+def image_space(image: Image) -> Space:
+    """Return the space of an image layer at full resolution, without channels."""
     shape = image.data[0].shape if image.multiscale else image.data.shape
-    return Axes(tuple(map(int, shape[:-1] if image.rgb else shape)))
+    return Space(tuple(map(int, shape[:-1] if image.rgb else shape)))
 
 
-def is_large(axes: Axes) -> bool:
+def is_large(space: Space) -> bool:
     """Tell whether sections are edited in a window, because they are too large."""
-    return max(axes.shape[-2:]) > LARGE_SIDE
+    return max(space.shape[-2:]) > LARGE_SIDE
 
 
 def geometry(image: Image) -> dict[str, Any]:
@@ -50,50 +50,50 @@ def lie_on(layer: Layer, image: Image) -> None:
             setattr(layer, name, value)
 
 
-def make_points(image: Image, axes: Axes) -> Points:
+def make_points(image: Image, space: Space) -> Points:
     """Make the layer of clicks; feature ``sign`` says which."""
     layer = Points(
-        np.empty((0, len(axes.shape))),
-        ndim=len(axes.shape),
+        np.empty((0, space.ndim)),
+        ndim=space.ndim,
         name="Clicks",
         features={"sign": np.array([], object)},
         feature_defaults={"sign": SIGNS[True]},
         face_color=COLOURS[True],
         border_color="white",
         border_width=0.12,
-        size=_mark(axes, 50, 3),
+        size=_mark(space, 50, 3),
         **geometry(image),
     )
     layer.current_face_color = COLOURS[True]
     return layer
 
 
-def make_shapes(image: Image, axes: Axes) -> Shapes:
+def make_shapes(image: Image, space: Space) -> Shapes:
     """Make the layer of boxes, polygons and scribbled paths."""
     layer = Shapes(
         None,
-        ndim=len(axes.shape),
+        ndim=space.ndim,
         name="Shapes",
         features={"sign": np.array([], object)},
         feature_defaults={"sign": SIGNS[True]},
         edge_color=COLOURS[True],
-        edge_width=_mark(axes, 200),
+        edge_width=_mark(space, 200),
         face_color="transparent",
         **geometry(image),
     )
     layer.current_face_color = "transparent"
     layer.current_edge_color = COLOURS[True]
-    layer.current_edge_width = _mark(axes, 200)
+    layer.current_edge_width = _mark(space, 200)
     return layer
 
 
-def make_scribbles(image: Image, axes: Axes, canvas: SparsePlanes) -> Labels:
+def make_scribbles(image: Image, space: Space, canvas: SparsePlanes) -> Labels:
     """Make the layer of painted scribbles: 1 positive, 2 negative.
 
     In a large image it begins as a single pixel; see `WindowLabels.carry`.
     """
-    ndim = len(axes.shape)
-    data = canvas.part((0,) * ndim, (1,) * ndim) if is_large(axes) else canvas
+    ndim = space.ndim
+    data = canvas.part((0,) * ndim, (1,) * ndim) if is_large(space) else canvas
     colours = {
         None: "transparent",
         0: "transparent",
@@ -107,7 +107,7 @@ def make_scribbles(image: Image, axes: Axes, canvas: SparsePlanes) -> Labels:
         colormap=DirectLabelColormap(color_dict=colours),
         **geometry(image),
     )
-    layer.brush_size = _mark(axes, 50, 3)
+    layer.brush_size = _mark(space, 50, 3)
     return layer
 
 
@@ -116,10 +116,10 @@ def objects_name(image: Image) -> str:
     return f"{image.name} objects"
 
 
-def make_output(image: Image, axes: Axes) -> Labels:
+def make_output(image: Image, space: Space) -> Labels:
     """Make the layer of objects; pages of it that stay empty take no memory."""
     return Labels(
-        np.zeros(axes.shape, np.uint16),
+        np.zeros(space.shape, np.uint16),
         name=objects_name(image),
         opacity=0.5,
         colormap=label_colours(),
@@ -158,19 +158,19 @@ def draws(layer: Points | Shapes | Labels) -> bool:
     return str(layer.mode).startswith(("add", "paint", "fill", "polygon"))
 
 
-def plane_name(plane: Plane, axes: Axes, labels: tuple[str, ...]) -> str:
+def plane_name(plane: Plane, space: Space, labels: tuple[str, ...]) -> str:
     """Name a plane as a user reads it: ``z 74``, or nothing in a 2-D image."""
-    if len(axes.shape) == 2:
+    if space.ndim == 2:
         return ""
-    label = labels[axes.leading + plane.axis]
+    label = labels[space.leading + plane.axis]
     if label.startswith("-"):
         return f"slice {plane.index}"
     return f"{label} {plane.index}"
 
 
-def _mark(axes: Axes, share: int, least: int = 1) -> int:
+def _mark(space: Space, share: int, least: int = 1) -> int:
     """Return a size in pixels, large enough to hit: a share of the image's side.
 
     Nobody prompts in a section of which more than 2,048 pixels are in view.
     """
-    return max(least, round(min(max(axes.shape[-2:]), 2048) / share))
+    return max(least, round(min(max(space.shape[-2:]), 2048) / share))

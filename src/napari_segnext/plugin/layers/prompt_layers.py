@@ -18,6 +18,7 @@ from napari.layers.base import ActionType
 from qtpy.QtCore import QTimer
 
 from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.space import Space
 from napari_segnext.plugin.layers.half_drawn import HalfDrawn, let_go
 from napari_segnext.plugin.layers.own_layers import (
     COLOURS,
@@ -32,7 +33,7 @@ from napari_segnext.plugin.layers.own_layers import (
     sign_layer,
     signs_of,
 )
-from napari_segnext.plugin.layers.planes import Axes, NoPlaneError, shown_axis
+from napari_segnext.plugin.layers.planes import NoPlaneError, shown_axis
 from napari_segnext.plugin.layers.reading import (
     Placed,
     is_slip,
@@ -72,22 +73,20 @@ class PromptLayers:
         self,
         viewer: ViewerModel,
         image: Image,
-        axes: Axes,
+        space: Space,
         changed: Changed,
         say: Callable[[str], None],
     ) -> None:
-        self._viewer, self._image, self._axes = viewer, image, axes
+        self._viewer, self._image, self._space = viewer, image, space
         self._changed, self._say = changed, say
         self._known: dict[Plane, Prompts] = {}
-        self._axis = 0
-        self._drawing_anew = False
-        self._positive = True
+        self._axis, self._drawing_anew, self._positive = 0, False, True
         self.closed = False
-        self.points = make_points(image, axes)
-        self.shapes = make_shapes(image, axes)
+        self.points = make_points(image, space)
+        self.shapes = make_shapes(image, space)
         self._half_drawn = HalfDrawn(self.shapes)
-        self.canvas = SparsePlanes(axes)
-        self.scribbles = make_scribbles(image, axes, self.canvas)
+        self.canvas = SparsePlanes(space)
+        self.scribbles = make_scribbles(image, space, self.canvas)
         self.points.events.data.connect(self._on_points)
         self.shapes.events.data.connect(self._on_shapes)
         self.shapes.events.mode.connect(self._on_left)
@@ -235,7 +234,7 @@ class PromptLayers:
 
     def _read_clicks(self, axis: int) -> tuple[Placed, int]:
         points = self.points
-        return read_clicks(np.asarray(points.data), signs_of(points), self._axes, axis)
+        return read_clicks(np.asarray(points.data), signs_of(points), self._space, axis)
 
     def _read_shapes(self, axis: int) -> tuple[Placed, int]:
         return self._read(self.shapes.data, self.shapes.shape_type, axis)
@@ -244,9 +243,9 @@ class PromptLayers:
         self, data: Sequence[Any], kinds: Sequence[str], axis: int
     ) -> tuple[Placed, int]:
         """Read shapes of which the first N are the layer's."""
-        signs, widths = signs_of(self.shapes), self.shapes.edge_width
-        count = len(data)
-        return read_shapes(data, kinds, signs[:count], widths[:count], self._axes, axis)
+        own = slice(len(data))
+        signs, widths = signs_of(self.shapes)[own], self.shapes.edge_width[own]
+        return read_shapes(data, kinds, signs, widths, self._space, axis)
 
     def _take(
         self,
@@ -314,7 +313,7 @@ class PromptLayers:
             self._changed(changes)
 
     def _shown_axis(self) -> int:
-        return shown_axis(self._viewer, self._image, self._axes)
+        return shown_axis(self._viewer, self._image, self._space)
 
     def _refuse(self, why: str) -> None:
         self._say(why)
@@ -344,8 +343,8 @@ class PromptLayers:
 
     def _draw_points(self) -> None:
         clicks: list[tuple[Plane, Click]] = self._placed("clicks")
-        at = [self._axes.from_plane(plane, click.at)[0] for plane, click in clicks]
-        data = np.array(at).reshape(-1, len(self._axes.shape))
+        at = [self._space.from_plane(plane, click.at)[0] for plane, click in clicks]
+        data = np.array(at).reshape(-1, self._space.ndim)
         if np.array_equal(data, self.points.data) and signs_of(self.points) == [
             c.positive for _, c in clicks
         ]:
@@ -375,7 +374,7 @@ class PromptLayers:
             outlines = [outline(shape) for _, shape in shown]
             layer.add(
                 [
-                    self._axes.from_plane(plane, vertices)
+                    self._space.from_plane(plane, vertices)
                     for (plane, _), (vertices, _) in zip(shown, outlines, strict=True)
                 ],
                 shape_type=[kind for _, kind in outlines],

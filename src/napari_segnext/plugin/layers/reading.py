@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
-from napari_segnext.plugin.layers.planes import Axes
+from napari_segnext.geometry.space import Space
 from napari_segnext.prompts import Box, Click, Polygon, Prompt, Prompts, Scribble
 
 Placed = list[tuple[Plane, Prompt]]
@@ -20,7 +20,7 @@ _LEAST_SIDE = 2
 
 
 def read_clicks(
-    data: NDArray[np.floating[Any]], signs: Sequence[bool], axes: Axes, axis: int
+    data: NDArray[np.floating[Any]], signs: Sequence[bool], space: Space, axis: int
 ) -> tuple[Placed, int]:
     """Read clicks and their planes from point coordinates.
 
@@ -37,9 +37,9 @@ def read_clicks(
     """
     placed: Placed = []
     for position, positive in zip(data, signs, strict=True):
-        plane = axes.plane_at(position, axis)
-        (at,) = axes.to_plane(position[None], axis)
-        if plane is not None and axes.contains(plane, at):
+        plane = space.plane_at(position, axis)
+        (at,) = space.to_plane(position[None], axis)
+        if plane is not None and space.contains(plane, at):
             placed.append((plane, Click((float(at[0]), float(at[1])), bool(positive))))
     return placed, len(data) - len(placed)
 
@@ -49,7 +49,7 @@ def read_shapes(
     kinds: Sequence[str],
     signs: Sequence[bool],
     widths: Sequence[float],
-    axes: Axes,
+    space: Space,
     axis: int,
 ) -> tuple[Placed, int]:
     """Read boxes, polygons and paths from shapes, cut at the image's border.
@@ -60,11 +60,11 @@ def read_shapes(
     """
     placed: Placed = []
     for vertices, kind, positive, width in zip(data, kinds, signs, widths, strict=True):
-        plane = axes.plane_at(vertices.mean(0), axis)
+        plane = space.plane_at(vertices.mean(0), axis)
         if plane is None:
             continue
-        flat = axes.to_plane(vertices, axis)
-        last = np.array(axes.plane_shape(plane)) - 0.5
+        flat = space.to_plane(vertices, axis)
+        last = np.array(space.plane_shape(plane)) - 0.5
         if (flat.max(0) < -0.5).any() or (flat.min(0) >= last).any():
             continue
         flat = np.clip(flat, -0.5, np.nextafter(last.astype(np.float32), 0))

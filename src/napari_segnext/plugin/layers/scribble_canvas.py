@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
-from napari_segnext.plugin.layers.planes import Axes
+from napari_segnext.geometry.space import Space
 
 Pixels = NDArray[np.uint8]
 
@@ -33,8 +33,8 @@ class SparsePlanes:
 
     dtype = np.dtype(np.uint8)
 
-    def __init__(self, axes: Axes, axis: int = 0) -> None:
-        self._axes = axes
+    def __init__(self, space: Space, axis: int = 0) -> None:
+        self._space = space
         # Of a large plane, memory is taken by the pages that have been written.
         self._planes: dict[Plane, Pixels] = {}
         self._touched: dict[Plane, Extent] = {}
@@ -43,7 +43,7 @@ class SparsePlanes:
     @property
     def shape(self) -> tuple[int, ...]:
         """Shape of the whole."""
-        return self._axes.shape
+        return self._space.shape
 
     @property
     def ndim(self) -> int:
@@ -72,10 +72,10 @@ class SparsePlanes:
 
     def read(self, plane: Plane, extent: Extent | None = None) -> Pixels:
         """Return a copy of one plane, or of part of it."""
-        index: list[Any] = list(self._axes.index(plane))
+        index: list[Any] = list(self._space.index(plane))
         if extent is not None:
             for axis, part in zip(
-                self._axes.in_plane(plane.axis), extent.slices, strict=True
+                self._space.in_plane(plane.axis), extent.slices, strict=True
             ):
                 index[axis] = part
         pixels: Pixels = self[tuple(index)]
@@ -128,32 +128,27 @@ class SparsePlanes:
             if plane in self._planes or given[target].any():
                 rows, columns = self._in_plane(key)
                 self._stored(plane)[rows, columns] = given[target]
-                height, width = self._axes.plane_shape(plane)
+                height, width = self._space.plane_shape(plane)
                 down, across = rows.indices(height), columns.indices(width)
                 self._touch(plane, Extent(down[0], across[0], down[1], across[1]))
-
-    def _across(self) -> list[int]:
-        return [a for a in range(self.ndim) if a not in self._axes.in_plane(self.axis)]
 
     def _in_plane(self, key: tuple[Any, ...]) -> tuple[slice, slice]:
         rows, columns = (
             slice(key[a], key[a] + 1) if isinstance(key[a], int) else key[a]
-            for a in self._axes.in_plane(self.axis)
+            for a in self._space.in_plane(self.axis)
         )
         return rows, columns
 
-    def _plane(self, across: tuple[int, ...]) -> Plane:
-        return Plane(self.axis, across[-1], across[:-1]) if across else Plane()
-
     def _crossing(self, key: tuple[Any, ...]) -> Iterator[tuple[Plane, Any]]:
         """Yield each plane that a basic index meets, and its place in the result."""
-        across = self._across()
+        across = self._space.across(self.axis)
         ranges = _ranges(key, self.shape)
         for found in product(*(enumerate(ranges[a]) for a in across)):
             target: list[int | slice] = [slice(None)] * self.ndim
             for axis, (place, _) in zip(across, found, strict=True):
                 target[axis] = place
-            yield self._plane(tuple(at for _, at in found)), tuple(target)
+            plane = self._space.plane_across(self.axis, [at for _, at in found])
+            yield plane, tuple(target)
 
     def _touch(self, plane: Plane, extent: Extent) -> None:
         known = self._touched.get(plane, Extent(0, 0, 0, 0))
@@ -161,13 +156,13 @@ class SparsePlanes:
 
     def _stored(self, plane: Plane) -> Pixels:
         if plane not in self._planes:
-            self._planes[plane] = np.zeros(self._axes.plane_shape(plane), np.uint8)
+            self._planes[plane] = np.zeros(self._space.plane_shape(plane), np.uint8)
         return self._planes[plane]
 
     def _groups(self, key: Any) -> Iterator[tuple[Plane, NDArray[np.bool_], Any]]:
         """Yield each plane that an array index meets, which elements, and where."""
-        across = self._across()
-        rows, columns = self._axes.in_plane(self.axis)
+        across = self._space.across(self.axis)
+        rows, columns = self._space.in_plane(self.axis)
         flat = [np.ravel(k) for k in key]
         where = np.stack([flat[a] for a in across], 1) if across else None
         if where is None:
@@ -175,7 +170,7 @@ class SparsePlanes:
             return
         for at in np.unique(where, axis=0):
             chosen = (where == at).all(1)
-            plane = self._plane(tuple(map(int, at)))
+            plane = self._space.plane_across(self.axis, at.tolist())
             yield plane, chosen, (flat[rows][chosen], flat[columns][chosen])
 
     def _gather(self, key: Any) -> Pixels:

@@ -14,7 +14,6 @@ from qtpy.QtCore import Signal
 
 from napari_segnext.files import ObjectPrompts, read_prompts
 from napari_segnext.geometry.regions import Patch
-from napari_segnext.geometry.space import Grid
 from napari_segnext.labels.chunked import blank_labels
 from napari_segnext.plugin.work.background import Background
 from napari_segnext.plugin.work.task import Dropped
@@ -80,10 +79,10 @@ class Importing(Background):
             self.said.emit(objects)
             return
         shape = tuple(self._session.labels.shape)
-        grid = Grid(shape)
+        space = self._session.space
         objects = in_last_axes(objects, len(shape))
         try:
-            check_objects(objects, grid.check, grid.plane_shape)
+            check_objects(objects, space.check, space.plane_shape)
             for item in objects:
                 if item.category is not None:
                     self._session.check_category(item.category)
@@ -99,7 +98,7 @@ class Importing(Background):
     def _advance(self, file: _Replay) -> None:
         for item, request in file.steps:
             if request.vain:
-                shape = Grid(file.scratch.labels.shape).plane_shape(request.plane)
+                shape = file.scratch.space.plane_shape(request.plane)
                 file.scratch.commit(request, Patch.nothing(shape))
                 continue
             at, count = file.objects.index(item) + 1, len(file.objects)

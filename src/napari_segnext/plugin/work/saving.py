@@ -30,7 +30,7 @@ from napari_segnext.plugin.work.acknowledging import Acknowledgement
 if TYPE_CHECKING:
     from napari.layers import Image, Layer
 
-    from napari_segnext.plugin.layers.planes import Axes
+    from napari_segnext.geometry.space import Space
     from napari_segnext.session import Record, Session
 
 _RETRY_MS = 2000
@@ -72,7 +72,7 @@ class Saving(QObject):
     def __init__(
         self,
         image: Image,
-        axes: Axes,
+        space: Space,
         session: Session,
         layers: Sequence[Layer],
         parent: QObject | None = None,
@@ -95,7 +95,7 @@ class Saving(QObject):
         session.recorders.append(self._recorded)
         # The layer itself is looked at here alone, its data elsewhere.
         data = list(image.data) if image.multiscale else image.data
-        self._about = image.source.path, image.name, data, axes.shape
+        self._about = image.source.path, image.name, data, space.shape
         self._identify()
 
     @property
