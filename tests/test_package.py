@@ -141,6 +141,23 @@ def test_napari_and_qt_stay_in_the_plugin_and_torch_out_of_the_core(
         assert not roots & {"torch", "timm"}
 
 
+def test_what_is_for_research_is_imported_when_a_model_of_it_is_used() -> None:
+    research = "napari_segnext.models.research"
+    for path in MODULES:
+        if _part(path) == "training" or "research" in path.parts:
+            continue
+        # What stands at the left is run when the module is imported.
+        lines = path.read_text(encoding="utf-8").splitlines()
+        assert not [
+            line for line in lines if re.match(rf"(from|import) {research}", line)
+        ]
+    code = (
+        "import sys; from napari_segnext import load_model; load_model('tiny'); "
+        f"print([name for name in sys.modules if name.startswith('{research}')])"
+    )
+    assert _run(code) == "[]"
+
+
 @pytest.mark.parametrize("path", sorted((PACKAGE / "plugin").glob("*/*.py")))
 def test_layers_know_no_work_and_no_work_knows_the_panel(path: Path) -> None:
     order = ("layers", "work", "annotator", "panel")

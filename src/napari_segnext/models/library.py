@@ -11,6 +11,10 @@ _TOGETHER = {"torch": "torch torchvision", "torchvision": "torch torchvision"}
 _LONGEST = 160
 
 
+class MissingLibrary(ValueError):
+    """A model runs in a library that is not installed; the message says which."""
+
+
 def import_library(name: str) -> ModuleType:
     """Import a module.
 

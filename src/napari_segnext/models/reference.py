@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from napari_segnext.models.config import IMAGENET_MEAN, IMAGENET_STD, ModelConfig
-from napari_segnext.models.research.sam.published import SAM_CONFIGS
 from napari_segnext.prompts import PromptStyle
 
 _CLASS = "isegm.model.is_plainvit_model.PlainVitModel"
@@ -33,11 +32,8 @@ def reference_config(name: str) -> ModelConfig:
     ValueError
         If there is no such model.
     """
-    if name in SAM_CONFIGS:
-        return SAM_CONFIGS[name]
     if name not in _FUSION_DEPTH:
-        known = ", ".join([*_FUSION_DEPTH, *SAM_CONFIGS])
-        raise ValueError(f"unknown published model {name!r}; known: {known}")
+        return _of_sam(name)
     arch = {
         "patch_size": 16,
         "embed_dim": 768,
@@ -52,6 +48,16 @@ def reference_config(name: str) -> ModelConfig:
         "dropout": 0.1,
     }
     return ModelConfig("segnext", 1024, arch=arch)
+
+
+def _of_sam(name: str) -> ModelConfig:
+    # Here, as all that is for research: by name alone.
+    from napari_segnext.models.research.sam.published import SAM_CONFIGS
+
+    if name not in SAM_CONFIGS:
+        known = ", ".join([*_FUSION_DEPTH, *SAM_CONFIGS])
+        raise ValueError(f"unknown published model {name!r}; known: {known}")
+    return SAM_CONFIGS[name]
 
 
 def config_from_reference(config: Mapping[str, Any]) -> ModelConfig:

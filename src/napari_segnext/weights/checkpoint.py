@@ -12,10 +12,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from napari_segnext.models import ModelConfig, architecture_of, build_model
+from napari_segnext.models.library import MissingLibrary
 from napari_segnext.models.limits import few_parameters
 from napari_segnext.models.reference import config_from_reference
-from napari_segnext.models.research.sam.library import MissingLibrary
-from napari_segnext.models.research.sam.published import our_names, recognise
 from napari_segnext.weights.errors import WeightsError, in_short
 
 Shapes = dict[str, tuple[int, ...]]
@@ -193,16 +192,21 @@ def _read_safetensors(path: Path) -> Checkpoint:
             f"{path} is a damaged or incomplete .safetensors file ({error}); "
             "fetch it again"
         ) from error
-    if config is None:
-        published = recognise(tensors)
-        if published is not None:
-            return Checkpoint(published, our_names(tensors))
+    return _of_sam(path, tensors) if config is None else Checkpoint(config, tensors)
+
+
+def _of_sam(path: Path, tensors: Mapping[str, Tensor]) -> Checkpoint:
+    # Here, as all that is for research: when there is such a file.
+    from napari_segnext.models.research.sam.published import our_names, recognise
+
+    published = recognise(tensors)
+    if published is None:
         raise WeightsError(
             f"{path} was not written by napari-segnext: its header has no model "
             "configuration, and it is no SAM, HQ-SAM or SAM 2 of a published size made "
             "for the library transformers. Of SegNext convert the published .pth file"
         )
-    return Checkpoint(config, tensors)
+    return Checkpoint(published, our_names(tensors))
 
 
 def _own_config(path: Path, metadata: Mapping[str, str]) -> ModelConfig | None:

@@ -5,13 +5,9 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import Any
 
-from napari_segnext.models.library import import_library
+from napari_segnext.models.library import MissingLibrary, import_library
 
 _INSTALL = "install it with: pip install 'napari-segnext[sam]'"
-
-
-class MissingLibrary(ValueError):
-    """A model runs in a library that is not installed; the message says which."""
 
 
 def require_transformers() -> None:
