@@ -16,10 +16,7 @@ _TOLD = " --dataset phrases --data DATA --text CLIP_FOLDER"
 
 
 def _train(name: str, needs: str) -> str:
-    return (
-        "nobody has published trained weights of it; make them with "
-        f"`napari-segnext train --model {name} --out DIR{needs}`"
-    )
+    return f"napari-segnext train --model {name} --out DIR{needs}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +41,8 @@ class Entry:
         which says itself what it holds.
     sha256
         As published; None where nothing is.
-    unpublished
-        Why there is no file to fetch, and how to make one; empty if there is.
+    training
+        The command that makes its file, where nobody has published one; else empty.
     in_transformers
         Whether it runs in the library transformers, which need not be installed.
     """
@@ -59,8 +56,18 @@ class Entry:
     url: str | None = None
     reference: str | None = None
     sha256: str | None = None
-    unpublished: str = ""
+    training: str = ""
     in_transformers: bool = False
+
+    @property
+    def unpublished(self) -> str:
+        """Why there is no file to fetch, and how to make one; empty if there is."""
+        if not self.training:
+            return ""
+        return (
+            "nobody has published trained weights of it; make them with "
+            f"`{self.training}`"
+        )
 
     @property
     def bundled(self) -> bool:
@@ -131,7 +138,7 @@ _ENTRIES = (
         "ois-tiny.safetensors",
         size=5_650_000,
         licence="BSD-3-Clause (code)",
-        unpublished=_train("ois-tiny", " --data DATA"),
+        training=_train("ois-tiny", " --data DATA"),
     ),
     Entry(
         "ois-small",
@@ -139,7 +146,7 @@ _ENTRIES = (
         "ois-small.safetensors",
         size=113_700_000,
         licence="Apache-2.0 (Depth Anything V2 Small)",
-        unpublished=_train("ois-small", " --start depth_anything_v2_vits.pth"),
+        training=_train("ois-small", " --start depth_anything_v2_vits.pth"),
     ),
     Entry(
         "ois-base",
@@ -147,7 +154,7 @@ _ENTRIES = (
         "ois-base.safetensors",
         size=435_400_000,
         licence="CC BY-NC 4.0 (Depth Anything V2 Base): not for commercial use",
-        unpublished=_train("ois-base", " --start depth_anything_v2_vitb.pth"),
+        training=_train("ois-base", " --start depth_anything_v2_vitb.pth"),
     ),
     Entry(
         "tiny-ref",
@@ -155,7 +162,7 @@ _ENTRIES = (
         "tiny-ref.safetensors",
         size=5_730_000,
         licence="BSD-3-Clause (code)",
-        unpublished=_train("tiny-ref", " --data DATA"),
+        training=_train("tiny-ref", " --data DATA"),
     ),
     Entry(
         "vitb-sa2-ref",
@@ -164,7 +171,7 @@ _ENTRIES = (
         size=457_700_000,
         licence=_MIT,
         caveat=_MAE,
-        unpublished=_train("vitb-sa2-ref", " --dataset COCOLVIS --data DATA"),
+        training=_train("vitb-sa2-ref", " --dataset COCOLVIS --data DATA"),
     ),
     Entry(
         "text-tiny",
@@ -172,7 +179,7 @@ _ENTRIES = (
         "text-tiny.safetensors",
         size=6_040_000,
         licence="BSD-3-Clause (code)",
-        unpublished=_train("text-tiny", _TOLD),
+        training=_train("text-tiny", _TOLD),
     ),
     Entry(
         "text-vitb-sa2",
@@ -181,7 +188,7 @@ _ENTRIES = (
         size=461_000_000,
         licence=_MIT,
         caveat=_MAE,
-        unpublished=_train("text-vitb-sa2", _TOLD),
+        training=_train("text-vitb-sa2", _TOLD),
     ),
     _sam("sam-vitb", "SAM, ViT-B at 1024 pixels", "facebook/sam-vit-base", 375),
     _sam("sam-vitl", "SAM, ViT-L at 1024 pixels", "facebook/sam-vit-large", 1249.5),
@@ -211,7 +218,7 @@ _ENTRIES = (
         "sam-vitb-ref.safetensors",
         size=377_000_000,
         licence="Apache-2.0 (SAM)",
-        unpublished=_train("sam-vitb-ref", " --dataset COCOLVIS --data DATA"),
+        training=_train("sam-vitb-ref", " --dataset COCOLVIS --data DATA"),
         in_transformers=True,
     ),
 )

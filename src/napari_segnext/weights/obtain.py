@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -128,6 +129,19 @@ def download(
             _inspect(entry, path)
             record_digest(path)
     return path
+
+
+def how_to_get(entry: Entry) -> str:
+    """Return in a line how to get a model; empty if it can be used here and now.
+
+    It can if its file is there or can be fetched, and what it runs in is installed.
+    """
+    ways = []
+    if entry.in_transformers and find_spec("transformers") is None:
+        ways.append("pip install 'napari-segnext[sam]' and start anew")
+    if entry.unpublished and not path_of(entry).is_file():
+        ways.append(entry.training)
+    return "; then ".join(ways)
 
 
 def verify(name: str) -> Verified:

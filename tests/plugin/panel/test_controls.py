@@ -3,30 +3,57 @@
 from pathlib import Path
 
 import pytest
-from qtpy.QtCore import QObject, Qt, Signal
-from qtpy.QtWidgets import QVBoxLayout, QWidget
+from qtpy.QtCore import QObject, Signal
+from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.panel.doubtful_list import DoubtfulList
-from napari_segnext.plugin.panel.model_choice import make_model_choice
+from napari_segnext.plugin.panel.model_choice import ModelChoice, MoreModels
 from napari_segnext.plugin.panel.propagation import PropagationPart
 from napari_segnext.plugin.work.exporting import label_formats
+from napari_segnext.weights import obtain
 from napari_segnext.weights.catalogue import CATALOGUE
 
 
-def test_models_that_cannot_be_had_cannot_be_chosen_and_say_why(qtbot):
-    choice = make_model_choice()
+def test_list_has_the_models_that_can_be_used_and_tells_how_to_get_others(
+    qtbot, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("NAPARI_SEGNEXT_CACHE", str(tmp_path))
+    (tmp_path / CATALOGUE["tiny-ref"].file).touch()
+    choice = ModelChoice()
     qtbot.addWidget(choice)
-    enabled = {
-        choice.itemText(at): choice.model().item(at).isEnabled()
-        for at in range(choice.count())
-    }
-    assert enabled["tiny"] and enabled["vitb-sa2"] and enabled["File…"]
+    shown = [choice.itemText(at) for at in range(choice.count())]
+    assert shown[0] == "tiny" and {"vitb-sa2", "tiny-ref"} <= {*shown}
+    assert shown[-2:] == ["File…", "More models…"]
+    dialog = MoreModels()
+    qtbot.addWidget(dialog)
     for name, entry in CATALOGUE.items():
-        assert enabled[name] != bool(entry.unpublished)
-    at = choice.findText("ois-tiny")
-    tip = choice.itemData(at, Qt.ItemDataRole.ToolTipRole)
-    assert "Not to be had" in tip and "napari-segnext train --model ois-tiny" in tip
+        if name != "tiny-ref":
+            assert (name in shown) != bool(entry.unpublished)
+        assert (f"<b>{name}</b>" in dialog.lines.text()) != (name in shown)
+    assert "napari-segnext train --model ois-tiny" in dialog.lines.text()
+
+
+def test_models_of_a_library_that_is_missing_are_told_how_to_get(qtbot, monkeypatch):
+    monkeypatch.setattr(obtain, "find_spec", lambda name: None)
+    choice = ModelChoice()
+    qtbot.addWidget(choice)
+    assert choice.findText("sam-vitb") < 0 <= choice.findText("vitb-sa2")
+    assert "[sam]" in obtain.how_to_get(CATALOGUE["sam-vitb"])
+
+
+def test_choice_stays_where_it_was_when_nothing_was_chosen(qtbot, monkeypatch):
+    paths = iter(["", "/data/tuned/model.safetensors", ""])
+    monkeypatch.setattr(QFileDialog, "getOpenFileName", lambda *_: (next(paths), ""))
+    choice, told = ModelChoice(), []
+    qtbot.addWidget(choice)
+    choice.chosen.connect(lambda: told.append(choice.currentData()))
+    for text in ("vitb-sa2", "File…", "File…", "File…", "More models…"):
+        choice.setCurrentIndex(choice.findText(text))
+        choice.activated.emit(choice.currentIndex())
+    assert told == ["vitb-sa2", "/data/tuned/model.safetensors"]
+    assert choice.currentText() == "tuned/model.safetensors"
+    choice.findChild(MoreModels).close()
 
 
 @pytest.mark.parametrize(

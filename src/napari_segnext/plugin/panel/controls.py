@@ -27,10 +27,15 @@ def keep_place(widget: QWidget) -> None:
 def make_combo(tip: str) -> QComboBox:
     """Make a choice of which a long entry does not widen the panel."""
     combo = QComboBox()
+    shape_combo(combo, tip)
+    return combo
+
+
+def shape_combo(combo: QComboBox, tip: str) -> None:
+    """Give a choice its tip, and let no long entry widen the panel."""
     combo.setToolTip(tip)
     combo.setSizeAdjustPolicy(
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
     combo.setMinimumContentsLength(8)
     combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-    return combo

@@ -10,7 +10,6 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.panel.widget import SegNextWidget
 from napari_segnext.plugin.sample_data import mri
 from napari_segnext.prompts import Click
-from napari_segnext.weights.catalogue import model_label
 
 
 def open_window(
@@ -35,11 +34,7 @@ def open_window(
     _, widget = viewer.window.add_plugin_dock_widget("napari-segnext", "SegNext")
     assert isinstance(widget, SegNextWidget)
     viewer.window.resize(1500, 900)
-    at = widget.model_choice.findData(model)
-    if at < 0:
-        at = 0
-        widget.model_choice.insertItem(at, model_label(model), model)
-    widget.model_choice.setCurrentIndex(at)
+    widget.model_choice.show_model(model)
     widget.start()
     annotator = widget.annotator
     assert annotator is not None

@@ -12,7 +12,6 @@ from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QApplication,
     QCheckBox,
-    QFileDialog,
     QFormLayout,
     QFrame,
     QScrollArea,
@@ -32,7 +31,7 @@ from napari_segnext.plugin.panel.files import FilesPanel
 from napari_segnext.plugin.panel.input_choice import InputChoice
 from napari_segnext.plugin.panel.keyboard import Keyboard
 from napari_segnext.plugin.panel.leaving import Leaving
-from napari_segnext.plugin.panel.model_choice import FILE, make_model_choice
+from napari_segnext.plugin.panel.model_choice import ModelChoice
 from napari_segnext.plugin.panel.objects import ClassPanel, ObjectPanel
 from napari_segnext.plugin.panel.propagation import PropagationPart
 from napari_segnext.plugin.panel.resume import ResumeOffer, SavingLine, StatusLine
@@ -42,7 +41,6 @@ from napari_segnext.plugin.panel.tools import ToolPanel, make_actions
 from napari_segnext.plugin.panel.view_buttons import ViewButtons
 from napari_segnext.plugin.panel.waiting_bar import WaitingBar
 from napari_segnext.plugin.work.worker import Worker
-from napari_segnext.weights.catalogue import model_label
 
 if TYPE_CHECKING:
     import napari
@@ -233,8 +231,8 @@ class SegNextWidget(QWidget):
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         self.image_choice = make_combo("The image layer to segment")
-        self.model_choice = make_model_choice()
-        self.model_choice.activated.connect(self._model_chosen)
+        self.model_choice = ModelChoice()
+        self.model_choice.chosen.connect(self._load_model)
         self._limits = QCheckBox("Use the layer's contrast limits")
         self._limits.setToolTip(
             "Show the model the intensities between the layer's contrast limits, "
@@ -310,20 +308,6 @@ class SegNextWidget(QWidget):
         self.inputs.show_image(image)
         self.views.show_image(image)
 
-    def _model_chosen(self, index: int) -> None:
-        if self.model_choice.itemText(index) == FILE:
-            path, _ = QFileDialog.getOpenFileName(
-                self, "Open a model", "", "Models (*.safetensors *.pth)"
-            )
-            if not path:
-                self.model_choice.setCurrentIndex(0)
-                return
-            self.model_choice.insertItem(index, model_label(path), path)
-            self.model_choice.setItemData(index, path, Qt.ItemDataRole.ToolTipRole)
-            self.model_choice.setCurrentIndex(index)
-        if self.annotator is not None:
-            self._load_model()
-
     def _load_model(self) -> None:
         if self.annotator is not None:
             self._device.setText("…")
@@ -335,8 +319,8 @@ class SegNextWidget(QWidget):
 
     def _show_model(self, model: str, engine: str) -> None:
         """Show the model in use, after another could not be loaded."""
-        for choice, name in ((self.model_choice, model), (self.engine_choice, engine)):
-            choice.setCurrentIndex(choice.findData(name))
+        self.model_choice.show_model(model)
+        self.engine_choice.setCurrentIndex(self.engine_choice.findData(engine))
 
     def _ended(self, why: str) -> None:
         self.annotator = None
