@@ -117,7 +117,8 @@ def real(make_napari_viewer, qtbot, monkeypatch):
     """Start a session on a bright disk with a model that goes by intensities."""
     model = IntensityModel(TILED)
     monkeypatch.setattr(
-        "napari_segnext.engines.load_on_engine", lambda *_, **__: EngineModel(model)
+        "napari_segnext.predicting.live.load_on_engine",
+        lambda *_, **__: EngineModel(model),
     )
     viewer = make_napari_viewer()
     image = viewer.add_image(disk(20, 20), name="disk", contrast_limits=(0, 255))

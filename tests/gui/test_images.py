@@ -14,7 +14,7 @@ from napari_segnext.engines import EngineModel
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.work.worker import Worker
 
-LOAD = "napari_segnext.engines.load_on_engine"
+LOAD = "napari_segnext.predicting.live.load_on_engine"
 
 
 def bright_disk(shape=(64, 80), dtype=np.float32):

@@ -22,7 +22,8 @@ class Seeing(IntensityModel):
 def model(monkeypatch):
     model = Seeing(TILED)
     monkeypatch.setattr(
-        "napari_segnext.engines.load_on_engine", lambda *_, **__: EngineModel(model)
+        "napari_segnext.predicting.live.load_on_engine",
+        lambda *_, **__: EngineModel(model),
     )
     return model
 

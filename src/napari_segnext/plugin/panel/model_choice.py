@@ -75,7 +75,9 @@ class MoreModels(QDialog):
         self.setWindowTitle("More models")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         layout = QVBoxLayout(self)
-        layout.addWidget(QLabel("Open the model.safetensors that you trained with “File…”."))
+        layout.addWidget(
+            QLabel("Open the model.safetensors that you trained with “File…”.")
+        )
         self.lines = QLabel(_table())
         # Commands are there to be copied.
         self.lines.setTextInteractionFlags(
