@@ -49,6 +49,7 @@ RUNS = {
         "--out OUT --steps 1 --images 6 --unseen 1",
         "OUT/text_prompts.json",
     ),
+    "trace": ("--json OUT/R", "OUT/R"),
     "volumes": ("--volume mri --folder OUT --json OUT/R", "OUT/R"),
 }
 
