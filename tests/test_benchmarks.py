@@ -25,6 +25,10 @@ RUNS = {
         "OUT/baselines.json",
     ),
     "busy": ("--turns 1 --count 1 --loops 1 --json OUT/R", "OUT/R"),
+    "commit": (
+        "--sizes 20 --repeats 1 --clicks 2 --objects 2 --json OUT/R",
+        "OUT/R",
+    ),
     "family": (
         "--small --only tiny --turns 1 --sat-clicks 2 --json OUT/R",
         "OUT/R",

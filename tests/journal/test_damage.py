@@ -28,7 +28,7 @@ from napari_segnext.journal import (
     start,
 )
 from napari_segnext.journal.coding import to_line
-from napari_segnext.labels.sparse import Diff
+from napari_segnext.labels.diffs import Diff
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Record, Session
 from napari_segnext.session.exchange import exported

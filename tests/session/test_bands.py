@@ -53,4 +53,4 @@ def test_a_mask_over_a_large_plane_takes_few_bytes_a_pixel():
     finally:
         tracemalloc.stop()
     assert session.count(1).voxels == side**2
-    assert peak < 75 * side**2
+    assert peak < 40 * side**2

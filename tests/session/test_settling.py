@@ -7,7 +7,7 @@ import pytest
 
 from napari_segnext.files.categories import Category
 from napari_segnext.prompts import Prompts
-from napari_segnext.session import ArrayLabels, LabelChange, Session
+from napari_segnext.session import ArrayLabels, PlaneDiff, Session
 
 from .doubles import SHAPE, Z0, Z1, Z2, answer, ask, decoded
 
@@ -20,13 +20,13 @@ class Brushed(ArrayLabels):
     def __init__(self) -> None:
         super().__init__(np.zeros(SHAPE, np.uint16))
         self.session: Session | None = None
-        self.pending: list[LabelChange] = []
+        self.pending: list[PlaneDiff] = []
 
     def paint(self, plane, row, column, new) -> None:
         at = np.array([row]), np.array([column])
         old = self.read(plane)[at].copy()
         self.array[plane.index][at] = new
-        self.pending.append(LabelChange(plane, *at, old, np.array([new])))
+        self.pending.append(PlaneDiff(plane, *at, old, np.array([new])))
 
     def settle(self) -> None:
         pending, self.pending = self.pending, []

@@ -5,7 +5,7 @@ import pytest
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.prompts import Prompts
-from napari_segnext.session import LabelChange
+from napari_segnext.session import PlaneDiff
 from tests.session.doubles import (
     Y5,
     Z1,
@@ -153,7 +153,7 @@ def test_stroke_through_several_planes_is_one_step_and_protects_what_is_finished
         rows, columns = np.array([3, 5, 9]), np.array([3, 3, 9])
         old = labels[plane.index, rows, columns].copy()
         labels[plane.index, rows, columns] = 2
-        parts.append(LabelChange(plane, rows, columns, old, np.full(3, 2, np.uint16)))
+        parts.append(PlaneDiff(plane, rows, columns, old, np.full(3, 2, np.uint16)))
     (first, second) = session.record_strokes(parts)
     assert (first.plane, len(first), second.plane, len(second)) == (Z1, 2, Z2, 1)
     assert labels[1, 9, 9] == labels[2, 3, 3] == labels[2, 9, 9] == 2

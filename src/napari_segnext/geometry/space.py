@@ -224,10 +224,11 @@ class Space:
 
     def pixels(self, plane: Plane, voxels: Voxels) -> tuple[Index, Index]:
         """Return rows and columns of voxels that lie in a plane."""
-        height, width = self.plane_shape(plane)
         row_stride, column_stride = self._pixel_strides(plane)
         at = voxels - self._first(plane)
-        return at // row_stride % height, at // column_stride % width
+        rows = at // row_stride
+        at -= rows * row_stride
+        return rows, at // column_stride if column_stride > 1 else at
 
     def within(self, plane: Plane, voxels: Voxels) -> NDArray[np.bool_]:
         """Tell which voxels lie in a plane."""

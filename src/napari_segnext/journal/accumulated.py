@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
 
 from napari_segnext.journal.runs import Runs, fold
-from napari_segnext.labels.sparse import Diff
+from napari_segnext.labels.diffs import Diff
 from napari_segnext.session import Record, SegmentedObject
 from napari_segnext.session.state import Delta, everything
 
@@ -37,7 +40,7 @@ class Ledger:
         if record.delta.semantic is not None:
             self.semantic = record.delta.semantic
         if len(record.diff):
-            self._labels.append(Runs.of(record.diff.voxels, record.diff.new))
+            self._labels.append(record.diff.after)
             self._folded = False
 
     def fold(self) -> None:
@@ -56,5 +59,5 @@ class Ledger:
         delta = everything(self.objects, self.current, self.semantic)
         yield Record("all", delta, Diff())
         for runs in self._labels:
-            voxels, values = runs.expand()
-            yield Record("labels", Delta(), Diff(voxels, values * 0, values))
+            nothing = replace(runs, value=np.zeros_like(runs.value))
+            yield Record("labels", Delta(), Diff(nothing, runs))

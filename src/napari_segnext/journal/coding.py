@@ -7,6 +7,7 @@ import json
 import operator
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,8 @@ from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.space import Space
 from napari_segnext.journal.runs import Runs
-from napari_segnext.labels.sparse import Diff, Sparse
+from napari_segnext.labels.diffs import Diff
+from napari_segnext.labels.sparse import Sparse
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import Record, SegmentedObject
 from napari_segnext.session.packed import PackedImage
@@ -94,13 +96,13 @@ def encode(record: Record, known: Mapping[int, SegmentedObject]) -> Entry:
     prompts = {k: _prompts(v, prompts_of(known, k)) for k, v in delta.prompts.items()}
     for name, values in (
         ("prompts", prompts),
-        ("edits", {k: _sparse(v) for k, v in delta.edits.items()}),
+        ("edits", {k: _runs(v.runs) for k, v in delta.edits.items()}),
         ("results", {k: _result(v) for k, v in delta.results.items()}),
     ):
         if values:
             entry[name] = [[*_key(key), value] for key, value in values.items()]
     if len(record.diff):
-        entry["labels"] = _runs(Runs.of(record.diff.voxels, record.diff.new))
+        entry["labels"] = _runs(record.diff.after)
     return entry
 
 
@@ -133,15 +135,15 @@ def decode(
         prompts.check_inside(shape)
         delta.prompts[key] = prompts
     for key, text in _keyed(entry, "edits", space):
-        edits = _to_sparse(text, space)
-        delta.edits[key] = Sparse(edits.voxels, edits.values.astype(bool))
+        runs = _to_runs(text, space)
+        delta.edits[key] = Sparse(replace(runs, value=runs.value.astype(bool)))
     for key, values in _keyed(entry, "results", space):
         result = None if values is None else _to_result(values, key[1], space)
         delta.results[key] = result
     diff = Diff()
     if "labels" in entry:
-        voxels, new = _to_runs(entry["labels"], space).expand()
-        diff = Diff(voxels, np.zeros_like(new), new)
+        runs = _to_runs(entry["labels"], space)
+        diff = Diff(replace(runs, value=np.zeros_like(runs.value)), runs)
     return Record(str(entry["what"]), delta, diff)
 
 
@@ -208,7 +210,7 @@ def _result(result: Result | None) -> Entry | None:
         size=probability.levels.shape,
         levels=_pack(probability.levels),
         section=[section.offset, section.pixels.shape, _pack(pixels)],
-        base=_sparse(result.base),
+        base=_runs(result.base.runs),
     )
     if result.confidence is not None:
         entry["confidence"] = result.confidence
@@ -234,7 +236,7 @@ def _to_result(values: Mapping[str, Any], plane: Plane, space: Space) -> Result:
         Prompts(tuple(prompt_from_json(item, shape) for item in values["answered"])),
         Probability(shape, offset, PackedImage.of(levels)),
         Region(corner, pixels.reshape(sides).astype(bool)),
-        _to_sparse(values["base"], space),
+        Sparse(_to_runs(values["base"], space)),
         confidence,
         _check_flag(values.get("checked", False)),
     )
@@ -251,14 +253,6 @@ def _part(
     if height and width and (top + height > shape[0] or left + width > shape[1]):
         raise ValueError("a part of a plane lies outside")
     return (top, left), (height, width)
-
-
-def _sparse(sparse: Sparse) -> str:
-    return _runs(sparse.runs)
-
-
-def _to_sparse(text: str, space: Space) -> Sparse:
-    return Sparse(*_to_runs(text, space).expand())
 
 
 def _runs(runs: Runs) -> str:

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 from napari_segnext.geometry.space import Space
 from napari_segnext.journal.accumulated import Ledger
 from napari_segnext.journal.coding import UNREADABLE, decode, from_line
-from napari_segnext.labels.sparse import Diff
+from napari_segnext.labels.diffs import Diff
 from napari_segnext.session import Labels, Record, Request, SegmentedObject, Session
 from napari_segnext.session.state import Delta, Info
 

@@ -27,6 +27,8 @@ CHUNK = 512
 _TOP = 1024
 # Chunks that are kept unpacked: half a megabyte each.
 _UNPACKED = 160
+# Pixels that are written at once.
+_WRITTEN = 1 << 20
 # Labels of more voxels than this are kept in chunks.
 _LARGE = 1 << 27
 _UINT16 = np.dtype(np.uint16)
@@ -128,13 +130,11 @@ class LabelStore:
 
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Write the given pixels of a plane, in all levels."""
-        given = np.broadcast_to(values, rows.shape).astype(self.dtype)
+        given = np.broadcast_to(values, rows.shape).astype(self.dtype, copy=False)
         with self._lock:
-            for page, row, column, new in self._by_page(plane, rows, columns, given):
-                chunks = row // CHUNK * (self.shape[-1] + 1) + column // CHUNK
-                for number in np.unique(chunks).tolist():
-                    here = chunks == number
-                    self._write_chunk(page, row[here], column[here], new[here])
+            for first in range(0, len(rows), _WRITTEN):
+                here = slice(first, first + _WRITTEN)
+                self._write(plane, rows[here], columns[here], given[here])
 
     def take_changed(self) -> set[Key]:
         """Return the chunks written since this was last asked."""
@@ -155,6 +155,15 @@ class LabelStore:
             found = self._find(key)
             whole = np.zeros((CHUNK, CHUNK), self.dtype) if found is None else found
             return whole[: height - row * CHUNK, : width - column * CHUNK].copy()
+
+    def _write(
+        self, plane: Plane, rows: Index, columns: Index, values: NDArray[Any]
+    ) -> None:
+        for page, row, column, new in self._by_page(plane, rows, columns, values):
+            chunks = row // CHUNK * (self.shape[-1] + 1) + column // CHUNK
+            for number in np.unique(chunks).tolist():
+                here = chunks == number
+                self._write_chunk(page, row[here], column[here], new[here])
 
     def _by_page(
         self, plane: Plane, rows: Index, columns: Index, values: NDArray[Any]

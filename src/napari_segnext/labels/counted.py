@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,13 @@ from numpy.typing import NDArray
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.space import Space, Voxels
-from napari_segnext.labels.labels import LabelChange, Labels, Values
-from napari_segnext.labels.sparse import Diff
+from napari_segnext.labels.diffs import Diff, PlaneDiff
+from napari_segnext.labels.labels import Labels, Values
 
 # Pixels along a side of what voxels are counted in.
 _BLOCK = 512
-# Voxels that are counted at once.
-_COUNTED = 1 << 22
+# Pixels that are counted at once.
+_COUNTED = 1 << 20
 # Pixels along a side of what is read at once to look up single voxels.
 _READ = 4096
 
@@ -150,6 +151,19 @@ class Painter:
             old[here] = self.values(self.space.slice_plane(at), voxels[here])
         return Diff.of(voxels, old, new.astype(self.dtype))
 
+    def filling(self, voxels: Voxels, new: NDArray[np.integer[Any]]) -> Diff:
+        """Return the change of those of some sorted voxels that nothing has.
+
+        Raises
+        ------
+        ValueError
+            As `setting`.
+        """
+        diff = self.setting(voxels, new)
+        voxels, old, new = diff.voxels, diff.old, diff.new
+        free = old == 0
+        return Diff.of(voxels[free], old[free], new[free])
+
     def pages(self) -> Iterator[Diff]:
         """Yield all that is in the labels, as changes from nothing."""
         used = {at for number in self._counts for at in self._used(number).tolist()}
@@ -158,33 +172,44 @@ class Painter:
             rows, columns = np.nonzero(page)
             new = page[rows, columns]
             voxels = self.space.numbers(plane, rows + part.top, columns + part.left)
-            yield Diff(voxels, np.zeros_like(new), new)
+            yield Diff.of(voxels, np.zeros_like(new), new)
 
     def relabel(self, number: int, voxels: Voxels, new: NDArray[np.int64]) -> Diff:
         """Return the change of voxels of an id to others."""
         old = np.full(len(voxels), number, self.dtype)
         return Diff.of(voxels, old, new.astype(self.dtype))
 
-    def write(self, diff: Diff, plane: Plane | None) -> tuple[LabelChange, ...]:
-        """Write a change; `plane` is the one that all voxels lie in, if one is."""
-        differs = diff.old != diff.new
-        if not differs.all():
-            diff = diff.select(differs)
-        changes = tuple(self._split(diff, plane))
-        for change in changes:
-            if len(change):
-                rows, columns = change.rows, change.columns
-                self.labels.write(change.plane, rows, columns, change.new)
-        self.count_change(diff)
-        return changes
+    def write(self, part: PlaneDiff) -> PlaneDiff:
+        """Write a change of a plane, and return what of it is one."""
+        part = part.changed
+        if len(part):
+            self.labels.write(part.plane, part.rows, part.columns, part.new)
+        self.count_change(part)
+        return part
 
-    def count_change(self, diff: Diff) -> None:
+    def write_all(self, diff: Diff, plane: Plane | None) -> tuple[PlaneDiff, ...]:
+        """Write a change; `plane` is the one that all voxels lie in, if one is."""
+        return tuple(self.write(part) for part in self.split(diff, plane))
+
+    def split(self, diff: Diff, plane: Plane | None) -> Iterator[PlaneDiff]:
+        """Yield a change plane by plane, or as that of the only one it lies in."""
+        voxels, old, new = diff.voxels, diff.old, diff.new
+        if plane is not None:
+            yield PlaneDiff(plane, *self.space.pixels(plane, voxels), old, new)
+            return
+        slices = voxels // self.space.area
+        first = np.flatnonzero(np.diff(slices, prepend=-1)).tolist()
+        for start, stop in pairwise([*first, len(voxels)]):
+            here, at = slice(start, stop), self.space.slice_plane(int(slices[start]))
+            pixels = self.space.pixels(at, voxels[here])
+            yield PlaneDiff(at, *pixels, old[here], new[here])
+
+    def count_change(self, part: PlaneDiff) -> None:
         """Count a change that is in the labels already."""
-        for first in range(0, len(diff), _COUNTED):
-            piece = slice(first, first + _COUNTED)
-            blocks = self._blocks(diff.voxels[piece])
-            self._count(blocks, diff.old[piece], -1)
-            self._count(blocks, diff.new[piece], 1)
+        for piece in part.pieces(_COUNTED):
+            blocks = self._blocks(piece)
+            self._count(blocks, piece.old, -1)
+            self._count(blocks, piece.new, 1)
 
     def _count(self, blocks: NDArray[np.int64], values: Values, sign: int) -> None:
         for number in np.unique(values[values != 0]):
@@ -206,12 +231,17 @@ class Painter:
         counts = self._counts.get(number, Counter())
         return np.array(sorted(at for at, count in counts.items() if count), np.int64)
 
-    def _blocks(self, voxels: Voxels) -> NDArray[np.int64]:
-        """Return the blocks in which voxels lie."""
-        slices, at = np.divmod(voxels, self.space.area)
-        rows, columns = np.divmod(at, self.space.spatial[-1])
-        blocks = slices * self._down + rows // _BLOCK
-        return np.asarray(blocks * self._across + columns // _BLOCK, np.int64)
+    def _blocks(self, part: PlaneDiff) -> NDArray[np.int64]:
+        """Return the blocks in which pixels of a plane lie."""
+        plane = part.plane
+        at = dict.fromkeys((-3, -2, -1), np.array(plane.index))
+        rows, columns = (
+            axis - self.space.ndim for axis in self.space.in_plane(plane.axis)
+        )
+        at[rows], at[columns] = part.rows, part.columns
+        slices = self.space.frame(plane) * self.space.depth(0) + at[-3]
+        blocks = slices * self._down + at[-2] // _BLOCK
+        return np.asarray(blocks * self._across + at[-1] // _BLOCK, np.int64)
 
     def _divided(
         self, blocks: NDArray[np.int64]
@@ -229,16 +259,3 @@ class Painter:
         height, width = self.space.spatial[-2:]
         bottom, right = min(top + _BLOCK, height), min(left + _BLOCK, width)
         return self.space.slice_plane(number), Extent(top, left, bottom, right)
-
-    def _split(self, diff: Diff, plane: Plane | None) -> Iterator[LabelChange]:
-        """Yield a change plane by plane."""
-        if plane is not None:
-            yield self._change(diff, plane)
-            return
-        slices = diff.voxels // self.space.area
-        for at in np.unique(slices).tolist():
-            yield self._change(diff.select(slices == at), self.space.slice_plane(at))
-
-    def _change(self, diff: Diff, plane: Plane) -> LabelChange:
-        rows, columns = self.space.pixels(plane, diff.voxels)
-        return LabelChange(plane, rows, columns, diff.old, diff.new)

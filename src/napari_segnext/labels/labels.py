@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -42,28 +41,6 @@ class Labels(ReadableLabels, Protocol):
 
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Write the given pixels of a plane and no others."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LabelChange:
-    """Pixels of a plane that were written.
-
-    Attributes
-    ----------
-    rows, columns
-        (N,) each, in the plane; none twice.
-    old, new
-        (N,) ids before and after.
-    """
-
-    plane: Plane
-    rows: Index
-    columns: Index
-    old: Values
-    new: Values
-
-    def __len__(self) -> int:
-        return len(self.rows)
 
 
 class ArrayLabels:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.geometry.space import Voxels
-from napari_segnext.labels.labels import Values
 from napari_segnext.labels.runs import Runs
-
-_NONE = np.zeros(0, np.int64)
 
 
 def find(among: Voxels, voxels: Voxels) -> tuple[NDArray[np.bool_], NDArray[np.intp]]:
@@ -29,53 +26,37 @@ def find(among: Voxels, voxels: Voxels) -> tuple[NDArray[np.bool_], NDArray[np.i
     return known, at[known]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Sparse:
     """One value for each of some voxels, kept as runs.
-
-    Parameters
-    ----------
-    voxels
-        (N,) int64, sorted, none twice.
-    values
-        (N,) integers or bool.
 
     Attributes
     ----------
     runs
-        What is kept of both, whose arrays are made where they are read.
+        Sorted, none over another; the arrays are made where they are read.
     """
 
-    __slots__ = ("_dtype", "runs")
+    runs: Runs = field(default_factory=Runs)
 
-    def __init__(
-        self, voxels: Voxels = _NONE, values: NDArray[np.generic] = _NONE
-    ) -> None:
-        self.runs, self._dtype = Runs.of(voxels, values), values.dtype
-
-    def expand(self) -> tuple[Voxels, NDArray[np.generic]]:
-        """Return voxels and values."""
-        voxels, values = self.runs.expand()
-        return voxels, values.astype(self._dtype)
+    @classmethod
+    def of(cls, voxels: Voxels, values: NDArray[np.generic]) -> Sparse:
+        """Keep voxels in any order, none twice, with their values."""
+        # Parts that are sorted are merged.
+        order = np.argsort(voxels, kind="stable")
+        return cls(Runs.of(voxels[order], values[order]))
 
     @property
     def voxels(self) -> Voxels:
         """(N,) int64, sorted, none twice."""
-        return self.expand()[0]
+        return self.runs.voxels
 
     @property
-    def values(self) -> NDArray[np.generic]:
+    def values(self) -> NDArray[Any]:
         """(N,) of the type that was given."""
-        return self.expand()[1]
-
-    @classmethod
-    def of(cls, voxels: Voxels, values: NDArray[np.generic]) -> Sparse:
-        """Sort voxels, none twice, with their values."""
-        # Parts that are sorted are merged.
-        order = np.argsort(voxels, kind="stable")
-        return cls(voxels[order], values[order])
+        return self.runs.values
 
     def __len__(self) -> int:
-        return int(self.runs.length.sum())
+        return self.runs.size
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -89,126 +70,22 @@ class Sparse:
 
     def select(self, chosen: NDArray[np.bool_]) -> Sparse:
         """Return the part that is chosen."""
-        voxels, values = self.expand()
-        return Sparse(voxels[chosen], values[chosen])
+        voxels, values = self.runs.expand()
+        return Sparse(Runs.of(voxels[chosen], values[chosen]))
 
-    def without(self, voxels: Voxels) -> Sparse:
-        """Return the part that has none of some sorted voxels."""
-        return self.select(~find(voxels, self.voxels)[0])
+    def without(self, other: Sparse) -> Sparse:
+        """Return the part that another has no value of."""
+        return self.select(~other.runs.holds(self.voxels))
 
     def updated(self, other: Sparse) -> Sparse:
         """Return both; where both have a value, the other's."""
-        if not len(other):
+        if not len(other.runs):
             return self
-        if not len(self):
+        if not len(self.runs):
             return other
-        voxels, values = self.expand()
-        later, new = other.expand()
-        kept = ~find(later, voxels)[0]
-        return Sparse.of(
-            np.concatenate([voxels[kept], later]),
-            np.concatenate([values[kept].astype(new.dtype), new]),
-        )
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Diff:
-    """Labels before and after a step, where they differ.
-
-    Attributes
-    ----------
-    voxels
-        (N,) int64, sorted, none twice.
-    old, new
-        (N,) ids.
-    """
-
-    voxels: Voxels = field(default_factory=lambda: _NONE)
-    old: Values = field(default_factory=lambda: _NONE)
-    new: Values = field(default_factory=lambda: _NONE)
-
-    @classmethod
-    def of(cls, voxels: Voxels, old: Values, new: Values) -> Diff:
-        """Sort voxels, none twice, and leave out what does not change."""
-        # Parts that are sorted are merged.
-        order = np.argsort(voxels, kind="stable")
-        order = order[old[order] != new[order]]
-        return cls(voxels[order], old[order], new[order])
-
-    @classmethod
-    def joined(cls, diffs: Iterable[Diff]) -> Diff:
-        """Put diffs that have no voxel in common into one."""
-        parts = [diff for diff in diffs if len(diff)]
-        if not parts:
-            return cls()
-        return cls.of(
-            np.concatenate([diff.voxels for diff in parts]),
-            np.concatenate([diff.old for diff in parts]),
-            np.concatenate([diff.new for diff in parts]),
-        )
-
-    @classmethod
-    def in_order(cls, diffs: Sequence[Diff]) -> Diff:
-        """Put diffs into one, each of which has higher voxels than the one before."""
-        if len(diffs) == 1:
-            return diffs[0]
-        return cls(
-            np.concatenate([_NONE, *(diff.voxels for diff in diffs)]),
-            *(
-                np.concatenate([getattr(diff, name) for diff in diffs] or [_NONE])
-                for name in ("old", "new")
-            ),
-        )
-
-    def __len__(self) -> int:
-        return len(self.voxels)
-
-    @property
-    def inverse(self) -> Diff:
-        """The way back."""
-        return Diff(self.voxels, self.new, self.old)
-
-    def select(self, chosen: NDArray[np.bool_]) -> Diff:
-        """Return the part that is chosen."""
-        return Diff(self.voxels[chosen], self.old[chosen], self.new[chosen])
-
-    def then(self, later: Diff) -> Diff:
-        """Return the two in one."""
-        if not len(self):
-            return later
-        both, at = find(later.voxels, self.voxels)
-        new = self.new.copy()
-        new[both] = later.new[at]
-        fresh = later.select(~find(self.voxels, later.voxels)[0])
-        return Diff.of(
-            np.concatenate([self.voxels, fresh.voxels]),
-            np.concatenate([self.old, fresh.old]),
-            np.concatenate([new, fresh.new]),
-        )
-
-
-class PackedDiff:
-    """A change of labels, kept as runs.
-
-    Parameters
-    ----------
-    diff
-        Which.
-    """
-
-    __slots__ = ("_dtype", "_new", "_old")
-
-    def __init__(self, diff: Diff) -> None:
-        self._old = Runs.of(diff.voxels, diff.old)
-        self._new = Runs.of(diff.voxels, diff.new)
-        self._dtype = diff.new.dtype
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes that are kept."""
-        return self._old.nbytes + self._new.nbytes
-
-    def expand(self) -> Diff:
-        """Return the change."""
-        (voxels, old), (_, new) = self._old.expand(), self._new.expand()
-        return Diff(voxels, old.astype(self._dtype), new.astype(self._dtype))
+        rest, later = self.without(other).runs, other.runs
+        start = np.concatenate([rest.start, later.start])
+        order = np.argsort(start, kind="stable")
+        length = np.concatenate([rest.length, later.length])[order]
+        value = np.concatenate([rest.value.astype(later.value.dtype), later.value])
+        return Sparse(Runs(start[order], length, value[order]))

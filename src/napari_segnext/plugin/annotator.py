@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from napari.viewer import ViewerModel
 
     from napari_segnext.predicting.prediction import Prediction
-    from napari_segnext.session import LabelChange, Request, Undone
+    from napari_segnext.session import PlaneDiff, Request, Undone
 
 
 class Annotator(QObject):
@@ -263,7 +263,7 @@ class Annotator(QObject):
         self._say_at(plane, protected or took, self.said if protected else self.passing)
         self.changed.emit()
 
-    def _stroke(self, parts: Sequence[LabelChange]) -> None:
+    def _stroke(self, parts: Sequence[PlaneDiff]) -> None:
         reverted = self.session.record_strokes(parts)
         text = "Finished objects are protected: their part is back"
         self._say_at(parts[0].plane, text if reverted else "Edit kept", self.said)

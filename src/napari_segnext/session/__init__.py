@@ -1,6 +1,7 @@
 """Objects, their prompts per plane, manual edits and masks, with undo for all."""
 
-from napari_segnext.labels.labels import ArrayLabels, LabelChange, Labels
+from napari_segnext.labels.diffs import PlaneDiff
+from napari_segnext.labels.labels import ArrayLabels, Labels
 from napari_segnext.session.messages import Counts, Record, Request, Undone
 from napari_segnext.session.session import Session
 from napari_segnext.session.state import SegmentedObject
@@ -8,8 +9,8 @@ from napari_segnext.session.state import SegmentedObject
 __all__ = [
     "ArrayLabels",
     "Counts",
-    "LabelChange",
     "Labels",
+    "PlaneDiff",
     "Record",
     "Request",
     "SegmentedObject",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
@@ -13,8 +13,9 @@ from napari_segnext.files.categories import Category, check_distinct
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.space import Space
 from napari_segnext.labels.counted import Painter
+from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.labels.labels import Labels
-from napari_segnext.labels.sparse import Diff, Sparse
+from napari_segnext.labels.sparse import Sparse
 from napari_segnext.session import operations
 from napari_segnext.session.history import History
 from napari_segnext.session.masks import View
@@ -309,11 +310,10 @@ class ObjectBook:
         # It is not about one object; a late mask of any takes what would be its.
         step = self._step("import", 0, None, delta)
         step.settles = set(delta.prompts)
-        diffs = [
-            self._painter.setting(page.voxels, new_ids[page.new])
+        step.diff = Diff.joined(
+            self._painter.filling(page.voxels, new_ids[page.new])
             for page in other._painter.pages()
-        ]
-        step.diff = Diff.joined(diff.select(diff.old == 0) for diff in diffs)
+        )
         self._take(step)
 
     # Within
@@ -369,11 +369,17 @@ class ObjectBook:
         before = after.keep(self._objects, self.current)
         return Step(self._tickets, name, number, plane, before, after)
 
-    def _take(self, step: Step, written: bool = False) -> None:
-        if written:
-            self._painter.count_change(step.diff)
-        else:
-            self._painter.write(step.diff, step.plane)
+    def _take(
+        self, step: Step, parts: Sequence[PlaneDiff] = (), written: bool = False
+    ) -> None:
+        """Do a step; `parts` are its change, if that is known by planes."""
+        if parts:
+            step.diff = Diff.across(self.space, parts)
+        for part in parts or self._painter.split(step.diff, step.plane):
+            if written:
+                self._painter.count_change(part)
+            else:
+                self._painter.write(part)
         self._history.push(step)
         self._apply(step.after)
         self._tell(step.name, step.after, step.diff)

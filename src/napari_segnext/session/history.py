@@ -19,8 +19,9 @@ import numpy as np
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.space import Space
+from napari_segnext.labels.diffs import Diff
 from napari_segnext.labels.labels import Values
-from napari_segnext.labels.sparse import Diff, Sparse, find
+from napari_segnext.labels.sparse import Sparse, find
 from napari_segnext.session.state import Delta, Key, Result, SegmentedObject, Step
 
 # Bytes, about, that steps may take; the newest is kept in any case.
@@ -217,11 +218,13 @@ class History:
         if later:
             page = page.copy()
         for diff in reversed(later):
-            inside = diff.select(space.within(plane, diff.voxels))
-            rows, columns = space.pixels(plane, inside.voxels)
+            voxels, old = diff.voxels, diff.old
+            inside = space.within(plane, voxels)
+            rows, columns = space.pixels(plane, voxels[inside])
             met = (rows >= part.top) & (rows < part.bottom)
             met &= (columns >= part.left) & (columns < part.right)
-            page[rows[met] - part.top, columns[met] - part.left] = inside.old[met]
+            at = rows[met] - part.top, columns[met] - part.left
+            page[at] = old[inside][met]
         return page
 
     def edits_at(
@@ -269,20 +272,19 @@ def _beneath(rest: Diff, after: Step) -> tuple[Diff, Diff]:
     What the step painted stays. Where an object left a voxel, because its mask
     shrank or because it was removed, it would not have held it.
     """
-    met, at = find(after.diff.voxels, rest.voxels)
+    voxels, lower, upper = rest.voxels, rest.old, rest.new
+    above, before, now = after.diff.voxels, after.diff.old, after.diff.new
+    met, at = find(above, voxels)
     if not met.any():
         return rest, after.diff
     stays = np.full(len(at), after.manual)
     if not after.removes:
-        stays |= after.diff.new[at] == after.object_id
-    gone = at[~stays]
-    kept = np.ones(len(after.diff), bool)
-    kept[gone] = False
-    above = after.diff.old.copy()
-    above[at] = rest.new[met]
-    old = rest.old.copy()
-    old[met] = after.diff.new[at]
+        stays |= now[at] == after.object_id
+    kept = np.ones(len(above), bool)
+    kept[at[~stays]] = False
+    before[at] = upper[met]
+    lower[met] = now[at]
     reaches = ~met
     reaches[np.flatnonzero(met)[~stays]] = True
-    changed = Diff(after.diff.voxels, above, after.diff.new).select(kept)
-    return Diff(rest.voxels, old, rest.new).select(reaches), changed
+    changed = Diff.kept(above[kept], before[kept], now[kept])
+    return Diff.kept(voxels[reaches], lower[reaches], upper[reaches]), changed

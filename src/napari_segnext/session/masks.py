@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.geometry.frame import Region
+from napari_segnext.geometry.frame import BoolArray, Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent, Patch
-from napari_segnext.geometry.space import Voxels
+from napari_segnext.geometry.space import Index, Voxels
 from napari_segnext.labels.counted import Painter
+from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.labels.labels import Values
-from napari_segnext.labels.sparse import Diff, Sparse, find
+from napari_segnext.labels.sparse import Sparse, find
 from napari_segnext.prompts import Prompts
 from napari_segnext.session.probability import Probability
 from napari_segnext.session.state import Key, Result
@@ -43,17 +44,17 @@ class View:
         Those made in a plane that crosses it are among them.
         """
         own = Sparse()
-        for (number, _), edits in self.edits.items():
+        for (number, plane), edits in self.edits.items():
             if number == key[0]:
-                own = own.updated(self._within(key, edits))
+                own = own.updated(self._within(key[1], plane, edits))
         return own
 
     def painted_for_others(self, key: Key) -> Voxels:
         """Return the voxels of a plane painted by hand for other objects, sorted."""
         parts = [np.zeros(0, np.int64)]
-        for (number, _), edits in self.edits.items():
+        for (number, plane), edits in self.edits.items():
             if number != key[0]:
-                inside = self._within(key, edits)
+                inside = self._within(key[1], plane, edits)
                 parts.append(inside.voxels[inside.values != 0])
         return np.unique(np.concatenate(parts))
 
@@ -68,8 +69,13 @@ class View:
         open_ = self.ids - self.finished - {number}
         return np.where(np.isin(values, list(open_)), values, 0)
 
-    def _within(self, key: Key, edits: Sparse) -> Sparse:
-        return edits.select(self.painter.space.within(key[1], edits.voxels))
+    def _within(self, plane: Plane, made: Plane, edits: Sparse) -> Sparse:
+        """Return the part in a plane of edits made in one, maybe another."""
+        if plane == made:
+            return edits
+        if plane.axis == made.axis or plane.fixed != made.fixed:
+            return Sparse()
+        return edits.select(self.painter.space.within(plane, edits.voxels))
 
 
 def concerned(view: View, key: Key, *extents: Extent) -> Extent:
@@ -135,7 +141,7 @@ def previous_mask(
 
 def repaint(
     view: View, key: Key, page: Values, part: Extent, kept: Probability, base: Sparse
-) -> tuple[Diff, Region]:
+) -> tuple[PlaneDiff, Region]:
     """Return how a mask changes a plane, and the object's pixels after it.
 
     Parameters
@@ -150,25 +156,54 @@ def repaint(
         What the object's predictions have covered in the plane.
     """
     number, plane = key
-    space = view.painter.space
     own, mask = view.own(key), kept.mask(part)
     mask[_pixels(view, plane, own.voxels, part)] = own.values
     section = page == number
-    others = view.painted_for_others(key)
-    finished = list(view.finished - {number})
-    diffs = []
-    for band in part.bands():
-        at = band.within(part)
-        rows, columns = np.nonzero(mask[at] != section[at])
-        voxels = space.numbers(plane, rows + band.top, columns + band.left)
-        old, take = page[at][rows, columns], mask[at][rows, columns]
-        protected = take & np.isin(old, finished)
-        protected |= take & find(others, voxels)[0]
-        new = np.where(take, number, view.beneath(number, voxels, base))
-        section[at][rows[~protected], columns[~protected]] = take[~protected]
-        diff = Diff(voxels, old, new.astype(page.dtype))
-        diffs.append(diff.select(~protected))
-    return Diff.in_order(diffs), Region.of(section, part[:2])
+    changed = mask != section
+    _protect(view, key, page, part, mask, changed)
+    rows, columns = _places(changed, part)
+    old, take = page[changed], mask[changed]
+    new = np.where(take, number, 0).astype(page.dtype)
+    if not take.all():
+        left = view.painter.space.numbers(plane, rows[~take], columns[~take])
+        new[~take] = view.beneath(number, left, base)
+    section ^= changed
+    return PlaneDiff(plane, rows, columns, old, new), Region.of(section, part[:2])
+
+
+def _protect(
+    view: View,
+    key: Key,
+    page: Values,
+    part: Extent,
+    mask: BoolArray,
+    changed: BoolArray,
+) -> None:
+    """Let a mask change nothing of finished objects, nor what others were painted.
+
+    Parameters
+    ----------
+    mask
+        (h, w), of a part of the plane.
+    changed
+        (h, w), where it differs from the object as it is; written to.
+    """
+    rows, columns = _pixels(view, key[1], view.painted_for_others(key), part)
+    inside = (rows >= 0) & (rows < mask.shape[0])
+    inside &= (columns >= 0) & (columns < mask.shape[1])
+    at = rows[inside], columns[inside]
+    changed[at] &= ~mask[at]
+    finished = list(view.finished - {key[0]})
+    for band in part.bands() if finished else ():
+        here = band.within(part)
+        changed[here] &= ~(mask[here] & np.isin(page[here], finished))
+
+
+def _places(chosen: BoolArray, part: Extent) -> tuple[Index, Index]:
+    """Return rows and columns, in a plane, of pixels that are chosen in a part."""
+    rows = np.repeat(np.arange(part.top, part.bottom), chosen.sum(1))
+    columns = np.broadcast_to(np.arange(part.left, part.right), chosen.shape)
+    return rows, columns[chosen]
 
 
 def _extent(region: Region) -> Extent:
@@ -177,7 +212,7 @@ def _extent(region: Region) -> Extent:
 
 def _pixels(
     view: View, plane: Plane, voxels: Voxels, extent: Extent
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+) -> tuple[Index, Index]:
     """Return rows and columns, in an extent, of voxels that lie in it."""
     rows, columns = view.painter.space.pixels(plane, voxels)
     return rows - extent.top, columns - extent.left
@@ -188,7 +223,7 @@ def restore(view: View, key: Key, result: Result | None) -> Diff:
     if result is None:
         return Diff()
     number, plane = key
-    base = result.base.without(view.own(key).voxels)
+    base = result.base.without(view.own(key))
     now = view.painter.values(plane, base.voxels)
     left = (now == number) & (base.values != number)
     regained = (base.values == number) & (now == 0)

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Patch
 from napari_segnext.geometry.resample import FloatArray
-from napari_segnext.labels.labels import LabelChange
-from napari_segnext.labels.sparse import Diff
+from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.prompts import Prompts
 from napari_segnext.session.state import Delta
 
@@ -69,7 +68,7 @@ class Undone:
     object_id: int
     plane: Plane | None
     prompts: Prompts
-    changes: tuple[LabelChange, ...]
+    changes: tuple[PlaneDiff, ...]
     requests: tuple[Request, ...]
 
     @property

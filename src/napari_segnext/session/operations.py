@@ -10,15 +10,17 @@ from numpy.typing import NDArray
 
 from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.space import Space
 from napari_segnext.labels.counted import Painter
-from napari_segnext.labels.sparse import Diff, Sparse, find
+from napari_segnext.labels.diffs import Diff, PlaneDiff
+from napari_segnext.labels.sparse import Sparse
 from napari_segnext.prompts import Prompts
 from napari_segnext.session.masks import View
 from napari_segnext.session.state import Delta, Info, Result, SegmentedObject
 
 
 def stroke(
-    objects: Mapping[int, SegmentedObject], diffs: Mapping[Plane, Diff]
+    objects: Mapping[int, SegmentedObject], space: Space, parts: Sequence[PlaneDiff]
 ) -> tuple[int, Delta]:
     """Return the object that a brush stroke is for, and the edits that it makes.
 
@@ -26,30 +28,34 @@ def stroke(
 
     Parameters
     ----------
-    diffs
-        By plane; the planes do not cross.
+    parts
+        What it changed, by plane; the planes do not cross.
     """
-    delta, whole = Delta(), Diff.joined(diffs.values())
-    for plane, diff in diffs.items():
-        for number in np.unique(np.concatenate([diff.old, diff.new])).tolist():
-            painted = diff.new == number
+    delta = Delta()
+    every_old = np.concatenate([part.old for part in parts])
+    every_new = np.concatenate([part.new for part in parts])
+    for part in parts:
+        plane = part.plane
+        voxels = space.numbers(plane, part.rows, part.columns)
+        for number in np.unique(np.concatenate([part.old, part.new])).tolist():
+            painted = part.new == number
             fresh = number not in objects
-            if number == 0 or (fresh and not (whole.new == number).any()):
+            if number == 0 or (fresh and not (every_new == number).any()):
                 continue
             if fresh:
                 delta.objects[number] = Info(f"Object {number}")
-            touched = painted | (diff.old == number)
-            edits = Sparse(diff.voxels[touched], painted[touched])
+            touched = painted | (part.old == number)
+            edits = Sparse.of(voxels[touched], painted[touched])
             known = {} if fresh else objects[number].edits
             for crossing in known.keys() - {plane}:
                 before = delta.edits.get((number, crossing), known[crossing])
-                if find(before.voxels, edits.voxels)[0].any():
-                    delta.edits[number, crossing] = before.without(edits.voxels)
+                if before.runs.holds(edits.voxels).any():
+                    delta.edits[number, crossing] = before.without(edits)
             before = delta.edits.get((number, plane), known.get(plane, Sparse()))
             delta.edits[number, plane] = before.updated(edits)
-    ids, counts = np.unique(whole.new[whole.new != 0], return_counts=True)
+    ids, counts = np.unique(every_new[every_new != 0], return_counts=True)
     if not len(ids):
-        ids, counts = np.unique(whole.old, return_counts=True)
+        ids, counts = np.unique(every_old, return_counts=True)
     return int(ids[counts.argmax()]), delta
 
 
@@ -109,7 +115,7 @@ def merged(
         by_hand = by_hand.updated(kept)
         delta.edits[into.id, plane] = kept
     for plane, edits in into.edits.items():
-        left = edits.without(by_hand.voxels)
+        left = edits.without(by_hand)
         delta.edits[into.id, plane] = left.updated(
             delta.edits.get((into.id, plane), Sparse())
         )
@@ -139,7 +145,8 @@ def adopted(objects: Mapping[int, SegmentedObject], ids: NDArray[np.int64]) -> D
         delta.prompts.update({(new, p): prompts for p, prompts in each.prompts.items()})
         delta.edits.update({(new, p): edits for p, edits in each.edits.items()})
         for plane, result in each.results.items():
-            base = Sparse(result.base.voxels, ids[result.base.values])
+            runs = result.base.runs
+            base = Sparse(replace(runs, value=ids[runs.value]))
             delta.results[new, plane] = replace(result, base=base)
     return delta
 

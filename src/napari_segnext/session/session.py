@@ -7,6 +7,7 @@ what is known goes to `Session.recorders` besides, from which a journal is made.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import numpy as np
@@ -16,8 +17,8 @@ from napari_segnext.geometry.misuse import expect
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Patch
 from napari_segnext.geometry.resample import FloatArray
-from napari_segnext.labels.labels import LabelChange
-from napari_segnext.labels.sparse import Diff, Sparse
+from napari_segnext.labels.diffs import Diff, PlaneDiff
+from napari_segnext.labels.sparse import Sparse
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import operations
 from napari_segnext.session.history import History
@@ -115,7 +116,7 @@ class Session(Undoable):
 
     def commit(
         self, request: Request, probability: FloatArray | Patch
-    ) -> LabelChange | None:
+    ) -> PlaneDiff | None:
         """Write the mask that answers a request: probability above one half.
 
         Finished objects and what was painted by hand for others stay as they are.
@@ -151,18 +152,21 @@ class Session(Undoable):
         part = concerned(view, key, kept.extent, changed)
         page = self._painter.labels.read(plane, part)
         page = self._history.page_at(place, plane, page, self.space, part)
-        diff, section = repaint(view, key, page, part, kept, base)
-        base = Sparse(diff.voxels, diff.old).updated(base)
+        written, section = repaint(view, key, page, part, kept, base)
+        diff = Diff.across(self.space, [written])
+        base = Sparse(diff.before).updated(base)
         result = Result.of(request.prompts, kept, section, base)
         plan = self._history.insert(place, key, diff)
-        (change,) = self._painter.write(plan.now, plane)
+        if plan.now is not diff:
+            (written,) = self._painter.split(plan.now, plane)
+        written = self._painter.write(written)
         step = self._history.done[place]
         step.before.results.setdefault(key, known)
         self._history.settle(place, key, plan, result)
         delta = Delta(results={key: result})
         self._apply(delta)
         self._tell("mask", delta, plan.now)
-        return change
+        return written
 
     def commit_planes(
         self,
@@ -201,25 +205,25 @@ class Session(Undoable):
             self._check_probability(plane, probability)
         if len({plane.axis for plane in probabilities}) > 1:
             raise ValueError("masks of planes that cross cannot be written at once")
-        after, view, diffs = Delta(), self._view(), list[Diff]()
+        after, view, parts = Delta(), self._view(), list[PlaneDiff]()
         for plane in sorted(probabilities.keys() - known.prompts.keys()):
             key, former = (object_id, plane), known.results.get(plane)
             base = Sparse() if former is None else former.base
             kept = Probability.of(probabilities[plane])
             part = concerned(view, key, kept.extent)
             page = self._painter.labels.read(plane, part)
-            diff, section = repaint(view, key, page, part, kept, base)
-            base = Sparse(diff.voxels, diff.old).updated(base)
+            written, section = repaint(view, key, page, part, kept, base)
+            before = Diff.across(self.space, [written]).before
+            base = Sparse(before).updated(base)
             sure = confidence.get(plane)
             result = Result.of(Prompts(), kept, section, base, sure)
             after.results[key] = result if section.pixels.size else None
-            diffs.append(diff)
-        if not diffs:
+            parts.append(written)
+        if not parts:
             return
         step = self._step(name, object_id, None, after)
         step.settles = set(after.results)
-        step.diff = Diff.joined(diffs)
-        self._take(step)
+        self._take(step, parts)
 
     def _check_probability(self, plane: Plane, probability: FloatArray | Patch) -> None:
         shape, patch = self.space.plane_shape(plane), as_patch(probability)
@@ -238,7 +242,7 @@ class Session(Undoable):
         columns: ArrayLike,
         old: ArrayLike,
         new: ArrayLike,
-    ) -> LabelChange | None:
+    ) -> PlaneDiff | None:
         """Take note of a brush stroke in one plane; see `record_strokes`.
 
         Parameters
@@ -257,10 +261,10 @@ class Session(Undoable):
             np.broadcast_to(values, rows.shape).astype(self._painter.dtype)
             for values in (old, new)
         )
-        stroke = LabelChange(plane, rows, columns, before, after)
+        stroke = PlaneDiff(plane, rows, columns, before, after)
         return next(iter(self.record_strokes([stroke])), None)
 
-    def record_strokes(self, parts: Sequence[LabelChange]) -> tuple[LabelChange, ...]:
+    def record_strokes(self, parts: Sequence[PlaneDiff]) -> tuple[PlaneDiff, ...]:
         """Take note of a brush stroke that is already in the labels: one step.
 
         What was painted stays in the object, what was erased or painted over stays
@@ -277,26 +281,24 @@ class Session(Undoable):
         What was taken back because it is finished.
         """
         finished = [n for n, each in self._objects.items() if each.finished]
-        diffs: dict[Plane, Diff] = {}
-        reverted: list[LabelChange] = []
+        taken, reverted = list[PlaneDiff](), list[PlaneDiff]()
         for part in parts:
             self.space.check(part.plane)
-            voxels = self.space.numbers(part.plane, part.rows, part.columns)
-            diff = Diff.of(voxels, part.old, part.new)
-            kept = np.isin(diff.old, finished) | np.isin(diff.new, finished)
+            drawn = part.changed
+            kept = np.isin(drawn.old, finished) | np.isin(drawn.new, finished)
             if kept.any():
-                back = diff.select(kept).inverse
-                self._painter.count_change(back.inverse)
-                reverted += self._painter.write(back, part.plane)
-                diff = diff.select(~kept)
-            if len(diff):
-                diffs[part.plane] = diff
-        if diffs:
-            number, delta = operations.stroke(self._objects, diffs)
-            only = next(iter(diffs)) if len(diffs) == 1 else None
+                back = drawn.select(kept)
+                self._painter.count_change(back)
+                reverted.append(self._painter.write(back.inverse))
+                drawn = drawn.select(~kept)
+            if len(drawn):
+                taken.append(drawn)
+        if taken:
+            number, delta = operations.stroke(self._objects, self.space, taken)
+            only = taken[0].plane if len(taken) == 1 else None
             step = self._step("stroke", number, only, delta)
-            step.diff, step.manual = Diff.joined(diffs.values()), True
-            self._take(step, written=True)
+            step.manual = True
+            self._take(step, taken, written=True)
         return tuple(reverted)
 
     def clear_plane(self, object_id: int, plane: Plane) -> bool:
@@ -321,21 +323,22 @@ class Session(Undoable):
             raise ValueError(f"{known.name} is finished; reopen it to change it")
         part = self._painter.extent(object_id, plane)
         rows, columns = np.nonzero(self.labels.read(plane, part) == object_id)
-        voxels = self.space.numbers(plane, rows + part.top, columns + part.left)
-        if not len(voxels) and plane not in known.prompts:
+        rows, columns = rows + part.top, columns + part.left
+        if not len(rows) and plane not in known.prompts:
             return False
-        erased = self._painter.relabel(object_id, voxels, np.zeros_like(voxels))
+        old = np.full(len(rows), object_id, self._painter.dtype)
+        erased = PlaneDiff(plane, rows, columns, old, np.zeros_like(old))
         delta = Delta()
-        if len(voxels):
-            _, delta = operations.stroke(self._objects, {plane: erased})
+        if len(rows):
+            _, delta = operations.stroke(self._objects, self.space, [erased])
         delta.prompts[key], delta.results[key] = Prompts(), None
         step = self._step("clear slice", object_id, plane, delta)
         step.settles, step.manual = {key}, True
         former = known.results.get(plane)
         base = Sparse() if former is None else former.base
-        left = self._view().beneath(object_id, voxels, base)
-        step.diff = self._painter.relabel(object_id, voxels, left)
-        self._take(step)
+        voxels = self.space.numbers(plane, rows, columns)
+        left = self._view().beneath(object_id, voxels, base).astype(old.dtype)
+        self._take(step, [replace(erased, new=left)])
         return True
 
     def clear_manual_edits(self, object_id: int, plane: Plane) -> Request | None:
@@ -381,7 +384,7 @@ class Session(Undoable):
         self.labels.settle()
         for record in records:
             diff = self._painter.setting(record.diff.voxels, record.diff.new)
-            self._painter.write(diff, None)
+            self._painter.write_all(diff, None)
             self._apply(record.delta)
         step = self._step("restored", self.current, None, Delta())
         step.asks = frozenset(

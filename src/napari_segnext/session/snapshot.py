@@ -66,9 +66,10 @@ class Snapshot:
         if not len(record.diff):
             return
         changed, old = self._changed
-        again, _ = find(changed, record.diff.voxels)
-        voxels = np.concatenate([changed, record.diff.voxels[~again]])
-        values = np.concatenate([old, record.diff.old[~again]])
+        later = record.diff.voxels
+        fresh = ~find(changed, later)[0]
+        voxels = np.concatenate([changed, later[fresh]])
+        values = np.concatenate([old, record.diff.old[fresh]])
         order = np.argsort(voxels, kind="stable")
         with self._lock:
             self._changed = voxels[order], values[order]

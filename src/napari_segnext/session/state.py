@@ -10,7 +10,8 @@ from typing import TypeAlias, TypeVar
 from napari_segnext.files.categories import Category
 from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.labels.sparse import Diff, PackedDiff, Sparse
+from napari_segnext.labels.diffs import Diff
+from napari_segnext.labels.sparse import Sparse
 from napari_segnext.prompts import Prompts
 from napari_segnext.session.packed import PackedImage
 from napari_segnext.session.probability import Probability
@@ -254,8 +255,8 @@ class Step:
         Where; no plane for what concerns a whole object.
     before, after
         What was known, and is known with the step.
-    change
-        That of the labels; for prompts it comes with the decoded mask.
+    diff
+        How the labels change; for prompts it comes with the decoded mask.
     asks
         Objects in planes whose prompts are to be decoded after this step.
     settles
@@ -272,20 +273,11 @@ class Step:
     plane: Plane | None
     before: Delta
     after: Delta
-    change: PackedDiff = field(default_factory=lambda: PackedDiff(Diff()))
+    diff: Diff = field(default_factory=Diff)
     asks: frozenset[Key] = frozenset()
     settles: set[Key] = field(default_factory=set)
     removes: frozenset[int] = frozenset()
     manual: bool = False
-
-    @property
-    def diff(self) -> Diff:
-        """The labels' change."""
-        return self.change.expand()
-
-    @diff.setter
-    def diff(self, diff: Diff) -> None:
-        self.change = PackedDiff(diff)
 
     @property
     def concerns(self) -> set[Key]:
@@ -298,7 +290,7 @@ class Step:
         former = [result for result in self.before.results.values() if result]
         prompts = sum(map(len, self.before.prompts.values()))
         edits = sum(each.runs.nbytes for each in self.before.edits.values())
-        kept = self.change.nbytes + sum(result.nbytes for result in former) + edits
+        kept = self.diff.nbytes + sum(result.nbytes for result in former) + edits
         return kept + _REFERENCE * prompts + _STEP
 
     def overrides(self, key: Key) -> bool:

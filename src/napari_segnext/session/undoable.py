@@ -6,11 +6,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.labels.labels import LabelChange
-from napari_segnext.labels.sparse import Diff
+from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.prompts import Prompts
 from napari_segnext.session.book import ObjectBook
-from napari_segnext.session.masks import previous_mask
+from napari_segnext.session.masks import View, previous_mask
 from napari_segnext.session.messages import Request, Undone
 from napari_segnext.session.state import Delta, Key, Step, prompts_of, result_of
 
@@ -24,15 +23,7 @@ class Undoable(ObjectBook):
     def request(self, object_id: int, plane: Plane) -> Request | None:
         """Return what is to be decoded for an object in a plane now, if anything."""
         self.labels.settle()
-        key = (object_id, plane)
-        step = self._history.awaiting(key)
-        if step is None or object_id not in self._objects:
-            return None
-        prompts = prompts_of(self._objects, key)
-        previous, answered = previous_mask(
-            self._view(), key, prompts, result_of(self._objects, key)
-        )
-        return Request(object_id, plane, prompts, previous, answered, step.ticket)
+        return next(iter(self._wanted([(object_id, plane)])), None)
 
     def requests(self) -> list[Request]:
         """Return all that is to be decoded now."""
@@ -40,8 +31,17 @@ class Undoable(ObjectBook):
         return self._wanted(self._history.waiting)
 
     def _wanted(self, keys: Iterable[Key]) -> list[Request]:
-        requests = (self.request(*key) for key in keys)
-        return [request for request in requests if request is not None]
+        view = self._view()
+        return [
+            self._request(step, key, view)
+            for key in keys
+            if (step := self._history.awaiting(key)) and key[0] in self._objects
+        ]
+
+    def _request(self, step: Step, key: Key, view: View) -> Request:
+        prompts, result = prompts_of(self._objects, key), result_of(self._objects, key)
+        previous, answered = previous_mask(view, key, prompts, result)
+        return Request(*key, prompts, previous, answered, step.ticket)
 
     @property
     def can_undo(self) -> bool:
@@ -68,7 +68,7 @@ class Undoable(ObjectBook):
         if not self._history.can_undo:
             return None
         diff = self._history.done[-1].diff.inverse
-        changes = self._painter.write(diff, self._history.done[-1].plane)
+        changes = self._painter.write_all(diff, self._history.done[-1].plane)
         step = self._history.undo()
         return self._turned("undo", step, step.before, diff, changes)
 
@@ -78,7 +78,7 @@ class Undoable(ObjectBook):
         if not self._history.undone:
             return None
         diff = self._history.undone[-1].diff
-        changes = self._painter.write(diff, self._history.undone[-1].plane)
+        changes = self._painter.write_all(diff, self._history.undone[-1].plane)
         step = self._history.redo()
         return self._turned("redo", step, step.after, diff, changes)
 
@@ -110,7 +110,7 @@ class Undoable(ObjectBook):
         step: Step,
         delta: Delta,
         diff: Diff,
-        changes: tuple[LabelChange, ...],
+        changes: tuple[PlaneDiff, ...],
     ) -> Undone:
         self._apply(delta)
         self._tell(f"{how} {step.name}", delta, diff)

@@ -55,6 +55,28 @@ def test_own_writes_are_no_strokes(qtbot, labels, strokes):
     assert strokes == []
 
 
+@pytest.mark.parametrize("count", [1, 200])
+def test_a_mask_that_arrives_during_a_stroke_is_no_part_of_it(
+    qtbot, labels, strokes, count
+):
+    layer, written = labels.layer, np.arange(count) % 30
+    with layer.block_history():
+        layer.paint((2, 15, 10), 1)
+        rows = np.arange(count) // 30
+        labels.write(Plane(0, 2), rows, written, np.full(count, 3))
+        layer.paint((2, 15, 14), 1)
+    qtbot.waitUntil(lambda: len(strokes) == 1)
+    _, rows, _, _, new = only(strokes)
+    assert set(new.tolist()) == {1} and rows.min() > 10
+    assert np.count_nonzero(layer.data == 3) == count
+
+
+def test_napari_takes_no_mask_out_of_the_labels(labels):
+    labels.write(Plane(0, 2), np.array([1]), np.array([2]), np.array([3]))
+    labels.layer.undo()
+    assert labels.layer.data[2, 1, 2] == 3
+
+
 def test_brush_stroke_is_reported_with_what_was_there(qtbot, labels, strokes):
     labels.layer.data[2, 10, 10] = 7
     labels.layer.selected_label = 1

@@ -18,12 +18,15 @@ from napari_segnext.geometry.space import Space
 from napari_segnext.labels.labels import ReadableLabels
 from napari_segnext.plugin.layers.own_layers import lie_on
 from napari_segnext.plugin.layers.scribble_canvas import SparsePlanes
-from napari_segnext.session import ArrayLabels, LabelChange
+from napari_segnext.session import ArrayLabels, PlaneDiff
 
 Index = NDArray[np.intp]
 Values = NDArray[np.integer[Any]]
 # What a stroke changed, by plane.
-Stroke = Callable[[Sequence[LabelChange]], None]
+Stroke = Callable[[Sequence[PlaneDiff]], None]
+
+# A slice is drawn anew where more than one in so many of its pixels change.
+_MANY = 8
 
 
 class LayerLabels:
@@ -109,7 +112,7 @@ class LayerLabels:
         )
         rows, columns = (indices[a] for a in self._space.in_plane(self._axis()))
         parts = [
-            LabelChange(plane, rows[here], columns[here], old[here], new[here])
+            PlaneDiff(plane, rows[here], columns[here], old[here], new[here])
             for plane, here in self._planes(indices)
         ]
         for part in parts:
@@ -119,14 +122,20 @@ class LayerLabels:
 
     def _show(self, indices: tuple[Index, ...], values: Values) -> None:
         """Write voxels of the layer's data."""
+        layer, data = self.layer, self.layer.data
+        many = _MANY * indices[0].size > data.shape[-2] * data.shape[-1]
         with self._quietly():
-            given = np.asarray(values).astype(self.layer.data.dtype)
-            if self.layer.visible and not self.layer._slice.empty:
-                self.layer.data_setitem(indices, given)
-            else:
-                # What napari keeps of a slice is not that of the plane then.
-                self.layer.data[indices] = given
-                self.layer.refresh()
+            given = np.asarray(values).astype(data.dtype, copy=False)
+            if many or not layer.visible or layer._slice.empty:
+                # Hidden, what napari keeps of a slice is not that of the plane.
+                data[indices] = given
+                layer.refresh()
+                return
+            # What napari can undo, and a stroke that is under way, are the user's.
+            begun = len(layer._staged_history)
+            layer.data_setitem(indices, given)
+            del layer._staged_history[begun:]
+            layer._undo_history.clear()
 
     def _keep(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Take note of what the user painted; it is in the layer already."""
