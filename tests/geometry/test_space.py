@@ -82,6 +82,19 @@ def test_planes_along_every_axis_cut_the_array_into_all_of_its_voxels(space):
     ]
 
 
+def test_a_box_is_cut_by_planes_of_every_axis():
+    numbers = np.arange(SERIES.size).reshape(SERIES.shape)
+    box = np.zeros(SERIES.shape, bool)
+    box[1:2, 2:4, 1:6, 3:5] = True
+    for axis in range(3):
+        for plane in SERIES.planes(axis):
+            cut = SERIES.cut(plane, (1, 2, 1, 3), (1, 2, 5, 2))
+            met = numbers[SERIES.index(plane)][cut.slices]
+            np.testing.assert_array_equal(
+                met.ravel(), numbers[SERIES.index(plane)][box[SERIES.index(plane)]]
+            )
+
+
 def test_planes_beside_one_end_with_the_image():
     assert [p.index for p in SERIES.along(Plane(1, 0, (2,)), 2)] == [0, 1, 2]
     assert [p.index for p in SERIES.along(Plane(0, 4, (2,)), 1)] == [3, 4]

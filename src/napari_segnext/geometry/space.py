@@ -202,6 +202,21 @@ class Space:
             index[self.leading + plane.axis] = plane.index
         return tuple(index)
 
+    def cut(self, plane: Plane, origin: Sequence[int], shape: Sequence[int]) -> Extent:
+        """Return the part of a plane that lies in a box, empty if none does.
+
+        Parameters
+        ----------
+        origin, shape
+            Of the box, along each axis of the array.
+        """
+        box = [range(at, at + length) for at, length in zip(origin, shape, strict=True)]
+        places = zip(self.index(plane), box, strict=True)
+        if any(isinstance(at, int) and at not in along for at, along in places):
+            return Extent(0, 0, 0, 0)
+        rows, columns = (box[axis] for axis in self.in_plane(plane.axis))
+        return Extent(rows.start, columns.start, rows.stop, columns.stop)
+
     # Pixels of planes
 
     def pixel_index(

@@ -160,8 +160,8 @@ class LabelStore:
         self, plane: Plane, rows: Index, columns: Index, values: NDArray[Any]
     ) -> None:
         for page, row, column, new in self._by_page(plane, rows, columns, values):
-            chunks = row // CHUNK * (self.shape[-1] + 1) + column // CHUNK
-            for number in np.unique(chunks).tolist():
+            chunks = row // CHUNK * -(-self.shape[-1] // CHUNK) + column // CHUNK
+            for number in np.flatnonzero(np.bincount(chunks)).tolist():
                 here = chunks == number
                 self._write_chunk(page, row[here], column[here], new[here])
 

@@ -9,7 +9,7 @@ import numpy as np
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.labels.chunked import LabelStore
 from napari_segnext.labels.labels import Values
-from napari_segnext.plugin.layers.scribble_canvas import full_key
+from napari_segnext.plugin.layers.lazy_array import LazyArray, full_key, ranges
 
 
 class LabelLevels:
@@ -29,8 +29,8 @@ class LabelLevels:
         ]
 
 
-class Level:
-    """What napari wants of an array, by integers and slices."""
+class Level(LazyArray):
+    """One of them, by integers and slices."""
 
     def __init__(
         self, owner: LabelLevels, store: LabelStore, level: int, shape: tuple[int, ...]
@@ -38,43 +38,26 @@ class Level:
         self._owner, self.store, self._level = owner, store, level
         self.shape, self.dtype = shape, store.dtype
 
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return int(np.prod(self.shape))
-
-    def __array__(
-        self, dtype: np.dtype[Any] | None = None, copy: bool | None = None
-    ) -> Values:
-        whole = self[(slice(None),) * self.ndim]
-        return np.asarray(whole, dtype)
-
     def __getitem__(self, key: Any) -> Any:
         key = full_key(key, self.shape)
-        slices = [k if isinstance(k, slice) else slice(k, k + 1) for k in key]
-        ranges = [range(*k.indices(n)) for k, n in zip(slices, self.shape, strict=True)]
-        out = np.zeros([len(r) for r in ranges], self.dtype)
-        rows, columns = ranges[-2:]
+        places = ranges(key, self.shape)
+        out = np.zeros([len(each) for each in places], self.dtype)
+        rows, columns = places[-2:]
         part = Extent(rows.start, columns.start, rows.stop, columns.stop)
-        for place in np.ndindex(*out.shape[:-2]):
-            page = tuple(r[i] for r, i in zip(ranges[:-2], place, strict=True))
+        for at in np.ndindex(*out.shape[:-2]):
+            page = tuple(each[i] for each, i in zip(places, at, strict=False))
             found = self.store.read_page(self._level, page, part)
-            out[place] = found[:: rows.step, :: columns.step]
-        self._hide(out, ranges)
+            out[at] = found[:: rows.step, :: columns.step]
+        self._hide(out, places)
         return out[tuple(slice(None) if isinstance(k, slice) else 0 for k in key)]
 
-    def _hide(self, out: Values, ranges: list[range]) -> None:
+    def _hide(self, out: Values, places: list[range]) -> None:
         if self._owner.hidden is None:
             return
         factors = [1] * (self.ndim - 2) + [2**self._level] * 2
         inside = []
         for within, factor, (start, stop) in zip(
-            ranges, factors, self._owner.hidden, strict=True
+            places, factors, self._owner.hidden, strict=True
         ):
             at = np.asarray(within)
             inside.append((at >= start // factor) & (at < -(-stop // factor)))

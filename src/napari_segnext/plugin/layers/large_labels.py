@@ -160,14 +160,16 @@ class WindowLabels(LayerLabels):
         assert not self._painted, "strokes are handed over before anything is written"
         given = np.broadcast_to(values, rows.shape)
         self.store.write(plane, rows, columns, given)
-        at = np.array(self._space.pixel_index(plane, rows, columns))
-        local = at - np.array(self._origin)[:, None]
-        shape = np.array(self.layer.data.shape)[:, None]
-        inside = ((local >= 0) & (local < shape)).all(0)
-        if inside.any():
-            self._show(tuple(local[:, inside]), given[inside])
+        part = self._space.cut(plane, self._origin, self.layer.data.shape)
+        inside = (rows >= part.top) & (rows < part.bottom)
+        inside &= (columns >= part.left) & (columns < part.right)
         if not inside.all():
             self._timers.refresh.start()
+            rows, columns, given = rows[inside], columns[inside], given[inside]
+        if len(rows):
+            index = self._space.pixel_index(plane, rows, columns)
+            places = zip(index, self._origin, strict=True)
+            self._show(tuple(at - start for at, start in places), given)
 
     def value_at(self, position: Sequence[float]) -> int:
         """Return the id at a position in the world, 0 outside."""

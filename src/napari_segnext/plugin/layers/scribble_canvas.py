@@ -13,11 +13,12 @@ from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.space import Space
+from napari_segnext.plugin.layers.lazy_array import LazyArray, full_key, ranges
 
 Pixels = NDArray[np.uint8]
 
 
-class SparsePlanes:
+class SparsePlanes(LazyArray):
     """What a scribble layer paints on: uint8, of the image's shape, mostly absent.
 
     It follows numpy's indexing by integers, slices, and one integer array per
@@ -34,26 +35,11 @@ class SparsePlanes:
     dtype = np.dtype(np.uint8)
 
     def __init__(self, space: Space, axis: int = 0) -> None:
-        self._space = space
+        self._space, self.shape = space, space.shape
         # Of a large plane, memory is taken by the pages that have been written.
         self._planes: dict[Plane, Pixels] = {}
         self._touched: dict[Plane, Extent] = {}
         self.axis = axis
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Shape of the whole."""
-        return self._space.shape
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of elements of the whole."""
-        return int(np.prod(self.shape))
 
     @property
     def nbytes(self) -> int:
@@ -96,17 +82,11 @@ class SparsePlanes:
         extent = Extent.at(region.offset, region.pixels.shape)
         self._stored(plane)[extent.slices][region.pixels] = value
 
-    def __array__(
-        self, dtype: np.dtype[Any] | None = None, copy: bool | None = None
-    ) -> NDArray[Any]:
-        whole: Pixels = self[(slice(None),) * self.ndim]
-        return whole.astype(dtype or self.dtype, copy=False)
-
     def __getitem__(self, key: Any) -> Any:
         key = full_key(key, self.shape)
         if any(isinstance(k, np.ndarray) for k in key):
             return self._gather(np.broadcast_arrays(*key))
-        out = np.zeros(tuple(len(k) for k in _ranges(key, self.shape)), np.uint8)
+        out = np.zeros(tuple(len(k) for k in ranges(key, self.shape)), np.uint8)
         for plane, target in self._crossing(key):
             if plane in self._planes:
                 rows, columns = self._in_plane(key)
@@ -118,7 +98,7 @@ class SparsePlanes:
         if any(isinstance(k, np.ndarray) for k in key):
             self._scatter(np.broadcast_arrays(*key), value)
             return
-        shape = tuple(len(k) for k in _ranges(key, self.shape))
+        shape = tuple(len(k) for k in ranges(key, self.shape))
         given = np.asarray(value, np.uint8)
         dropped = tuple(i for i, k in enumerate(key) if isinstance(k, int))
         if given.ndim and dropped:
@@ -142,8 +122,8 @@ class SparsePlanes:
     def _crossing(self, key: tuple[Any, ...]) -> Iterator[tuple[Plane, Any]]:
         """Yield each plane that a basic index meets, and its place in the result."""
         across = self._space.across(self.axis)
-        ranges = _ranges(key, self.shape)
-        for found in product(*(enumerate(ranges[a]) for a in across)):
+        places = ranges(key, self.shape)
+        for found in product(*(enumerate(places[a]) for a in across)):
             target: list[int | slice] = [slice(None)] * self.ndim
             for axis, (place, _) in zip(across, found, strict=True):
                 target[axis] = place
@@ -190,7 +170,7 @@ class SparsePlanes:
             self._touch(plane, Extent(*map(int, low), *last))
 
 
-class Part:
+class Part(LazyArray):
     """A part of sparse planes, with indices of its own."""
 
     dtype = SparsePlanes.dtype
@@ -199,22 +179,6 @@ class Part:
         self, whole: SparsePlanes, origin: tuple[int, ...], shape: tuple[int, ...]
     ) -> None:
         self._whole, self._origin, self.shape = whole, origin, shape
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of elements."""
-        return int(np.prod(self.shape))
-
-    def __array__(
-        self, dtype: np.dtype[Any] | None = None, copy: bool | None = None
-    ) -> NDArray[Any]:
-        pixels: Pixels = self[(slice(None),) * self.ndim]
-        return pixels.astype(dtype or self.dtype, copy=False)
 
     def __getitem__(self, key: Any) -> Any:
         return self._whole[self._moved(key)]
@@ -233,24 +197,3 @@ class Part:
             else:
                 moved.append(k + start)
         return tuple(moved)
-
-
-def full_key(key: Any, shape: tuple[int, ...]) -> tuple[Any, ...]:
-    """Return an index with one entry per axis; integers are counted from the front."""
-    key = key if isinstance(key, tuple) else (key,)
-    if Ellipsis in [k for k in key if not isinstance(k, np.ndarray)]:
-        at = next(i for i, k in enumerate(key) if k is Ellipsis)
-        missing = len(shape) - len(key) + 1
-        key = (*key[:at], *[slice(None)] * missing, *key[at + 1 :])
-    key = (*key, *[slice(None)] * (len(shape) - len(key)))
-    return tuple(
-        k if isinstance(k, slice | np.ndarray) else int(k) % n
-        for k, n in zip(key, shape, strict=True)
-    )
-
-
-def _ranges(key: tuple[Any, ...], shape: tuple[int, ...]) -> list[range]:
-    return [
-        range(k, k + 1) if isinstance(k, int) else range(*k.indices(n))
-        for k, n in zip(key, shape, strict=True)
-    ]
