@@ -2,17 +2,37 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
 from napari_segnext.files import ObjectPrompts
 from napari_segnext.files.categories import Category, Named
 from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Patch
 from napari_segnext.geometry.space import Space
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import ArrayLabels, Session
-from napari_segnext.session.exchange import check_objects, exported, legend, replay
-from tests.session.doubles import SHAPE, Y5, Z1, Z2, answer, click, started
+from napari_segnext.session.exchange import (
+    Replay,
+    check_objects,
+    exported,
+    legend,
+    replay,
+)
+from tests.session.doubles import (
+    SHAPE,
+    Y5,
+    Z1,
+    Z2,
+    answer,
+    click,
+    decoded,
+    page_shape,
+    started,
+)
 
 CELL = Category(2, "cell")
 
@@ -99,3 +119,32 @@ def test_negative_prompts_alone_need_no_model():
     click(session, Z2, (4, 4))
     request = session.set_prompts(Y5, Prompts().click(2, 4, positive=False))
     assert request is not None and not request.vain
+
+
+def test_replay_that_is_interrupted_asks_again_and_gives_the_same() -> None:
+    objects = [
+        ObjectPrompts(
+            5, "soma", {Z1: Prompts().click(3, 3), Z2: Prompts().click(4, 4)}
+        ),
+        ObjectPrompts(2, "", {Z1: Prompts().click(4, 7)}),
+    ]
+    found = []
+    for interrupted in (False, True):
+        session = Session(ArrayLabels(np.zeros(SHAPE, np.uint16)), blank=True)
+        left, asked = Replay(session, objects), []
+
+        def answer(request, asked=asked, interrupted=interrupted):
+            asked.append((request.object_id, request.plane))
+            if interrupted and len(asked) % 2:
+                raise RuntimeError("give up")
+            shape = page_shape(request.plane)
+            return SimpleNamespace(patch=Patch.of(decoded(request.prompts, shape)))
+
+        while left.item is not None:
+            with suppress(RuntimeError):
+                left.advance(answer)
+        found.append(session.labels.array.copy())
+        times = 2 if interrupted else 1
+        assert asked == [k for k in [(1, Z1), (1, Z2), (2, Z1)] for _ in range(times)]
+    assert found[0].any()
+    np.testing.assert_array_equal(*found)

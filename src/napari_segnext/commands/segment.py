@@ -18,7 +18,7 @@ from napari_segnext.predicting.image_model import ImageModel
 from napari_segnext.predicting.prediction import Prediction
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.session import Request, Session
-from napari_segnext.session.exchange import replay
+from napari_segnext.session.exchange import Replay
 from napari_segnext.session.numbered import Numbered, write_session
 
 Start = Callable[[int], None]
@@ -73,9 +73,9 @@ def segment_session(
     def follow(number: int) -> None:
         complete(session, predictor, number)
 
-    model = ImageModel(predictor)
-    for item, request in replay(session, objects, follow):
-        done(item, answer(session, model, request))
+    model, left = ImageModel(predictor), Replay(session, objects, follow)
+    while (item := left.item) is not None:
+        done(item, left.advance(model.answer))
     return session
 
 

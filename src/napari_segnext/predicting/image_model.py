@@ -17,6 +17,7 @@ import numpy as np
 from napari_segnext.geometry.frame import Point
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Patch
+from napari_segnext.models import Cancelled
 from napari_segnext.predicting.embed import embed_planes, embed_tiles, together
 from napari_segnext.predicting.prediction import Prediction
 from napari_segnext.predicting.storage import StoragePolicy
@@ -73,8 +74,11 @@ class ImageModel:
     ) -> Prediction:
         """Decode what a session asks for.
 
-        Parameters and errors are those of `VolumePredictor.predict`.
+        Parameters and errors are those of `VolumePredictor.predict`; `cancelled` is
+        asked first, too.
         """
+        if cancelled():
+            raise Cancelled
         if request.vain:
             shape = self.predictor.volume.plane_shape(request.plane)
             return Prediction(Patch.nothing(shape), request.prompts)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from typing import Protocol, TypeVar
 
 from napari_segnext.files import ObjectPrompts
 from napari_segnext.files.categories import Named, check_distinct
 from napari_segnext.files.prompts_file import MOST_ID, joined
 from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Patch
 from napari_segnext.session.book import ObjectBook
 from napari_segnext.session.messages import Request
 from napari_segnext.session.session import Session
@@ -115,3 +117,60 @@ def replay(
                 yield item, request
         complete(number)
         session.accept(number)
+
+
+class Masked(Protocol):
+    """An answer to a request: a prediction."""
+
+    @property
+    def patch(self) -> Patch:
+        """The probability."""
+
+
+A = TypeVar("A", bound=Masked)
+
+
+class Replay:
+    """Objects on their way into a session of their own, plane by plane.
+
+    It can go on after an interruption.
+
+    Parameters
+    ----------
+    session, objects, complete
+        As for `replay`; the session is used by nobody else meanwhile.
+    """
+
+    def __init__(
+        self,
+        session: Session,
+        objects: Sequence[ObjectPrompts],
+        complete: Callable[[int], object] = lambda number: None,
+    ) -> None:
+        self.session, self.objects = session, objects
+        self._steps = replay(session, objects, complete)
+        self._asked: tuple[ObjectPrompts, Request] | None = None
+
+    @property
+    def item(self) -> ObjectPrompts | None:
+        """The object that is decoded next; None when all is done."""
+        if self._asked is None:
+            self._asked = next(self._steps, None)
+        return None if self._asked is None else self._asked[0]
+
+    def advance(self, answer: Callable[[Request], A]) -> A:
+        """Write the answer to what is to be decoded next into the session's labels.
+
+        If there is none because something is raised, the next call asks for it again.
+
+        Raises
+        ------
+        ValueError
+            If the answer does not fit; see `Session.commit`.
+        """
+        assert self.item is not None and self._asked is not None
+        _, request = self._asked
+        answered = answer(request)
+        self.session.commit(request, answered.patch)
+        self._asked = None
+        return answered

@@ -68,7 +68,10 @@ class Immediate:
 
     def answer(self):
         for task in self.take():
-            task.end(self.error or task.run(lambda: False))
+            try:
+                task.end(self.error or task.run(lambda: False))
+            except ValueError as error:
+                task.end(error)
 
     def change(self, why):
         """Drop what waits, as when another model is loaded, or none."""

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +11,11 @@ from typing import TYPE_CHECKING
 from qtpy.QtCore import Signal
 
 from napari_segnext.files import ObjectPrompts, read_prompts
-from napari_segnext.geometry.regions import Patch
 from napari_segnext.labels.chunked import blank_labels
 from napari_segnext.plugin.work.background import Background
 from napari_segnext.plugin.work.task import Dropped
-from napari_segnext.session import Request, Session
-from napari_segnext.session.exchange import check_objects, in_last_axes, replay
+from napari_segnext.session import Session
+from napari_segnext.session.exchange import Replay, check_objects, in_last_axes
 
 if TYPE_CHECKING:
     from qtpy.QtCore import QObject
@@ -26,16 +23,9 @@ if TYPE_CHECKING:
     from napari_segnext.plugin.work.inference import Inference
     from napari_segnext.plugin.work.worker import Turn
     from napari_segnext.predicting.live import LiveImageModel
-    from napari_segnext.predicting.prediction import Prediction
 
 
-@dataclass(frozen=True)
-class _Replay:
-    """Objects of a file on their way into a session of their own."""
-
-    objects: list[ObjectPrompts]
-    scratch: Session
-    steps: Iterator[tuple[ObjectPrompts, Request]]
+_NOTHING = "Nothing was loaded"
 
 
 class Importing(Background):
@@ -87,61 +77,40 @@ class Importing(Background):
                 if item.category is not None:
                     self._session.check_category(item.category)
         except ValueError as error:
-            self.said.emit(f"Nothing was loaded: {error}")
+            self.said.emit(f"{_NOTHING}: {error}")
             return
         if self._inference.model is None and not self._inference.loading:
-            self.said.emit("Nothing was loaded: choose a model first")
+            self.said.emit(f"{_NOTHING}: choose a model first")
             return
         scratch = Session(blank_labels(shape, len(objects)), blank=True)
-        self._advance(_Replay(objects, scratch, replay(scratch, objects)))
+        left = Replay(scratch, objects)
+        self._submit(partial(self._decode, left), partial(self._finish, left), _NOTHING)
 
-    def _advance(self, file: _Replay) -> None:
-        for item, request in file.steps:
-            if request.vain:
-                shape = file.scratch.space.plane_shape(request.plane)
-                file.scratch.commit(request, Patch.nothing(shape))
-                continue
-            at, count = file.objects.index(item) + 1, len(file.objects)
+    def _decode(self, left: Replay, model: LiveImageModel, turn: Turn) -> None:
+        # After an interruption, or with another model, it is called again: it goes on.
+        count = len(left.objects)
+        while (item := left.item) is not None:
+            at = left.objects.index(item) + 1
             self.said.emit(f"Loading object {at} of {count}: {item.name}")
-            self._submit(
-                partial(_predict, request), partial(self._decoded, file, request)
-            )
-            return
-        self._finish(file)
+            left.advance(lambda request: model.answer(request, turn))
 
-    def _decoded(self, file: _Replay, request: Request, answer: Prediction) -> None:
-        try:
-            file.scratch.commit(request, answer.patch)
-        except (ValueError, MemoryError) as error:
-            why = str(error) or "there is no memory left"
-            self._end(f"Nothing was loaded: {why}")
-            return
-        self._advance(file)
-
-    def _finish(self, file: _Replay) -> None:
+    def _finish(self, left: Replay, _: None) -> None:
         self._session.settle()
         try:
-            ids = self._session.free_ids([item.id for item in file.objects])
-            numbers = {at: ids[item.id] for at, item in enumerate(file.objects, 1)}
-            self._session.adopt(file.scratch, numbers)
+            ids = self._session.free_ids([item.id for item in left.objects])
+            numbers = {at: ids[item.id] for at, item in enumerate(left.objects, 1)}
+            self._session.adopt(left.session, numbers)
         except ValueError as error:
-            self._end(f"Nothing was loaded: {error}")
+            self._end(f"{_NOTHING}: {error}")
             return
         self.taken.emit()
-        self._end(f"Loaded {len(file.objects)} objects; one undo takes them back")
-
-    def _failed(self, why: str) -> None:
-        self._end(f"Nothing was loaded. {why}")
+        self._end(f"Loaded {len(left.objects)} objects; one undo takes them back")
 
     def _dropped(self, why: Dropped) -> None:
         match why:
             case Dropped.MODEL:
                 self._again()
             case Dropped.NO_MODEL:
-                self._end("Nothing was loaded: there is no model")
+                self._end(f"{_NOTHING}: there is no model")
             case _:
-                self._end("Nothing was loaded")
-
-
-def _predict(request: Request, model: LiveImageModel, turn: Turn) -> Prediction:
-    return model.answer(request, turn)
+                self._end(_NOTHING)
