@@ -105,7 +105,7 @@ def test_other_images_of_nibabel_are_read_too(model, array) -> None:
 
 
 def test_objects_have_their_numbers_and_are_protected(model, array) -> None:
-    prompts = {7: CLICK, 3: {Plane(1, 12): Prompts().click(2, 20)}}
+    prompts = {np.int64(7): CLICK, 3: {Plane(1, 12): Prompts().click(2, 20)}}
     labels = segment_volume(array, prompts, model)
     assert set(np.unique(labels)) == {0, 3, 7}
     np.testing.assert_array_equal(labels == 7, in_slice(2))

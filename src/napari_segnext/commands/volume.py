@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from operator import index
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, SupportsIndex, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -128,11 +129,11 @@ def _objects(prompts: Given) -> list[ObjectPrompts]:
 
 
 def _object(number: int, planes: Planes) -> ObjectPrompts:
-    expect(number, int, "objects are told apart by whole numbers")
+    expect(number, SupportsIndex, "objects are told apart by whole numbers")
     for plane, each in planes.items():
         expect(plane, Plane, _WANTED)
         expect(each, Prompts, _WANTED)
-    return ObjectPrompts(number, planes=dict(planes))
+    return ObjectPrompts(index(number), planes=dict(planes))
 
 
 def _check_axis(axis: int, objects: Sequence[ObjectPrompts], propagate: bool) -> None:

@@ -95,7 +95,7 @@ def channels_last(image: object) -> NDArray[np.generic]:
     if array.dtype.kind not in "buif" and array.ndim == 0:
         raise TypeError(
             f"an image is an array, (H, W) or (H, W, 3), not {type(image).__name__}; "
-            "napari_segnext.files.read_image reads files"
+            "napari_segnext.read_image reads files"
         )
     if array.dtype.kind not in "buif":
         raise ValueError(

@@ -17,8 +17,7 @@ from napari_segnext.geometry.misuse import expect
 LARGE = 2048
 _PIECE = 512
 _ARRAYS = (
-    "a volume is an array or a list of arrays; "
-    "napari_segnext.files.read_image reads files"
+    "a volume is an array or a list of arrays; napari_segnext.read_image reads files"
 )
 # Pixels that are averaged at once.
 _POOLED = 1 << 22
