@@ -172,6 +172,8 @@ def test_prompts_that_are_none_are_told_in_a_line(
         ("nowhere.nii.gz", OSError, "nowhere.nii.gz"),
         (np.zeros(4), ValueError, "axes"),
         (np.array("text"), ValueError, "numbers"),
+        (nib.Nifti1Image(np.zeros((4, 4, 4)), None), ValueError, "affine"),
+        (nib.Nifti1Image(np.zeros((2, 2, 2), "c8"), np.eye(4)), ValueError, "complex"),
     ],
 )
 def test_images_that_are_none_are_told_in_a_line(image, error, said, model) -> None:

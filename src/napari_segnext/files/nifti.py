@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,8 +104,9 @@ def shown(image: nib.spatialimages.SpatialImage) -> ImageFile:
     ValueError
         If it has no usable transform, or its type or axes are none of an image.
     """
-    place = Path(image.get_filename() or "the image of nibabel")
-    with explained(place, "an image"):
+    name = image.get_filename()
+    place = Path(name or "the image of nibabel")
+    with explained(place, "an image") if name else nullcontext():
         nifti = nib.Nifti1Image.from_image(image)
         lazy: Any = nifti.dataobj
         if (getattr(lazy, "slope", 1), getattr(lazy, "inter", 0)) == (1, 0):
