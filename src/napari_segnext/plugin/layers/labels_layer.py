@@ -26,7 +26,7 @@ Values = NDArray[np.integer[Any]]
 Stroke = Callable[[Sequence[PlaneDiff]], None]
 
 # A slice is drawn anew where more than one in so many of its pixels change.
-_MANY = 8
+_MANY = 32
 
 
 class LayerLabels:
