@@ -5,7 +5,8 @@ that shows the new mask. What the model takes is given apart: the rest is the pl
 napari and the drawing. Stalls are gaps between the beats of a timer on the GUI thread,
 while slices are turned and embedded; the same turns without a session tell napari's
 share. As wall time depends on what else the machine does, the CPU time of the GUI
-thread is given too.
+thread is given too. The panel is redrawn after a mask of one of many objects, in a
+slice that is not displayed.
 
     xvfb-run -a -s "-screen 0 1600x1000x24" python -m benchmarks.gui --json RESULT.json
 """
@@ -32,6 +33,9 @@ BEAT_MS = 2
 SLICES = 16
 TURNS = range(1, 12, 2)
 TIMEOUT_S = 600
+# Along a side of a slice: as many objects in rows and columns.
+GRID = 32
+OBJECTS, REDRAWS = 1000, 20
 
 
 @dataclass(frozen=True)
@@ -254,6 +258,70 @@ def measure(size: int, clicks: int, model: str, engine: str) -> Row:
     )
 
 
+@dataclass(frozen=True)
+class Panel:
+    """The panel redrawn after a mask: medians, in milliseconds.
+
+    Attributes
+    ----------
+    panel, panel_cpu
+        Until all parts of the panel have been told; CPU time of the GUI thread.
+    drawn, drawn_cpu
+        Until the window is drawn: with a canvas of OpenGL in it, Qt composes all of it.
+    """
+
+    objects: int
+    redraws: int
+    panel: float
+    panel_cpu: float
+    drawn: float
+    drawn_cpu: float
+
+
+def measure_panel(model: str, engine: str) -> Panel:
+    from qtpy.QtWidgets import QApplication
+
+    from napari_segnext.geometry.plane import Plane
+    from napari_segnext.geometry.regions import Patch
+    from napari_segnext.prompts import Prompts
+
+    desk = Desk(size := 256, model, engine)
+    desk.start()
+    desk.settle()
+    annotator, plane = desk.widget.annotator, Plane(0, SLICES - 1)
+    session, side = annotator.session, size // GRID
+
+    def write(number: int, clicks: int) -> None:
+        """Give an object a mask as wide as it has clicks."""
+        row, column = (side * at for at in divmod(number - 1, GRID))
+        prompts = Prompts()
+        for at in range(clicks):
+            prompts = prompts.click(row, column + at)
+        request = session.set_prompts(plane, prompts, number)
+        values = np.ones((1, clicks), np.float32)
+        session.commit(request, Patch((size, size), (row, column), values))
+
+    for _ in range(OBJECTS - 1):
+        session.new_object()
+    for number in session.objects:
+        write(number, 1)
+    session.select(OBJECTS // 2)
+    annotator.objects.turned.emit()
+    desk.settle()
+    taken = []
+    for at in range(REDRAWS + 2):
+        write(OBJECTS // 2, 2 + at % (side - 2))
+        times = [(time.perf_counter(), time.thread_time())]
+        annotator.changed.emit()
+        times.append((time.perf_counter(), time.thread_time()))
+        QApplication.processEvents()
+        times.append((time.perf_counter(), time.thread_time()))
+        taken.append(1e3 * (np.array(times[1:]) - times[0]).ravel())
+        desk.wait_ms(50)
+    desk.close()
+    return Panel(OBJECTS, REDRAWS, *np.median(taken[2:], axis=0).tolist())
+
+
 def main(
     json: Annotated[Path | None, typer.Option(help="Where the numbers go.")] = None,
     model: Annotated[str, typer.Option(help="Name of a model.")] = "tiny",
@@ -270,6 +338,8 @@ def main(
     table = Table("Slice", "Mask", "Decode", "Beyond", "CPU", "Stall", "CPU", "usual")
     for name in ("first", "napari alone", "CPU", "usual"):
         table.add_column(name)
+    panel = measure_panel(model, engine)
+    console.print(f"Panel after a mask, {OBJECTS:,} objects: {panel}")
     rows = []
     for size in sizes.split(","):
         rows.append(measure(int(size), clicks, model, engine))
@@ -281,7 +351,8 @@ def main(
     console.print(f"ms; {os.cpu_count()} CPUs, load {load:.1f} during the last minute")
     if json is not None:
         result = {"model": model, "engine": engine, "cpus": os.cpu_count()}
-        text = {**result, "load": load, "rows": [asdict(row) for row in rows]}
+        text = {**result, "load": load, "panel": asdict(panel)}
+        text["rows"] = [asdict(row) for row in rows]
         json.write_text(json_format.dumps(text, indent=2) + "\n")
 
 

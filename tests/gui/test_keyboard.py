@@ -89,6 +89,17 @@ def test_a_class_is_typed_and_then_letters_are_keys_again(shown, key):
     assert "n" not in line.currentText().removeprefix("4 nucleus")
 
 
+def test_a_class_that_is_typed_and_left_is_taken_back(shown):
+    line = shown.widget.classes.choice
+    clicks(line)
+    QTest.keyClicks(line, "4 nucleus")
+    shown.annotator.toggle_sign()
+    assert line.currentText() == "4 nucleus"
+    shown.user.canvas.setFocus()
+    shown.user.waits_until(lambda: line.currentText() == "")
+    assert shown.annotator.objects.categories == []
+
+
 def test_a_name_is_typed_and_then_letters_are_keys_again(shown):
     table = shown.widget.objects.list
     row = table.visualRect(table.model().index(0, 0)).center()

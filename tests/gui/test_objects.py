@@ -10,6 +10,7 @@ from tests.gui.test_session import click, undo
 from napari_segnext.files import read_image, read_prompts
 from napari_segnext.files.categories import Category
 from napari_segnext.geometry.plane import Plane
+from napari_segnext.plugin.panel.object_table import AMOUNT
 
 FIRST, SECOND = Plane(0, 4), Plane(0, 9)
 
@@ -291,3 +292,26 @@ def test_the_displayed_axis_stays_where_the_object_is_seen_along_it(desk):
     assert desk.mask(Plane(1, desk.viewer.dims.current_step[1]), 2).any()
     undo(desk)
     assert desk.viewer.dims.order == (1, 0, 2)
+
+
+def test_a_mask_redraws_the_row_of_its_object_alone(desk, monkeypatch):
+    two_objects(desk)
+    before, amount, asked = listed(desk, AMOUNT), desk.annotator.objects.row, []
+
+    def row(number, measure):
+        asked.append(number)
+        return amount(number, measure)
+
+    monkeypatch.setattr(desk.annotator.objects, "row", row)
+    desk.user.click((9, 10, 10), desk.image)
+    desk.user.waits_until(lambda: listed(desk, AMOUNT)[1] != before[1])
+    assert listed(desk, AMOUNT)[0] == before[0]
+    assert set(asked) == {2}
+    undo(desk)
+    assert listed(desk, AMOUNT) == before
+    asked.clear()
+    desk.image.scale = [2 * step for step in desk.image.scale]
+    desk.user.waits_until(lambda: len(set(asked)) == 2)
+    assert all(
+        now != then for now, then in zip(listed(desk, AMOUNT), before, strict=True)
+    )

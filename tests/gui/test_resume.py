@@ -1,6 +1,7 @@
 """Work on an image outlives the viewer, and its troubles with the disk are told."""
 
 import errno
+import itertools
 import os
 import shutil
 import threading
@@ -125,6 +126,13 @@ def picture(desk):
     return Picture.of(desk.annotator.session, desk.labels)
 
 
+def listed(desk):
+    """All that the list of objects shows."""
+    model = desk.widget.objects.list.model()
+    cells = itertools.product(range(model.rowCount()), range(model.columnCount()))
+    return [model.index(row, column).data() for row, column in cells]
+
+
 def journals(folder):
     return sorted(p.name for p in folder.iterdir() if SUFFIX in p.name)
 
@@ -138,6 +146,7 @@ def test_work_of_a_killed_viewer_comes_back_and_goes_on(
     assert str(volume) + SUFFIX in desk.widget._saving.toolTip()
     work(desk)
     before, known = picture(desk), desk.annotator.session.objects
+    rows = listed(desk)
     expected = known[2].results[OTHER].probability.expand()
     # What is on disk now is what is there after kill -9 now.
     killed = tmp_path / "killed"
@@ -158,6 +167,7 @@ def test_work_of_a_killed_viewer_comes_back_and_goes_on(
     resumes(desk)
     assert offer.isHidden()
     assert picture(desk) == before
+    assert listed(desk) == rows
     assert desk.viewer.dims.current_step[0] == OTHER.index
     assert len(desk.annotator.prompts.points.data) == 1
     assert asked == []

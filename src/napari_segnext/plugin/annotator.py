@@ -45,7 +45,7 @@ class Annotator(QObject):
     """A session in a viewer.
 
     Signals: `said` (news for the status line), `passing` (what goes on), `ready` (the
-    same, to which no news give way), `changed` (objects, prompts, tool or sign),
+    same, to which no news give way), `changed` (something that the panel shows),
     `engine` (where the model runs), `model_kept` (another could not be loaded: names of
     the model and the engine that go on), `waiting` (see `Inference`), `ended` (why).
 
@@ -164,6 +164,7 @@ class Annotator(QObject):
         self.importing.changed.connect(self.changed)
         self.importing.taken.connect(self._object_changed)
         self.propagation.changed.connect(self._objects_changed)
+        self.phrases.changed.connect(self.changed)
         self._inference.busy.connect(self.passing)
         self._inference.waiting.connect(self.waiting)
         self._model.ready.connect(self.ready)

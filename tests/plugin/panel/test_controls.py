@@ -10,6 +10,7 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.panel.doubtful_list import DoubtfulList
 from napari_segnext.plugin.panel.model_choice import ModelChoice, MoreModels
 from napari_segnext.plugin.panel.propagation import PropagationPart
+from napari_segnext.plugin.panel.state import PropagationState
 from napari_segnext.plugin.work.exporting import label_formats
 from napari_segnext.weights import obtain
 from napari_segnext.weights.catalogue import CATALOGUE
@@ -108,7 +109,6 @@ def test_slices_to_check_are_read_in_the_colour_of_the_theme(qtbot, colour):
 
 class Propagating(QObject):
     progressed = Signal(int, int)
-    running, doubtful = False, ()
 
 
 def test_nothing_moves_when_a_propagation_begins_and_ends(qtbot):
@@ -117,15 +117,13 @@ def test_nothing_moves_when_a_propagation_begins_and_ends(qtbot):
     layout = QVBoxLayout(panel)
     for widget in (part, below):
         layout.addWidget(widget)
-    propagating = Propagating()
-    part.follow(propagating)
+    part.follow(Propagating())
     panel.resize(300, 200)
     panel.show()
     qtbot.wait(20)
     places = set()
     for running, doubtful in ((False, ()), (True, ()), (False, (Plane(0, 3),))):
-        propagating.running, propagating.doubtful = running, doubtful
-        part.refresh()
+        part.show_state(PropagationState(running, doubtful))
         qtbot.wait(20)
         assert part.bar.isVisible() == part.cancel.isVisible() == running
         assert part.button.isVisible() == part.next.isVisible() == (not running)

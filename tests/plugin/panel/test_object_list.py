@@ -84,6 +84,27 @@ def test_only_rows_that_are_seen_are_looked_up(listed):
     assert 0 < len(set(asked)) < 50
 
 
+def test_only_a_row_that_has_changed_is_looked_up_again(listed):
+    asked, name = [], "Object 2"
+
+    def looked_up(number):
+        asked.append(number)
+        return replace(row(number), name=name if number == 2 else f"Object {number}")
+
+    def shown(changed):
+        asked.clear()
+        listed.show_objects([1, 2, 5], looked_up, 2, "mm³", changed=changed)
+        names = [cell(listed, at, NAME) for at in range(3)]
+        return names, sorted(set(asked))
+
+    everything = ["Object 1", "Object 2", "Object 5"], [1, 2, 5]
+    assert shown(None) == everything
+    assert shown([]) == (everything[0], [])
+    name = "heart"
+    assert shown([2, 3]) == (["Object 1", "heart", "Object 5"], [2])
+    assert shown(None) == (["Object 1", "heart", "Object 5"], [1, 2, 5])
+
+
 def test_a_chosen_row_is_told_and_a_shown_one_is_not(listed):
     chosen = []
     listed.chosen.connect(chosen.append)

@@ -131,8 +131,8 @@ class Objects(QObject):
         """Whether objects of a class are shown, and saved, as one."""
         return self._session.semantic
 
-    @semantic.setter
-    def semantic(self, semantic: bool) -> None:
+    def view_by_class(self, semantic: bool) -> None:
+        """Show objects of a class as one, or each for itself."""
         self._session.view_by_class(semantic)
         self.changed.emit()
 

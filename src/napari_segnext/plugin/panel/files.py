@@ -12,7 +12,7 @@ from napari_segnext.plugin.panel.objects import Do
 from napari_segnext.plugin.work.exporting import label_formats
 
 if TYPE_CHECKING:
-    from napari_segnext.plugin.annotator import Annotator
+    from napari_segnext.plugin.panel.state import FileState
 
 _PROMPTS = "Prompts (*.json)"
 
@@ -48,13 +48,10 @@ class FilesPanel(QWidget):
         grid.addWidget(self.load, 1, 1)
         self._show_load()
 
-    def show_state(self, annotator: Annotator) -> None:
+    def show_state(self, state: FileState) -> None:
         """Follow what is being loaded."""
-        self._name = annotator.output.name.removesuffix(" objects")
-        self._source = annotator.exporting.source
-        if annotator.importing.running != self._busy:
-            self._busy = annotator.importing.running
-            self._show_load()
+        self._name, self._source, self._busy = state.name, state.source, state.loading
+        self._show_load()
 
     def _show_load(self) -> None:
         if self._busy:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from qtpy.QtCore import QItemSelectionModel, QPoint, QSignalBlocker, Qt, Signal
@@ -79,6 +79,7 @@ class ObjectList(QTableView):
         current: int,
         unit: str,
         classes: bool = False,
+        changed: Collection[int] | None = None,
     ) -> None:
         """List objects and mark the current one.
 
@@ -90,16 +91,18 @@ class ObjectList(QTableView):
             Of the amounts.
         classes
             Whether classes are listed, in the place of the number of prompts.
+        changed
+            Objects of which the row may be another than before; None for all.
         """
         with QSignalBlocker(self.selectionModel()):
             typing = self.state() == QAbstractItemView.State.EditingState
-            self._table.show(ids, row, unit, names=not typing)
+            self._table.show(ids, row, unit, not typing, changed)
             self.setColumnHidden(CATEGORY, not classes)
             self.setColumnHidden(PROMPTS, classes)
             if current != self._current or current not in self.selected:
                 self._current = current
                 self.choose(current)
-        self.viewport().update()
+                self.viewport().update()
 
     def choose(self, object_id: int) -> None:
         """Select an object's row, as a click on it does."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from qtpy.QtCore import (
@@ -33,6 +34,8 @@ class ObjectTable(QAbstractTableModel):
         super().__init__()
         self.ids: list[int] = []
         self._row: Callable[[int], ObjectRow] | None = None
+        # Rows that were seen and have not changed since.
+        self._rows: dict[int, ObjectRow] = {}
         self._unit = ""
 
     def show(
@@ -41,6 +44,7 @@ class ObjectTable(QAbstractTableModel):
         row: Callable[[int], ObjectRow],
         unit: str,
         names: bool = True,
+        changed: Collection[int] | None = None,
     ) -> None:
         """List objects.
 
@@ -50,16 +54,31 @@ class ObjectTable(QAbstractTableModel):
             Is asked for those that are seen.
         names
             Whether names may be others too; not while one is being typed.
+        changed
+            Objects of which the row may be another than before; None for all.
         """
-        self._row, self._unit = row, unit
-        if list(ids) != self.ids:
+        self._row, ids = row, list(ids)
+        for number in list(self._rows) if changed is None else changed:
+            self._rows.pop(number, None)
+        if ids != self.ids:
             self.beginResetModel()
-            self.ids = list(ids)
+            self.ids = ids
             self.endResetModel()
-        elif ids:
-            first = self.index(0, NAME if names else CATEGORY)
-            self.dataChanged.emit(first, self.index(len(ids) - 1, DONE))
-        self.headerDataChanged.emit(Qt.Orientation.Horizontal, AMOUNT, AMOUNT)
+        else:
+            self._tell(changed, NAME if names else CATEGORY)
+        if unit != self._unit:
+            self._unit = unit
+            self.headerDataChanged.emit(Qt.Orientation.Horizontal, AMOUNT, AMOUNT)
+
+    def _tell(self, changed: Collection[int] | None, column: int) -> None:
+        """Tell which rows are to be drawn anew, from a column on."""
+        if changed is None and self.ids:
+            last = self.index(len(self.ids) - 1, DONE)
+            self.dataChanged.emit(self.index(0, column), last)
+        for number in changed or ():
+            at = bisect_left(self.ids, number)
+            if at < len(self.ids) and self.ids[at] == number:
+                self.dataChanged.emit(self.index(at, column), self.index(at, DONE))
 
     def rowCount(self, parent: Index = _NONE) -> int:
         """Return how many objects there are."""
@@ -97,7 +116,10 @@ class ObjectTable(QAbstractTableModel):
             _ROLE.ToolTipRole,
         ):
             return None
-        row = self._row(self.ids[index.row()])
+        number = self.ids[index.row()]
+        if number not in self._rows:
+            self._rows[number] = self._row(number)
+        row = self._rows[number]
         if role == _ROLE.ToolTipRole:
             return self._tip(row)
         if role == _ROLE.DecorationRole:

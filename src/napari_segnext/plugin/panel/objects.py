@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +22,9 @@ from napari_segnext.plugin.panel.controls import make_button, make_combo
 from napari_segnext.plugin.panel.object_list import ObjectList
 
 if TYPE_CHECKING:
-    from napari_segnext.plugin.layers.objects import Objects
+    from napari_segnext.plugin.layers.measure import Measure
+    from napari_segnext.plugin.layers.objects import ObjectRow
+    from napari_segnext.plugin.panel.state import ClassState, ListState
 
 # Does what an annotator's method of this name does.
 Do = Callable[..., None]
@@ -68,15 +70,28 @@ class ObjectPanel(QWidget):
         layout.addLayout(row)
         self.list.selectionModel().selectionChanged.connect(self._selected)
 
-    def show_objects(self, objects: Objects) -> None:
-        """List the objects of a session."""
-        measure = objects.measure
+    def show_state(
+        self,
+        state: ListState,
+        former: ListState | None,
+        row: Callable[[int, Measure], ObjectRow],
+    ) -> None:
+        """List the objects of a session.
+
+        Parameters
+        ----------
+        former
+            What was shown of it before, if anything was.
+        row
+            Is asked for what is listed of objects that are seen.
+        """
         self.list.show_objects(
-            objects.ids,
-            lambda number: objects.row(number, measure),
-            objects.current,
-            measure.unit,
-            bool(objects.categories),
+            state.ids,
+            lambda number: row(number, state.measure),
+            state.current,
+            state.measure.unit,
+            state.classes,
+            state.changed_since(former),
         )
         self._selected()
 
@@ -90,7 +105,7 @@ class ClassPanel(QWidget):
     def __init__(self, do: Do, selected: Callable[[], list[int]]) -> None:
         super().__init__()
         self._do, self._selected = do, selected
-        self._objects: Objects | None = None
+        self._state: ClassState | None = None
         self.semantic = QCheckBox("One value and colour per class")
         self.semantic.setToolTip(
             "Show the objects of a class alike, and save labels with the value of "
@@ -106,6 +121,7 @@ class ClassPanel(QWidget):
         self._line = QLineEdit()
         self._line.setPlaceholderText("value and name")
         self._line.returnPressed.connect(self._chosen)
+        self._line.editingFinished.connect(self._write)
         self.choice.setLineEdit(self._line)
         self.choice.activated.connect(lambda _: self._chosen())
         form = QFormLayout(self)
@@ -114,31 +130,35 @@ class ClassPanel(QWidget):
         form.addRow(self.semantic)
         form.addRow("Class", self.choice)
 
-    def show_objects(self, objects: Objects) -> None:
+    def show_state(self, state: ClassState) -> None:
         """Show the classes of a session, and that of the current object."""
-        self._objects = objects
-        self.semantic.setChecked(objects.semantic)
-        if self.choice.hasFocus():
+        self._state = state
+        self.semantic.setChecked(state.semantic)
+        self._write()
+
+    def _write(self) -> None:
+        """Write the classes, unless the user is typing one."""
+        state = self._state
+        if state is None or self.choice.hasFocus():
             return
         self.choice.clear()
-        self.choice.addItems([_text(each) for each in objects.categories])
-        current = objects.category_of(objects.current)
-        self.choice.setCurrentText("" if current is None else _text(current))
+        self.choice.addItems([_text(each) for each in state.categories])
+        self.choice.setCurrentText(_text(state.category) if state.category else "")
 
     def _turn(self, semantic: bool) -> None:
-        if self._objects is not None and self._objects.semantic != semantic:
-            self._objects.semantic = semantic
+        if self._state is not None and self._state.semantic != semantic:
+            self._do("objects.view_by_class", semantic)
 
     def _chosen(self) -> None:
-        if self._objects is None:
+        if self._state is None:
             return
-        category = parse_category(self.choice.currentText(), self._objects.categories)
+        category = parse_category(self.choice.currentText(), self._state.categories)
         self.choice.clearFocus()
         if category is not None:
             self._do("objects.categorise", self._selected(), category)
 
 
-def parse_category(text: str, known: list[Category]) -> Category | None:
+def parse_category(text: str, known: Sequence[Category]) -> Category | None:
     """Return the class that a user means: "4 enhancing", a known name, or a new one.
 
     Without a value a new class gets the next one. None if there is no name.

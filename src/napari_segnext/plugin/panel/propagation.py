@@ -6,6 +6,7 @@ from qtpy.QtWidgets import QGridLayout, QProgressBar, QWidget
 
 from napari_segnext.plugin.panel.controls import keep_place, make_button
 from napari_segnext.plugin.panel.doubtful_list import DoubtfulList
+from napari_segnext.plugin.panel.state import PropagationState
 from napari_segnext.plugin.work.propagating import Propagating
 
 
@@ -50,19 +51,15 @@ class PropagationPart(QWidget):
         """Serve a session that has begun."""
         self._propagating = propagating
         propagating.progressed.connect(self._progress)
-        self.refresh()
 
-    def refresh(self) -> None:
+    def show_state(self, state: PropagationState) -> None:
         """Show what there is to check, and whether something is on its way."""
-        propagating = self._propagating
-        if propagating is None:
-            return
         for widget in (self.bar, self.cancel):
-            widget.setVisible(propagating.running)
+            widget.setVisible(state.running)
         for widget in (self.button, self.next):
-            widget.setVisible(not propagating.running)
-        self.button.setEnabled(not propagating.running)
-        doubtful = propagating.doubtful
+            widget.setVisible(not state.running)
+        self.button.setEnabled(not state.running)
+        doubtful = state.doubtful
         self.next.setText(f"To check: {len(doubtful)}   ⇧U")
         self.next.setEnabled(bool(doubtful))
         self.next.setToolTip(

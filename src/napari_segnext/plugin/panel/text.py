@@ -9,6 +9,7 @@ from pathlib import Path
 from qtpy.QtWidgets import QFileDialog, QHBoxLayout, QLineEdit, QWidget
 
 from napari_segnext.plugin.panel.controls import make_button
+from napari_segnext.plugin.panel.state import PhraseState
 from napari_segnext.plugin.work.phrases import Phrases
 
 CLIP_VARIABLE = "NAPARI_SEGNEXT_CLIP"
@@ -56,16 +57,17 @@ class TextPart(QWidget):
     def follow(self, phrases: Phrases) -> None:
         """Serve a session that has begun."""
         self._phrases, self._shown = phrases, None
-        phrases.changed.connect(self.refresh)
         self.refresh()
 
     def refresh(self) -> None:
+        """Show what is so now."""
+        if self._phrases is not None:
+            self.show_state(PhraseState.of(self._phrases))
+
+    def show_state(self, state: PhraseState) -> None:
         """Show the phrase of the selected object here, or why there can be none."""
-        phrases = self._phrases
-        if phrases is None:
-            return
-        short, _, full = phrases.obstacle.partition(":")
-        self.setVisible(phrases.possible)
+        short, _, full = state.obstacle.partition(":")
+        self.setVisible(state.possible)
         self.field.setEnabled(not short)
         self.field.setPlaceholderText(short or "Phrase, then Enter")
         self.field.setToolTip(f"{short}: {full.strip()}" if full else short or _TIP)
@@ -74,10 +76,10 @@ class TextPart(QWidget):
             f"({self.folder or 'none yet'}). {CLIP_VARIABLE} sets what it starts from"
         )
         # What is being typed stays, unless it was meant for something else.
-        shown = phrases.place, phrases.phrase
+        shown = state.place, state.phrase
         if shown != self._shown:
             self._shown = shown
-            self.field.setText(phrases.phrase)
+            self.field.setText(state.phrase)
 
     def restore(self) -> None:
         """Show again what is so, in place of what was typed."""

@@ -13,7 +13,7 @@ from napari_segnext.plugin.layers.tools import TOOLS
 from napari_segnext.plugin.panel.controls import make_button
 
 if TYPE_CHECKING:
-    from napari_segnext.plugin.annotator import Annotator
+    from napari_segnext.plugin.panel.state import ToolState
 
 # Actions without a button among the others; the first two are in the hint.
 _ELSEWHERE = (
@@ -51,12 +51,12 @@ class ToolPanel(QWidget):
         layout.addLayout(self._build_signs())
         layout.addWidget(_hint())
 
-    def show_state(self, annotator: Annotator) -> None:
+    def show_state(self, state: ToolState) -> None:
         """Show which tool and which sign are chosen."""
         for tool, button in zip(TOOLS, self.tools, strict=True):
-            button.setChecked(tool == annotator.tool)
+            button.setChecked(tool == state.tool)
         for positive, button in self.signs.items():
-            button.setChecked(positive == annotator.positive)
+            button.setChecked(positive == state.positive)
 
     def _build_tools(self) -> QHBoxLayout:
         row = QHBoxLayout()

@@ -36,6 +36,7 @@ from napari_segnext.plugin.panel.objects import ClassPanel, ObjectPanel
 from napari_segnext.plugin.panel.propagation import PropagationPart
 from napari_segnext.plugin.panel.resume import ResumeOffer, SavingLine, StatusLine
 from napari_segnext.plugin.panel.section import Section
+from napari_segnext.plugin.panel.state import PanelState, Resolver
 from napari_segnext.plugin.panel.text import TextPart
 from napari_segnext.plugin.panel.tools import ToolPanel, make_actions
 from napari_segnext.plugin.panel.view_buttons import ViewButtons
@@ -63,11 +64,14 @@ class SegNextWidget(QWidget):
         self._viewer = viewer
         self.worker: Worker | None = None
         self.annotator: Annotator | None = None
+        self._resolver: Resolver | None = None
+        # What is shown of the session, if there is one.
+        self._shown: PanelState | None = None
         self.setMinimumWidth(290)
         self._build()
         self._bind_keys()
         self._keyboard = Keyboard(self, viewer)
-        self._keyboard.abandoned.connect(self._show_state)
+        self._keyboard.abandoned.connect(self._show_anew)
         self._keyboard.abandoned.connect(self.text.restore)
         viewer.layers.events.inserted.connect(self._list_images)
         viewer.layers.events.removed.connect(self._list_images)
@@ -96,6 +100,7 @@ class SegNextWidget(QWidget):
         except (ValueError, TypeError) as error:
             self.say(str(error))
             return
+        self._resolver, self._shown = Resolver(self.annotator), None
         self.annotator.said.connect(self.say)
         self.annotator.passing.connect(partial(self._status.say, passing=True))
         self.annotator.ready.connect(self._status.say_ready)
@@ -323,27 +328,43 @@ class SegNextWidget(QWidget):
         self.engine_choice.setCurrentIndex(self.engine_choice.findData(engine))
 
     def _ended(self, why: str) -> None:
-        self.annotator = None
+        self.annotator = self._resolver = None
         self._device.setText("—")
         self._waiting.wait(None)
         self._choices.expand()
         self.say(why)
         self._show_state()
 
+    def _show_anew(self) -> None:
+        """Show all of the session, whatever the user has typed over it."""
+        self._shown = None
+        self._show_state()
+
     def _show_state(self) -> None:
-        annotator = self.annotator
-        self._running.setVisible(bool(annotator and not annotator.saving.choosing))
-        text, tip = _STOP if annotator else _START
+        """Show what has changed."""
+        begun = self.annotator is not None
+        text, tip = _STOP if begun else _START
         self.start_button.setText(text)
         self.start_button.setToolTip(tip)
-        self.image_choice.setEnabled(annotator is None)
-        self.inputs.setEnabled(annotator is None)
-        self._limits.setEnabled(annotator is None)
-        if annotator is None:
+        for choice in (self.image_choice, self.inputs, self._limits):
+            choice.setEnabled(not begun)
+        if self._resolver is None or self.annotator is None:
+            self._running.hide()
             return
-        self.objects.show_objects(annotator.objects)
-        self.classes.show_objects(annotator.objects)
-        self.propagation.refresh()
-        self.text.refresh()
-        self.files.show_state(annotator)
-        self.tools.show_state(annotator)
+        now, former = self._resolver.resolve(), self._shown
+        self._shown, change = now, now.since(former)
+        self._running.setVisible(not now.choosing)
+        if change.objects:
+            listed = None if former is None else former.objects
+            row = self.annotator.objects.row
+            self.objects.show_state(change.objects, listed, row)
+        if change.classes:
+            self.classes.show_state(change.classes)
+        if change.propagation:
+            self.propagation.show_state(change.propagation)
+        if change.phrase:
+            self.text.show_state(change.phrase)
+        if change.files:
+            self.files.show_state(change.files)
+        if change.tools:
+            self.tools.show_state(change.tools)

@@ -1,0 +1,209 @@
+"""What the panel shows: resolved from a session, and compared with what it showed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from napari_segnext.files.categories import Category
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.plugin.layers.measure import Measure
+from napari_segnext.plugin.layers.tools import Tool
+
+if TYPE_CHECKING:
+    from napari_segnext.plugin.annotator import Annotator
+    from napari_segnext.plugin.work.phrases import Phrases
+    from napari_segnext.session import Record
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True, slots=True)
+class ListState:
+    """The list of objects; what its rows say is looked up when they are seen.
+
+    Attributes
+    ----------
+    objects
+        Id of each, and how often it has changed.
+    semantic
+        Whether they have the colours of their classes.
+    classes
+        Whether there are classes to list.
+    """
+
+    objects: tuple[tuple[int, int], ...]
+    current: int
+    measure: Measure
+    semantic: bool
+    classes: bool
+
+    @property
+    def ids(self) -> list[int]:
+        """Ids of the objects, as they are listed."""
+        return [number for number, _ in self.objects]
+
+    def changed_since(self, former: ListState | None) -> set[int] | None:
+        """Return the objects whose rows may say something else; None for all."""
+        if former is None or (self.measure, self.semantic) != (
+            former.measure,
+            former.semantic,
+        ):
+            return None
+        return {number for number, _ in set(self.objects).difference(former.objects)}
+
+
+@dataclass(frozen=True, slots=True)
+class ClassState:
+    """The classes there are, and that of the current object."""
+
+    semantic: bool
+    categories: tuple[Category, ...]
+    current: int
+    category: Category | None
+
+
+@dataclass(frozen=True, slots=True)
+class PropagationState:
+    """Whether an object is on its way, and the slices of the current one to check."""
+
+    running: bool
+    doubtful: tuple[Plane, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PhraseState:
+    """What the current object is called in the displayed slice; see `Phrases`."""
+
+    obstacle: str
+    possible: bool
+    place: tuple[int, Plane | None]
+    phrase: str
+
+    @classmethod
+    def of(cls, phrases: Phrases) -> PhraseState:
+        """Return what there is to show now."""
+        return cls(phrases.obstacle, phrases.possible, phrases.place, phrases.phrase)
+
+
+@dataclass(frozen=True, slots=True)
+class FileState:
+    """What is saved, where its image comes from, and whether a file is being loaded."""
+
+    name: str
+    source: Path | None
+    loading: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ToolState:
+    """What is drawn next."""
+
+    tool: Tool | None
+    positive: bool
+
+
+@dataclass(frozen=True, slots=True)
+class PanelState:
+    """All that the panel shows of a session, part by part.
+
+    Attributes
+    ----------
+    choosing
+        Whether the user has to choose first what to resume.
+    """
+
+    choosing: bool
+    objects: ListState
+    classes: ClassState
+    propagation: PropagationState
+    phrase: PhraseState
+    files: FileState
+    tools: ToolState
+
+    def since(self, former: PanelState | None) -> PanelChange:
+        """Return what is not as it was; all of it if nothing was."""
+        was = former or _NOTHING
+        return PanelChange(
+            _other(self.objects, was.objects),
+            _other(self.classes, was.classes),
+            _other(self.propagation, was.propagation),
+            _other(self.phrase, was.phrase),
+            _other(self.files, was.files),
+            _other(self.tools, was.tools),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class PanelChange:
+    """The parts of a panel that show something else than before; None as before."""
+
+    objects: ListState | None = None
+    classes: ClassState | None = None
+    propagation: PropagationState | None = None
+    phrase: PhraseState | None = None
+    files: FileState | None = None
+    tools: ToolState | None = None
+
+
+_NOTHING = PanelChange()
+
+
+def _other(now: Part, former: Part | None) -> Part | None:
+    return None if now == former else now
+
+
+class Resolver:
+    """Resolves what the panel shows of a session, and notes which objects change."""
+
+    def __init__(self, annotator: Annotator) -> None:
+        self._annotator = annotator
+        self._changes: Counter[int] = Counter()
+        self._restored = 0
+        annotator.session.recorders.append(self._note)
+        annotator.saving.restored.connect(self._note_all)
+
+    def resolve(self) -> PanelState:
+        """Return what there is to show now."""
+        annotator = self._annotator
+        objects, propagation = annotator.objects, annotator.propagation
+        current, categories = objects.current, tuple(objects.categories)
+        changes, restored = self._changes, self._restored
+        return PanelState(
+            annotator.saving.choosing,
+            ListState(
+                tuple((n, changes[n] + restored) for n in objects.ids),
+                current,
+                objects.measure,
+                objects.semantic,
+                bool(categories),
+            ),
+            ClassState(
+                objects.semantic, categories, current, objects.category_of(current)
+            ),
+            PropagationState(propagation.running, tuple(propagation.doubtful)),
+            PhraseState.of(annotator.phrases),
+            FileState(
+                annotator.output.name.removesuffix(" objects"),
+                annotator.exporting.source,
+                annotator.importing.running,
+            ),
+            ToolState(annotator.tool, annotator.positive),
+        )
+
+    def _note(self, record: Record) -> None:
+        delta, diff = record.delta, record.diff
+        keys = (*delta.prompts, *delta.edits, *delta.results)
+        changed = {*delta.objects, *(number for number, _ in keys)}
+        for runs in (diff.before, diff.after):
+            changed.update(np.unique(runs.value).tolist())
+        self._changes.update(changed)
+
+    def _note_all(self) -> None:
+        # What is restored comes from the journal, and is told to no recorder.
+        self._restored += 1
+        self._annotator.changed.emit()
