@@ -158,11 +158,11 @@ def test_work_of_a_killed_viewer_comes_back_and_goes_on(
     desk.user.click((4, 50, 70), desk.image)
     assert desk.prompts(PLANE) == []
     asked = []
-    predict = desk.engine.predict
+    answer = desk.engine.answer
     monkeypatch.setattr(
         desk.engine,
-        "predict",
-        lambda request, *rest: (asked.append(request), predict(request, *rest))[1],
+        "answer",
+        lambda request, *rest: (asked.append(request), answer(request, *rest))[1],
     )
     resumes(desk)
     assert offer.isHidden()

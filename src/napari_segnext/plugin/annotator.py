@@ -11,7 +11,6 @@ from napari.layers import Image
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.plugin.keys import Keys
 from napari_segnext.plugin.layers.displayed_plane import ShownPlane
 from napari_segnext.plugin.layers.earlier import EarlierObjects
 from napari_segnext.plugin.layers.input_layers import InputLayers
@@ -109,7 +108,6 @@ class Annotator(QObject):
         self.phrases = Phrases(
             self._inference, self.session, self._shown, self._named, self
         )
-        self._keys = Keys(self, [viewer, *layers])
         self.tool: Tool | None = TOOLS[0]
         self._listen()
         self._connect(True)
@@ -142,7 +140,6 @@ class Annotator(QObject):
         self._shown.close()
         self._inference.close()
         self._model.close()
-        self._keys.close()
         self._labels.close()
         self.saving.close()
         self.prompts.close()

@@ -1,11 +1,13 @@
-"""Key bindings: letters that napari leaves free, on the viewer and on own layers."""
+"""What the user does by keys: letters that napari leaves free, and what they do."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from operator import attrgetter
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from napari_segnext.plugin.annotator import Annotator
 
 
 class Bindable(Protocol):
@@ -19,74 +21,111 @@ class Bindable(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """Something a key does.
+    """Something that the user does by a key or a button.
 
     Attributes
     ----------
-    name
-        Method of the annotator, or of a part of it: "objects.next".
-    key
-        napari's name of the key.
-    shown
-        How the widget writes it.
     label
         What a button for it says.
+    key
+        napari's name of the key; empty if it has none.
     text
         What it does, in full.
+    run
+        Does it, given the session.
     """
 
-    name: str
-    key: str
-    shown: str
     label: str
+    key: str
     text: str
+    run: Callable[[Annotator], object]
+
+    @property
+    def shown(self) -> str:
+        """The key as the panel writes it."""
+        return self.key.replace("Control", "Ctrl").replace("-", "+")
+
+    @property
+    def button(self) -> str:
+        """What a button for it says, with its key."""
+        return f"{self.label}   {self.shown}".rstrip()
 
 
-ACTIONS = (
-    Action("toggle_sign", "W", "W", "sign", "Switch between object and background"),
-    Action("next_tool", "K", "K", "tool", "Go to the next tool"),
-    Action("objects.pick", "H", "H", "Pick", "Go on with the object under the pointer"),
-    Action("objects.previous", "J", "J", "Previous", "Go to the previous object"),
-    Action(
-        "objects.next",
-        "N",
-        "N",
-        "Next",
-        "Go to the next object that is not finished, or to a new one",
-    ),
-    Action(
-        "objects.begin",
-        "Shift-N",
-        "Shift+N",
-        "New",
-        "Go to a new object, or to one that is still empty",
-    ),
-    Action(
-        "accept",
-        "G",
-        "G",
-        "Accept",
+TOGGLE_SIGN = Action(
+    "sign", "W", "Switch between object and background", lambda to: to.toggle_sign()
+)
+NEXT_TOOL = Action("tool", "K", "Go to the next tool", lambda to: to.next_tool())
+PICK = Action(
+    "Pick", "H", "Go on with the object under the pointer", lambda to: to.objects.pick()
+)
+PREVIOUS = Action(
+    "Previous", "J", "Go to the previous object", lambda to: to.objects.previous()
+)
+NEXT = Action(
+    "Next",
+    "N",
+    "Go to the next object that is not finished, or to a new one",
+    lambda to: to.objects.next(),
+)
+BEGIN = Action(
+    "New",
+    "Shift-N",
+    "Go to a new object, or to one that is still empty",
+    lambda to: to.objects.begin(),
+)
+ACCEPT = Action(
+    "Accept",
+    "G",
+    (
         "Finish the object, which protects it, and go to a new one; a finished one is "
-        "opened again",
+        "opened again"
     ),
-    Action("objects.discard", "Q", "Q", "Discard", "Remove the prompts and the mask"),
-    Action(
-        "objects.clear_slice",
-        "Shift-Q",
-        "Shift+Q",
-        "Clear slice",
-        "Take the object out of the displayed slice: Propagate goes no further",
+    lambda to: to.accept(),
+)
+DISCARD = Action(
+    "Discard", "Q", "Remove the prompts and the mask", lambda to: to.objects.discard()
+)
+CLEAR_SLICE = Action(
+    "Clear slice",
+    "Shift-Q",
+    "Take the object out of the displayed slice: Propagate goes no further",
+    lambda to: to.objects.clear_slice(),
+)
+PROPAGATE = Action(
+    "Propagate", "U", "Find it in the other slices", lambda to: to.propagation.start()
+)
+TO_CHECK = Action(
+    "To check",
+    "Shift-U",
+    "Show the next slice of low confidence",
+    lambda to: to.propagation.next_doubtful(),
+)
+UNDO = Action("Undo", "Control-Z", "Undo the last step", lambda to: to.undo())
+REDO = Action("Redo", "Control-Shift-Z", "Do it again", lambda to: to.redo())
+CLEAR_EDITS = Action(
+    "Clear edits here",
+    "",
+    (
+        "Let the prompts decide again where this object was painted or erased by hand "
+        "in the displayed slice"
     ),
-    Action("propagation.start", "U", "U", "Propagate", "Find it in the other slices"),
-    Action(
-        "propagation.next_doubtful",
-        "Shift-U",
-        "Shift+U",
-        "To check",
-        "Show the next slice of low confidence",
-    ),
-    Action("undo", "Control-Z", "Ctrl+Z", "Undo", "Undo the last step"),
-    Action("redo", "Control-Shift-Z", "Ctrl+Shift+Z", "Redo", "Do it again"),
+    lambda to: to.clear_edits(),
+)
+# Those with keys.
+ACTIONS = (
+    TOGGLE_SIGN,
+    NEXT_TOOL,
+    PICK,
+    PREVIOUS,
+    NEXT,
+    BEGIN,
+    ACCEPT,
+    DISCARD,
+    CLEAR_SLICE,
+    PROPAGATE,
+    TO_CHECK,
+    UNDO,
+    REDO,
 )
 
 
@@ -97,12 +136,12 @@ class Keys:
     Ctrl+Z themselves, so all keys are bound on the session's layers too.
     """
 
-    def __init__(self, target: object, places: Iterable[Bindable]) -> None:
+    def __init__(self, session: Annotator, places: Iterable[Bindable]) -> None:
         self._places = list(places)
         self._before: list[tuple[Bindable, str, Any]] = []
         for place in self._places:
             for action in ACTIONS:
-                run = _caller(attrgetter(action.name)(target))
+                run = _caller(action, session)
                 before = place.bind_key(action.key, run, overwrite=True)
                 self._before.append((place, action.key, before))
 
@@ -113,8 +152,8 @@ class Keys:
         self._before.clear()
 
 
-def _caller(method: Callable[[], object]) -> Callable[[Any], None]:
+def _caller(action: Action, session: Annotator) -> Callable[[Any], None]:
     def run(_: Any) -> None:
-        method()
+        action.run(session)
 
     return run

@@ -112,7 +112,7 @@ class Propagating(QObject):
 
 
 def test_nothing_moves_when_a_propagation_begins_and_ends(qtbot):
-    panel, part, below = QWidget(), PropagationPart(), QWidget()
+    panel, part, below = QWidget(), PropagationPart(lambda act: None), QWidget()
     qtbot.addWidget(panel)
     layout = QVBoxLayout(panel)
     for widget in (part, below):

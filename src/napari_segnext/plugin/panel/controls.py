@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from qtpy.QtWidgets import QComboBox, QPushButton, QSizePolicy, QWidget
+
+from napari_segnext.plugin.keys import Action
+
+if TYPE_CHECKING:
+    from napari_segnext.plugin.annotator import Annotator
+
+# Has something done by the session, if there is one.
+Do = Callable[[Callable[["Annotator"], object]], None]
 
 
 def make_button(
@@ -14,6 +25,13 @@ def make_button(
     button.setCheckable(checkable)
     if narrow:
         button.setStyleSheet("QPushButton { padding: 4px 2px; }")
+    return button
+
+
+def action_button(action: Action, do: Do, narrow: bool = False) -> QPushButton:
+    """Make a button that does an action."""
+    button = make_button(action.button, action.text, narrow=narrow)
+    button.clicked.connect(lambda _=False: do(action.run))
     return button
 
 

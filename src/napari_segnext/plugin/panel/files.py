@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QWidget
 
-from napari_segnext.plugin.panel.controls import make_button
-from napari_segnext.plugin.panel.objects import Do
+from napari_segnext.plugin.panel.controls import Do, make_button
 from napari_segnext.plugin.work.exporting import label_formats
 
 if TYPE_CHECKING:
@@ -74,20 +73,20 @@ class FilesPanel(QWidget):
             self, "Save labels", self._beside(f"_objects{ending}"), filters
         )
         if path:
-            self._do("exporting.save_labels", Path(path))
+            self._do(lambda to: to.exporting.save_labels(Path(path)))
 
     def _save_prompts(self) -> None:
         name = self._beside("_prompts.json")
         path, _ = QFileDialog.getSaveFileName(self, "Save prompts", name, _PROMPTS)
         if path:
             path += "" if path.endswith(".json") else ".json"
-            self._do("exporting.save_prompts", Path(path))
+            self._do(lambda to: to.exporting.save_prompts(Path(path)))
 
     def _load(self) -> None:
         if self._busy:
-            self._do("importing.stop")
+            self._do(lambda to: to.importing.stop())
             return
         folder = "" if self._source is None else str(self._source.parent)
         path, _ = QFileDialog.getOpenFileName(self, "Load prompts", folder, _PROMPTS)
         if path:
-            self._do("importing.load", Path(path))
+            self._do(lambda to: to.importing.load(Path(path)))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import (
@@ -18,7 +17,13 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segnext.files.categories import Category
-from napari_segnext.plugin.panel.controls import make_button, make_combo
+from napari_segnext.plugin.keys import ACCEPT, PICK
+from napari_segnext.plugin.panel.controls import (
+    Do,
+    action_button,
+    make_button,
+    make_combo,
+)
 from napari_segnext.plugin.panel.object_list import ObjectList
 
 if TYPE_CHECKING:
@@ -26,8 +31,6 @@ if TYPE_CHECKING:
     from napari_segnext.plugin.layers.objects import ObjectRow
     from napari_segnext.plugin.panel.state import ClassState, ListState
 
-# Does what an annotator's method of this name does.
-Do = Callable[..., None]
 _CATEGORY = re.compile(r"\s*(?:(\d+)\b)?\s*(.*?)\s*$")
 
 
@@ -37,13 +40,16 @@ class ObjectPanel(QWidget):
     def __init__(self, do: Do, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.list = ObjectList()
-        self.list.chosen.connect(partial(do, "objects.select"))
-        self.list.renamed.connect(partial(do, "objects.rename"))
-        self.list.merged.connect(partial(do, "objects.merge"))
-        self.list.deleted.connect(partial(do, "objects.delete"))
-        self.list.accepted.connect(partial(do, "accept"))
-        self.list.coloured.connect(
-            lambda number, *rgb: do("objects.recolour", number, rgb)
+        listed = self.list
+        listed.chosen.connect(lambda n: do(lambda to: to.objects.select(n)))
+        listed.renamed.connect(
+            lambda n, name: do(lambda to: to.objects.rename(n, name))
+        )
+        listed.merged.connect(lambda n: do(lambda to: to.objects.merge(n)))
+        listed.deleted.connect(lambda ids: do(lambda to: to.objects.delete(ids)))
+        listed.accepted.connect(lambda: do(ACCEPT.run))
+        listed.coloured.connect(
+            lambda n, *rgb: do(lambda to: to.objects.recolour(n, rgb))
         )
         self.list.setToolTip(
             "Click to go on with an object, double-click to rename it; Ctrl+click a "
@@ -51,8 +57,7 @@ class ObjectPanel(QWidget):
         )
         row = QHBoxLayout()
         row.setSpacing(4)
-        pick = make_button("Pick   H", "Go on with the object under the pointer")
-        pick.clicked.connect(lambda: do("objects.pick"))
+        pick = action_button(PICK, do)
         self.merge = make_button(
             "Merge", "Make the second selected object a part of the current one (M)"
         )
@@ -147,7 +152,7 @@ class ClassPanel(QWidget):
 
     def _turn(self, semantic: bool) -> None:
         if self._state is not None and self._state.semantic != semantic:
-            self._do("objects.view_by_class", semantic)
+            self._do(lambda to: to.objects.view_by_class(semantic))
 
     def _chosen(self) -> None:
         if self._state is None:
@@ -155,7 +160,8 @@ class ClassPanel(QWidget):
         category = parse_category(self.choice.currentText(), self._state.categories)
         self.choice.clearFocus()
         if category is not None:
-            self._do("objects.categorise", self._selected(), category)
+            selected = self._selected()
+            self._do(lambda to: to.objects.categorise(selected, category))
 
 
 def parse_category(text: str, known: Sequence[Category]) -> Category | None:

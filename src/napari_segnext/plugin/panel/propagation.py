@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QGridLayout, QProgressBar, QWidget
 
-from napari_segnext.plugin.panel.controls import keep_place, make_button
+from napari_segnext.plugin.keys import PROPAGATE, TO_CHECK
+from napari_segnext.plugin.panel.controls import Do, keep_place, make_button
 from napari_segnext.plugin.panel.doubtful_list import DoubtfulList
 from napari_segnext.plugin.panel.state import PropagationState
 from napari_segnext.plugin.work.propagating import Propagating
@@ -13,11 +14,10 @@ from napari_segnext.plugin.work.propagating import Propagating
 class PropagationPart(QWidget):
     """Propagate, how far it is, cancel, and the slices to check."""
 
-    def __init__(self) -> None:
+    def __init__(self, do: Do) -> None:
         super().__init__()
-        self._propagating: Propagating | None = None
         self.button = make_button(
-            "Propagate   U",
+            PROPAGATE.button,
             "Find the object in the other slices along the displayed axis, from those "
             "with prompts or edits. After a correction only the slices up to the next "
             "ones with prompts are found anew. One step of undo",
@@ -42,14 +42,17 @@ class PropagationPart(QWidget):
         layout.addWidget(self.list, 1, 0, 1, 2)
         for column in (0, 1):
             layout.setColumnStretch(column, 1)
-        self.button.clicked.connect(lambda _=False: self._do("start"))
-        self.cancel.clicked.connect(lambda _=False: self._do("stop"))
-        self.next.clicked.connect(lambda _=False: self._do("next_doubtful"))
-        self.list.chosen.connect(lambda plane: self._do("show", plane))
+        self.button.clicked.connect(lambda _=False: do(PROPAGATE.run))
+        self.cancel.clicked.connect(
+            lambda _=False: do(lambda to: to.propagation.stop())
+        )
+        self.next.clicked.connect(lambda _=False: do(TO_CHECK.run))
+        self.list.chosen.connect(
+            lambda plane: do(lambda to: to.propagation.show(plane))
+        )
 
     def follow(self, propagating: Propagating) -> None:
         """Serve a session that has begun."""
-        self._propagating = propagating
         propagating.progressed.connect(self._progress)
 
     def show_state(self, state: PropagationState) -> None:
@@ -68,10 +71,6 @@ class PropagationPart(QWidget):
         )
         self.list.show_planes(doubtful)
         self.list.setVisible(bool(doubtful))
-
-    def _do(self, name: str, *arguments: object) -> None:
-        if self._propagating is not None:
-            getattr(self._propagating, name)(*arguments)
 
     def _progress(self, done: int, total: int) -> None:
         self.bar.setRange(0, max(total, 1))

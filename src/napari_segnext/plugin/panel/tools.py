@@ -3,25 +3,44 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
 
-from napari_segnext.plugin.keys import ACTIONS
+from napari_segnext.plugin.keys import (
+    ACCEPT,
+    ACTIONS,
+    BEGIN,
+    CLEAR_EDITS,
+    CLEAR_SLICE,
+    DISCARD,
+    NEXT,
+    NEXT_TOOL,
+    PREVIOUS,
+    REDO,
+    TOGGLE_SIGN,
+    UNDO,
+)
 from napari_segnext.plugin.layers.own_layers import COLOURS
-from napari_segnext.plugin.layers.tools import TOOLS
-from napari_segnext.plugin.panel.controls import make_button
+from napari_segnext.plugin.layers.tools import TOOLS, Tool
+from napari_segnext.plugin.panel.controls import Do, action_button, make_button
 
 if TYPE_CHECKING:
     from napari_segnext.plugin.panel.state import ToolState
 
-# Actions without a button among the others; the first two are in the hint.
-_ELSEWHERE = (
-    "toggle_sign",
-    "next_tool",
-    "objects.pick",
-    "propagation.start",
-    "propagation.next_doubtful",
+# The two in the hint, and those with a button among the others.
+_HINT = (TOGGLE_SIGN, NEXT_TOOL)
+_BUTTONS = (
+    PREVIOUS,
+    NEXT,
+    BEGIN,
+    ACCEPT,
+    DISCARD,
+    CLEAR_SLICE,
+    UNDO,
+    REDO,
+    CLEAR_EDITS,
 )
 
 
@@ -31,14 +50,14 @@ class ToolPanel(QWidget):
     Parameters
     ----------
     do
-        Called with the name of a method of the `Annotator`, and its arguments.
+        Has a tool chosen.
     sign
         Called with the sign that is chosen.
     """
 
     def __init__(
         self,
-        do: Callable[..., None],
+        do: Do,
         sign: Callable[[bool], None],
         parent: QWidget | None = None,
     ) -> None:
@@ -64,10 +83,13 @@ class ToolPanel(QWidget):
         self.tools = []
         for tool in TOOLS:
             button = make_button(tool.name, tool.tip, checkable=True, narrow=True)
-            button.clicked.connect(lambda _=False, t=tool: self._do("use", t))
+            button.clicked.connect(partial(self._use, tool))
             row.addWidget(button)
             self.tools.append(button)
         return row
+
+    def _use(self, tool: Tool, checked: bool = False) -> None:
+        self._do(lambda to: to.use(tool))
 
     def _build_signs(self) -> QHBoxLayout:
         row = QHBoxLayout()
@@ -88,32 +110,17 @@ class ToolPanel(QWidget):
         return row
 
 
-def make_actions(do: Callable[..., None]) -> QGridLayout:
+def make_actions(do: Do) -> QGridLayout:
     """Lay out a button for each action on objects and prompts."""
     grid = QGridLayout()
     grid.setSpacing(4)
-    shown = [
-        (f"{each.label}   {each.shown}", each.text, each.name)
-        for each in ACTIONS
-        if each.name not in _ELSEWHERE
-    ]
-    shown.append(
-        (
-            "Clear edits here",
-            "Let the prompts decide again where this object was painted or erased "
-            "by hand in the displayed slice",
-            "clear_edits",
-        )
-    )
-    for number, (text, tip, name) in enumerate(shown):
-        button = make_button(text, tip, narrow=True)
-        button.clicked.connect(lambda _=False, n=name: do(n))
-        grid.addWidget(button, *divmod(number, 2))
+    for number, action in enumerate(_BUTTONS):
+        grid.addWidget(action_button(action, do, narrow=True), *divmod(number, 2))
     return grid
 
 
 def _hint() -> QLabel:
-    keys = [f"<b>{a.shown}</b> {a.label}" for a in ACTIONS if a.name in _ELSEWHERE[:2]]
+    keys = [f"<b>{a.shown}</b> {a.label}" for a in _HINT]
     hint = QLabel(" &nbsp; ".join([*keys, "<b>Ctrl+click</b> other sign"]))
     hint.setToolTip("\n".join(f"{a.shown}: {a.text}" for a in ACTIONS))
     return hint

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
@@ -22,7 +22,7 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_segnext.plugin.annotator import Annotator
-from napari_segnext.plugin.keys import ACTIONS
+from napari_segnext.plugin.keys import ACTIONS, Keys
 from napari_segnext.plugin.layers.inputs import Inputs
 from napari_segnext.plugin.panel.controls import make_button, make_combo
 from napari_segnext.plugin.panel.embeddings import EmbeddingsPart
@@ -100,21 +100,7 @@ class SegNextWidget(QWidget):
         except (ValueError, TypeError) as error:
             self.say(str(error))
             return
-        self._resolver, self._shown = Resolver(self.annotator), None
-        self.annotator.said.connect(self.say)
-        self.annotator.passing.connect(partial(self._status.say, passing=True))
-        self.annotator.ready.connect(self._status.say_ready)
-        self.annotator.changed.connect(self._show_state)
-        self.annotator.engine.connect(self._device.setText)
-        self.annotator.engine.connect(self._device.setToolTip)
-        self.annotator.model_kept.connect(self._show_model)
-        self.annotator.waiting.connect(self._waiting.wait)
-        self.annotator.ended.connect(self._ended)
-        self.embeddings.follow(self.annotator.embedding)
-        self.text.follow(self.annotator.phrases)
-        self.propagation.follow(self.annotator.propagation)
-        for part in (self.offer, self._status, self._saving):
-            part.follow(self.annotator.saving)
+        self._follow(self.annotator)
         self._choices.collapse()
         self._keyboard.give_back()
         self._load_model()
@@ -154,6 +140,27 @@ class SegNextWidget(QWidget):
         if self.worker is not None:
             self.worker.close()
             self.worker = None
+
+    def _follow(self, annotator: Annotator) -> None:
+        """Serve a session that has begun."""
+        self._resolver, self._shown = Resolver(annotator), None
+        prompts = annotator.prompts.layers
+        keys = Keys(annotator, [self._viewer, annotator.output, *prompts])
+        annotator.ended.connect(lambda _: keys.close())
+        annotator.said.connect(self.say)
+        annotator.passing.connect(partial(self._status.say, passing=True))
+        annotator.ready.connect(self._status.say_ready)
+        annotator.changed.connect(self._show_state)
+        annotator.engine.connect(self._device.setText)
+        annotator.engine.connect(self._device.setToolTip)
+        annotator.model_kept.connect(self._show_model)
+        annotator.waiting.connect(self._waiting.wait)
+        annotator.ended.connect(self._ended)
+        self.embeddings.follow(annotator.embedding)
+        self.text.follow(annotator.phrases)
+        self.propagation.follow(annotator.propagation)
+        for part in (self.offer, self._status, self._saving):
+            part.follow(annotator.saving)
 
     def _add_section(self, title: str, content: QWidget, tip: str) -> Section:
         """Put a part of the panel that belongs to a session under a title, folded."""
@@ -202,7 +209,7 @@ class SegNextWidget(QWidget):
         self.objects = ObjectPanel(self._do)
         running.addWidget(self.objects, 1)
         running.addLayout(make_actions(self._do))
-        self.propagation = PropagationPart()
+        self.propagation = PropagationPart(self._do)
         running.addWidget(self.propagation)
         self._sections = QVBoxLayout()
         self._sections.setSpacing(2)
@@ -266,7 +273,7 @@ class SegNextWidget(QWidget):
         for action in ACTIONS:
             shortcut = QShortcut(QKeySequence(action.shown), self)
             shortcut.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-            shortcut.activated.connect(partial(self._do, action.name))
+            shortcut.activated.connect(partial(self._do, action.run))
 
     def _start_or_stop(self) -> None:
         if self.annotator is None:
@@ -277,9 +284,9 @@ class SegNextWidget(QWidget):
         else:
             self.stop()
 
-    def _do(self, name: str, *arguments: Any) -> None:
+    def _do(self, act: Callable[[Annotator], object]) -> None:
         if self.annotator is not None:
-            attrgetter(name)(self.annotator)(*arguments)
+            act(self.annotator)
 
     def _sign(self, positive: bool) -> None:
         if self.annotator is not None:
