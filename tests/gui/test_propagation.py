@@ -330,3 +330,34 @@ class TestOfASingleImage:
     def test_it_says_that_there_is_nowhere_to_go(self, desk):
         propagate(desk)
         assert "no other slices" in desk.status
+
+
+def preview(desk):
+    """Return the layer of what was found so far, None before there is one."""
+    named = [each for each in desk.viewer.layers if "found so far" in each.name]
+    return named[0] if named else None
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+def test_what_is_found_is_seen_before_it_is_written_and_not_after(
+    desk, model, cancelled
+) -> None:
+    click(desk, (START, 30, 30))
+    desk.user.waits_until(lambda: desk.widget.worker.idle)
+    active, before = desk.viewer.layers.selection.active, desk.labels.copy()
+    model.hold()
+    propagate(desk)
+    desk.user.waits_until(lambda: preview(desk) is not None)
+    found = [plane.index for plane in preview(desk).data.planes]
+    assert preview(desk).visible
+    assert desk.viewer.layers.selection.active is active
+    assert found and START not in found
+    for index in found:
+        np.testing.assert_array_equal(preview(desk).data[index], bar()[index])
+    assert np.array_equal(desk.labels, before)
+    if cancelled:
+        desk.annotator.propagation.stop()
+    model.free.set()
+    is_over(desk)
+    assert not preview(desk).visible and not np.asarray(preview(desk).data).any()
+    assert np.array_equal(desk.labels, before) == cancelled

@@ -18,6 +18,7 @@ from napari_segnext.plugin.layers.inputs import Inputs
 from napari_segnext.plugin.layers.large_labels import make_labels
 from napari_segnext.plugin.layers.objects import Objects
 from napari_segnext.plugin.layers.own_layers import image_space, plane_name
+from napari_segnext.plugin.layers.preview import Preview
 from napari_segnext.plugin.layers.prompt_layers import PromptLayers
 from napari_segnext.plugin.layers.tools import TOOLS, Tool
 from napari_segnext.plugin.work.embed_all import EmbedAll
@@ -89,6 +90,7 @@ class Annotator(QObject):
         )
         self.session.settlers.append(self.prompts.settle)
         self._labels.carry(self.prompts.scribbles, self.prompts.canvas)
+        self._preview = Preview(viewer, image, self._space, self._labels)
         self.objects = Objects(
             viewer, self.session, self._labels, self._shown, self._space, self
         )
@@ -143,6 +145,7 @@ class Annotator(QObject):
         self._labels.close()
         self.saving.close()
         self.prompts.close()
+        self._preview.close()
         self.ended.emit(why)
 
     def _listen(self) -> None:
@@ -162,6 +165,8 @@ class Annotator(QObject):
         self.importing.taken.connect(self._object_changed)
         self.propagation.changed.connect(self._objects_changed)
         self.phrases.changed.connect(self.changed)
+        self.propagation.found.connect(self._preview.show)
+        self.propagation.ended.connect(lambda why: self._preview.clear())
         self._inference.busy.connect(self.passing)
         self._inference.waiting.connect(self.waiting)
         self._model.ready.connect(self.ready)
@@ -281,6 +286,7 @@ class Annotator(QObject):
     def _moved(self) -> None:
         """Follow the image to where it lies now; all stays on its voxels."""
         self.prompts.lie_on_image()
+        self._preview.lie_on(self._image)
         self._labels.lie_on(self._image)
         # The viewer hears of it after this.
         QTimer.singleShot(0, self._shown.look)

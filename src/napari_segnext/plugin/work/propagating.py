@@ -5,13 +5,13 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QObject, Signal
+
 from napari_segnext.plugin.work.background import Background
 from napari_segnext.plugin.work.task import Dropped
 from napari_segnext.session.doubt import confidences, doubtful
 
 if TYPE_CHECKING:
-    from qtpy.QtCore import QObject
-
     from napari_segnext.geometry.plane import Plane
     from napari_segnext.plugin.layers.displayed_plane import ShownPlane
     from napari_segnext.plugin.layers.labels_layer import LayerLabels
@@ -30,8 +30,12 @@ class Propagating(Background):
     anew that depend on what the user has changed. An object that is accepted meanwhile
     is finished when that is written. It belongs to the model that it began with.
 
-    Signals: those of `Background`; `changed` also for masks and planes to check.
+    Signals: those of `Background`; `changed` also for masks and planes to check;
+    `found` (which object, and results that are not written yet).
     """
+
+    found = Signal(int, object)
+    _final = Signal(int, object)
 
     def __init__(
         self,
@@ -46,6 +50,7 @@ class Propagating(Background):
         self._objects: dict[tuple[int, int, tuple[int, ...]], WholeObject] = {}
         self._object_id = 0
         self._accepted = False
+        self._final.connect(self._tell)
         # What is doubtful is so along one axis.
         shown.turned.connect(lambda axis: self.changed.emit())
 
@@ -123,11 +128,15 @@ class Propagating(Background):
 
     def _go(self, whole: WholeObject, propagation: Propagation) -> None:
         results: list[PlaneResult] = []
+        number = self._object_id
 
         def run(turn: Turn) -> list[PlaneResult]:
             # After an interruption it is called again, and goes on.
             while not propagation.ended:
-                results.extend(propagation.advance(turn))
+                final = propagation.advance(turn)
+                results.extend(final)
+                if final:
+                    self._final.emit(number, final)
                 self.progressed.emit(*propagation.slices)
             return results
 
@@ -138,6 +147,11 @@ class Propagating(Background):
             partial(self._found, whole),
             "The object could not be propagated",
         )
+
+    def _tell(self, object_id: int, results: list[PlaneResult]) -> None:
+        # They may arrive after a cancellation.
+        if self.carries(object_id):
+            self.found.emit(object_id, results)
 
     def _found(self, whole: WholeObject, results: list[PlaneResult]) -> None:
         try:
