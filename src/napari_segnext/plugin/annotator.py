@@ -138,14 +138,10 @@ class Annotator(QObject):
         self.session.settle()
         self._closed = True
         self._connect(False)
-        self._inputs.close()
-        self._shown.close()
-        self._inference.close()
-        self._model.close()
-        self._labels.close()
-        self.saving.close()
-        self.prompts.close()
-        self._preview.close()
+        parts: list[Any] = [self._inputs, self._shown, self._inference, self._model]
+        parts += [self._labels, self.saving, self.prompts, self._preview]
+        for part in parts:
+            part.close()
         self.ended.emit(why)
 
     def _listen(self) -> None:
