@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import typer
+from PIL import Image, ImageDraw
 from qtpy.QtCore import QPoint, QRect, QSize
 from qtpy.QtWidgets import QApplication, QWidget
 
@@ -35,6 +36,11 @@ _EM = (
     ("m 3", (107.0, 87.0), _MITOCHONDRION),
     ("cell 1", (20.0, 200.0), _CELL),
 )
+
+
+# Of the moving picture.
+_FILM = (900, 540)
+_COLOURS = 256
 
 
 class Desk:
@@ -102,6 +108,78 @@ class Desk:
         self.viewer.close()
 
 
+class Film:
+    """Pictures of a desk one after the other, each with a line of what is seen."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._pictures: list[Image.Image] = []
+        self._milliseconds: list[int] = []
+
+    def show(self, said: str, seconds: float = 1.5) -> None:
+        """Add the window as it is."""
+        pixels = self._desk.viewer.screenshot(canvas_only=False, flash=False)
+        picture = Image.fromarray(pixels[..., :3]).resize(
+            _FILM, Image.Resampling.LANCZOS
+        )
+        draw = ImageDraw.Draw(picture)
+        left, top, right, bottom = draw.textbbox((0, 0), said, font_size=22)
+        width, height = right - left + 24, bottom - top + 20
+        at = (_FILM[0] // 2 - width // 2, _FILM[1] - height - 40)
+        box = (*at, at[0] + width, at[1] + height)
+        draw.rounded_rectangle(box, 8, fill=(0, 90, 90))
+        place = (at[0] + 12 - left, at[1] + 10 - top)
+        draw.text(place, said, fill="white", font_size=22)
+        self._pictures.append(picture)
+        self._milliseconds.append(round(1000 * seconds))
+
+    def save(self, path: Path) -> None:
+        """Write a GIF that runs for ever."""
+        # One palette for all: colours stay, and only what changes takes bytes.
+        whole = Image.new("RGB", (_FILM[0], _FILM[1] * len(self._pictures)))
+        for number, picture in enumerate(self._pictures):
+            whole.paste(picture, (0, number * _FILM[1]))
+        palette = whole.quantize(_COLOURS, Image.Quantize.MAXCOVERAGE)
+        first, *others = (
+            picture.quantize(palette=palette, dither=Image.Dither.NONE)
+            for picture in self._pictures
+        )
+        first.save(
+            path,
+            save_all=True,
+            append_images=others,
+            duration=self._milliseconds,
+            loop=0,
+            optimize=True,
+        )
+
+
+def show_film(folder: Path) -> None:
+    """Show a click, its mask, and the object followed through the stack."""
+    ((volume, about, _),) = em()
+    desk = Desk(volume, about, _EM_SLICE)
+    film, annotator = Film(desk), desk.widget.annotator
+    film.show("A stack of sections")
+    name, place, _ = _EM[0]
+    desk.click([Click(place)], name)
+    film.show("A click, and the mask is there", 2.5)
+    annotator.propagation.start()
+    desk.until(lambda: not annotator.propagation.running)
+    film.show("U: followed through the stack", 2)
+    shown = sorted(plane.index for plane in annotator.session.objects[1].results)
+    for index in shown:
+        desk.viewer.dims.set_current_step(0, index)
+        desk.until(lambda: True)
+        film.show(f"U: followed through the stack, section {index + 1}", 0.6)
+    desk.viewer.dims.set_current_step(0, _EM_SLICE)
+    for name, place, _ in _EM[1:3]:
+        annotator.accept()
+        desk.click([Click(place)], name)
+        film.show("The next object", 1.2)
+    film.save(folder / "click.gif")
+    desk.close()
+
+
 def show_mri(folder: Path) -> None:
     """Show the ventricles in a real MRI, and what Start offers next."""
     ((volume, about, _),) = mri()
@@ -132,12 +210,12 @@ def show_em(folder: Path) -> None:
 
 def main(folder: Path) -> None:
     """Write the pictures into a folder."""
-    home = tempfile.mkdtemp(prefix="pictures-")
-    # Before napari is imported: nothing of the user's is read or offered.
-    os.environ["NAPARI_CONFIG"] = f"{home}/settings.yaml"
-    os.environ["NAPARI_SEGNEXT_DATA"] = home
-    show_mri(folder)
-    show_em(folder)
+    for show in (show_mri, show_em, show_film):
+        home = tempfile.mkdtemp(prefix="pictures-")
+        # Nothing of the user's is read or offered, nor of another picture.
+        os.environ["NAPARI_CONFIG"] = f"{home}/settings.yaml"
+        os.environ["NAPARI_SEGNEXT_DATA"] = home
+        show(folder)
 
 
 if __name__ == "__main__":
