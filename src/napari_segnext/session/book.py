@@ -106,9 +106,8 @@ class ObjectBook:
         delta = Delta(number, {number: self._fresh(number, name)})
         if self._objects:
             self._take(self._step("new object", number, None, delta))
-            return number
-        self._apply(delta)
-        self._tell("new object", delta, Diff())
+        else:
+            self._note("new object", delta)
         return number
 
     def begin(self) -> int:
@@ -138,9 +137,7 @@ class ObjectBook:
         """Go to an object; not a step."""
         self.settle()
         self._known(object_id)
-        delta = Delta(object_id)
-        self._apply(delta)
-        self._tell("select", delta, Diff())
+        self._note("select", Delta(object_id))
 
     def accept(self, object_id: int) -> None:
         """Finish an object: from now on it is protected."""
@@ -206,12 +203,8 @@ class ObjectBook:
         ValueError
             As `napari_segnext.files.categories.check_distinct`.
         """
-        others = (
-            each.category
-            for number, each in self._objects.items()
-            if each.category is not None and number not in besides
-        )
-        check_distinct([*others, category])
+        others = (each for n, each in self._objects.items() if n not in besides)
+        check_distinct([*(c for each in others if (c := each.category)), category])
 
     def discard(self, object_id: int) -> None:
         """Take away an object's pixels, prompts and edits; it stays, empty.
@@ -270,18 +263,9 @@ class ObjectBook:
         """
         self.labels.settle()
         wanted = list(wanted)
-        limit = np.iinfo(self._painter.dtype).max
-        following = max(self._next_id(), *(n + 1 for n in wanted if n <= limit), 1)
-        ids = {}
-        for number in wanted:
-            taken = number in self._objects and not self._is_fresh(number)
-            ids[number] = following if taken or number > limit else number
-            following += ids[number] != number
-        if max(ids.values(), default=0) > limit:
-            raise ValueError(
-                f"labels of this type end at {limit}; convert them to a wider one"
-            )
-        return ids
+        taken = {n for n in wanted if n in self._objects and not self._is_fresh(n)}
+        limit = int(np.iinfo(self._painter.dtype).max)
+        return operations.free_ids(wanted, taken, self._next_id(), limit)
 
     def adopt(self, other: ObjectBook, ids: Mapping[int, int]) -> None:
         """Take in the objects of another session of the same image: one step.
@@ -335,9 +319,8 @@ class ObjectBook:
 
     def _is_fresh(self, object_id: int) -> bool:
         """Tell whether nothing has been done with an object since it was made."""
-        each = self._objects[object_id]
-        named = each.finished or each.name != f"Object {object_id}"
-        return not (named or each.planes or self._painter.count(object_id))
+        named = self._objects[object_id].name != f"Object {object_id}"
+        return not named and self.is_empty(object_id)
 
     def _known(self, object_id: int) -> SegmentedObject:
         whole = isinstance(object_id, int | np.integer)
@@ -401,6 +384,11 @@ class ObjectBook:
             self.current = delta.current
         if delta.semantic is not None:
             self.semantic = delta.semantic
+
+    def _note(self, name: str, delta: Delta) -> None:
+        """Do what is no step and changes no label."""
+        self._apply(delta)
+        self._tell(name, delta, Diff())
 
     def _tell(self, name: str, delta: Delta, diff: Diff) -> None:
         for recorder in self.recorders:

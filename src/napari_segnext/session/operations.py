@@ -168,3 +168,31 @@ def _joined(
         mine = second.base.select(second.base.values != other)
         base = mine.updated(first.base)
     return Result.of(prompts, result.probability, section, base)
+
+
+def free_ids(
+    wanted: Sequence[int], taken: Collection[int], following: int, limit: int
+) -> dict[int, int]:
+    """Return new ids by wanted ones, which stay if they are not taken.
+
+    Parameters
+    ----------
+    following
+        From here on no id has ever been used.
+    limit
+        The largest that the labels' type holds.
+
+    Raises
+    ------
+    ValueError
+        If it does not hold so many.
+    """
+    following, ids = max(following, *(n + 1 for n in wanted if n <= limit), 1), {}
+    for number in wanted:
+        ids[number] = following if number in taken or number > limit else number
+        following += ids[number] != number
+    if max(ids.values(), default=0) > limit:
+        raise ValueError(
+            f"labels of this type end at {limit}; convert them to a wider one"
+        )
+    return ids

@@ -100,10 +100,6 @@ class Undoable(ObjectBook):
         self.labels.settle()
         self._note("view", Delta(semantic=semantic))
 
-    def _note(self, name: str, delta: Delta) -> None:
-        self._apply(delta)
-        self._tell(name, delta, Diff())
-
     def _turned(
         self,
         how: str,
