@@ -126,6 +126,21 @@ def test_objects_are_followed_where_that_is_asked(model, array) -> None:
     assert labels[:, 8:20].any((0, 2)).all()
 
 
+def test_an_object_that_cannot_be_followed_costs_no_other(model, array) -> None:
+    nothing = {Plane(0, 2): Prompts().click(2, 2, positive=False)}
+    with pytest.warns(UserWarning, match="object 7 was not followed: no plane"):
+        labels = segment_volume(array, {3: CLICK, 7: nothing}, model, propagate=True)
+    np.testing.assert_array_equal(labels, 3 * BRIGHT)
+
+
+def test_a_prompt_outside_is_told_with_its_object_and_slice(model, array) -> None:
+    wrong = {2: CLICK, 9: {Plane(0, 1): Prompts().click(2, 990)}}
+    with pytest.raises(
+        ValueError, match=r"object 9, slice 1 along axis 0: click .*990"
+    ):
+        segment_volume(array, wrong, model)
+
+
 def test_a_single_image_is_a_volume_too(model, array) -> None:
     labels = segment_volume(array[2], {Plane(): Prompts().click(12, 20)}, model)
     np.testing.assert_array_equal(labels, BRIGHT[2])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from operator import index
 from pathlib import Path
@@ -75,10 +76,15 @@ def segment_volume(
     TypeError
         If image, prompts or model are nothing of that.
     ValueError
-        If a plane or a prompt lies outside the image, an object cannot be followed, or
-        a file cannot be used.
+        If a plane or a prompt lies outside the image, or a file cannot be used.
     OSError
         If there is no such file, or it cannot be read.
+
+    Warns
+    -----
+    UserWarning
+        If an object cannot be followed, for there is nothing of it in the planes that
+        have its prompts. Those planes, and other objects, are among the labels.
 
     Examples
     --------
@@ -97,8 +103,14 @@ def segment_volume(
         _check_axis(axis, objects, propagate)
 
     def follow(session: Session, predictor: VolumePredictor, number: int) -> None:
-        if propagate:
+        if not propagate:
+            return
+        try:
             complete(session, predictor, number, axis)
+        except ValueError as error:
+            # What is known of other objects must not be lost for it.
+            name = objects[number - 1].id
+            warnings.warn(f"object {name} was not followed: {error}", stacklevel=2)
 
     labels = segment_objects(VolumePredictor(model, volume), objects, complete=follow)
     if file is None or isinstance(image, str | Path):

@@ -86,8 +86,12 @@ def check_objects(
     check_distinct(item.category for item in objects if item.category is not None)
     for item in objects:
         for plane, prompts in item.planes.items():
-            check(plane)
-            prompts.check_inside(plane_shape(plane))
+            try:
+                check(plane)
+                prompts.check_inside(plane_shape(plane))
+            except ValueError as error:
+                place = f"slice {plane.index} along axis {plane.axis}"
+                raise ValueError(f"object {item.id}, {place}: {error}") from error
 
 
 def replay(
