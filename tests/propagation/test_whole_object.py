@@ -12,7 +12,7 @@ from napari_segnext.models import Cancelled
 from napari_segnext.predicting.image_model import ImageModel
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
-from napari_segnext.propagation import PlaneResult, Propagation
+from napari_segnext.propagation import PlaneResult, Propagation, propagate
 from napari_segnext.propagation.whole_object import (
     WholeObject,
     commit,
@@ -241,6 +241,26 @@ def test_a_finished_object_is_not_touched(finish: str) -> None:
     with pytest.raises(ValueError, match="finished"):
         whole.begin() if finish == "before" else whole.commit([])
     assert np.array_equal(labels, before)
+
+
+@pytest.mark.parametrize("way", ["discard", "undo", "clear slice"])
+def test_what_loses_its_ground_meanwhile_is_not_written(way: str) -> None:
+    session, predictor, labels = started(bar(2, 9))
+    prompt(session, predictor, Plane(0, 5), Prompts().click(30, 30))
+    whole = WholeObject(session, 1)
+    decided, within = whole.begin()
+    results = list(propagate(predictor, decided, 0, within=within))
+    match way:
+        case "discard":
+            session.discard(1)
+        case "undo":
+            session.undo()
+        case _:
+            session.clear_plane(1, Plane(0, 5))
+    with pytest.raises(ValueError, match="followed from in slice 5 is gone"):
+        whole.commit(results)
+    assert not labels.any()
+    assert session.can_redo == (way == "undo")
 
 
 def test_doubtful_planes_leave_the_list_when_they_are_changed_or_checked() -> None:

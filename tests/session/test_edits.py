@@ -5,6 +5,7 @@ import pytest
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.prompts import Prompts
+from napari_segnext.session import ArrayLabels, Session
 from tests.session.doubles import (
     X6,
     Y5,
@@ -128,3 +129,19 @@ def test_clearing_what_is_not_there_is_no_step():
     session, _ = started()
     assert session.clear_manual_edits(1, Z1) is None
     assert not session.can_undo
+
+
+def test_the_largest_id_in_labels_leaves_smaller_ones_for_new_objects() -> None:
+    session = Session(ArrayLabels(np.full((3, 3), 255, np.uint8)))
+    assert session.accept_and_begin(255) == 1
+    session.reopen(255)
+    session.delete(1, 255)
+    assert list(session.objects) == [2] and not session.labels.read(Plane()).any()
+    session.undo()
+    assert (session.labels.read(Plane()) == 255).all()
+
+
+def test_labels_in_which_every_id_is_in_use_say_so() -> None:
+    session = Session(ArrayLabels(np.arange(256).astype(np.uint8).reshape(16, 16)))
+    with pytest.raises(ValueError, match="255, and all ids are in use"):
+        session.new_object()

@@ -184,6 +184,7 @@ class WholeObject:
                 "this axis: click on it in one first"
             )
         self._begun = {plane: self._known(plane) for plane in decided}
+        self._shows = {plane for plane, each in decided.items() if each.mask.any()}
         self._stale = self._changed()
         if not self._stale:
             raise ValueError(
@@ -198,10 +199,17 @@ class WholeObject:
         Raises
         ------
         ValueError
-            If the object has been deleted or finished meanwhile.
+            If the object has been deleted or finished meanwhile, or taken out of a
+            plane that it was followed from.
         """
         if self._id not in self._session.objects:
             raise ValueError("the object was deleted meanwhile")
+        now = decided_planes(self._session, self._id, self._axis, self._fixed)
+        for plane in sorted(self._shows):
+            if plane not in now or not now[plane].mask.any():
+                raise ValueError(
+                    f"what it was followed from in slice {plane.index} is gone"
+                )
         results = list(results)
         stale = {Plane(self._axis, index, self._fixed) for index in self._stale}
         commit(self._session, self._id, results, stale)

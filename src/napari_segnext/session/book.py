@@ -265,7 +265,8 @@ class ObjectBook:
         wanted = list(wanted)
         taken = {n for n in wanted if n in self._objects and not self._is_fresh(n)}
         limit = int(np.iinfo(self._painter.dtype).max)
-        return operations.free_ids(wanted, taken, self._next_id(), limit)
+        following = max(self._used_ids()) + 1
+        return operations.free_ids(wanted, taken, following, limit)
 
     def adopt(self, other: ObjectBook, ids: Mapping[int, int]) -> None:
         """Take in the objects of another session of the same image: one step.
@@ -336,14 +337,12 @@ class ObjectBook:
 
     def _next_id(self) -> int:
         """Return an id that neither an object nor a step has ever used."""
+        limit = int(np.iinfo(self._painter.dtype).max)
+        return operations.next_id(self._used_ids(), limit)
+
+    def _used_ids(self) -> set[int]:
         former = (n for step in self._history.done for n in step.before.objects)
-        used = {0, *self._objects, *self._painter.ids, *former}
-        number = max(used) + 1
-        if number > np.iinfo(self._painter.dtype).max:
-            raise ValueError(
-                f"labels of this type end at {number - 1}; convert them to a wider one"
-            )
-        return number
+        return {0, *self._objects, *self._painter.ids, *former}
 
     def _step(self, name: str, number: int, plane: Plane | None, after: Delta) -> Step:
         self._tickets += 1

@@ -170,6 +170,31 @@ def _joined(
     return Result.of(prompts, result.probability, section, base)
 
 
+def next_id(used: Collection[int], limit: int) -> int:
+    """Return an id that was never used: the one after all that were, if there is one.
+
+    Parameters
+    ----------
+    limit
+        The largest that the labels' type holds.
+
+    Raises
+    ------
+    ValueError
+        If all are used.
+    """
+    following = max(used) + 1
+    # The largest may have been given by a file or a brush; those before are free.
+    ids = [following] if following <= limit else range(1, limit)
+    for number in ids:
+        if number not in used:
+            return number
+    raise ValueError(
+        f"labels of this type end at {limit}, and all ids are in use; convert them to "
+        "a wider one"
+    )
+
+
 def free_ids(
     wanted: Sequence[int], taken: Collection[int], following: int, limit: int
 ) -> dict[int, int]:
