@@ -12,6 +12,7 @@ from tests.gui.driver import CTRL, LEFT, SHIFT, User
 from tests.propagation.test_propagate import Forgetful
 
 from napari_segnext.files.categories import Category
+from napari_segnext.geometry.plane import Plane
 from napari_segnext.images.volume import Volume
 from napari_segnext.predicting.live import LiveImageModel, LivePredictor
 from napari_segnext.propagation import Propagation
@@ -343,6 +344,8 @@ def test_what_is_found_is_seen_before_it_is_written_and_not_after(
     desk, model, cancelled
 ) -> None:
     click(desk, (START, 30, 30))
+    for index in (START - 1, START + 1):
+        desk.engine.predictor.embed(Plane(0, index))
     desk.user.waits_until(lambda: desk.widget.worker.idle)
     active, before = desk.viewer.layers.selection.active, desk.labels.copy()
     model.hold()
