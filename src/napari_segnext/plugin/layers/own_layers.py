@@ -11,7 +11,7 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_segnext.geometry.space import Space
 from napari_segnext.plugin.layers.colours import label_colours
-from napari_segnext.plugin.layers.scribble_canvas import SparsePlanes
+from napari_segnext.plugin.layers.scribble_canvas import Part, SparsePlanes
 
 if TYPE_CHECKING:
     from napari_segnext.geometry.plane import Plane
@@ -92,8 +92,7 @@ def make_scribbles(image: Image, space: Space, canvas: SparsePlanes) -> Labels:
 
     In a large image it begins as a single pixel; see `WindowLabels.carry`.
     """
-    ndim = space.ndim
-    data = canvas.part((0,) * ndim, (1,) * ndim) if is_large(space) else canvas
+    data = painted_on(canvas, space)
     colours = {
         None: "transparent",
         0: "transparent",
@@ -109,6 +108,12 @@ def make_scribbles(image: Image, space: Space, canvas: SparsePlanes) -> Labels:
     )
     layer.brush_size = _mark(space, 50, 3)
     return layer
+
+
+def painted_on(canvas: SparsePlanes, space: Space) -> SparsePlanes | Part:
+    """Return the data that a layer of a canvas begins with: all, or a single pixel."""
+    ndim = space.ndim
+    return canvas.part((0,) * ndim, (1,) * ndim) if is_large(space) else canvas
 
 
 def objects_name(image: Image) -> str:

@@ -11,8 +11,13 @@ from napari.utils.colormaps import DirectLabelColormap
 from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.space import Space
 from napari_segnext.plugin.layers.labels_layer import LayerLabels
-from napari_segnext.plugin.layers.own_layers import geometry, is_large, lie_on
-from napari_segnext.plugin.layers.scribble_canvas import Part, SparsePlanes
+from napari_segnext.plugin.layers.own_layers import (
+    geometry,
+    is_large,
+    lie_on,
+    painted_on,
+)
+from napari_segnext.plugin.layers.scribble_canvas import SparsePlanes
 
 if TYPE_CHECKING:
     from napari.viewer import ViewerModel
@@ -79,12 +84,8 @@ class Preview:
         layers = self._viewer.layers
         if self._layer is not None and self._layer in layers:
             return self._layer
-        ndim = self._space.ndim
-        data: SparsePlanes | Part = self._canvas
-        if is_large(self._space):
-            data = self._canvas.part((0,) * ndim, (1,) * ndim)
         self._layer = Labels(
-            data,
+            painted_on(self._canvas, self._space),
             name=f"{self._image.name} found so far",
             opacity=_OPACITY,
             visible=False,
