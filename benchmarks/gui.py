@@ -120,9 +120,9 @@ class Heartbeat:
 
 
 class Desk:
-    """A napari window with a volume in it, and the plugin's panel."""
+    """A napari window with a volume in it, and the plugin's panel once it is open."""
 
-    def __init__(self, size: int, model: str, engine: str) -> None:
+    def __init__(self, size: int) -> None:
         import napari
         from qtpy.QtTest import QTest
 
@@ -130,6 +130,14 @@ class Desk:
         self.viewer = napari.Viewer()
         self.viewer.window.resize(1500, 900)
         self.image = self.viewer.add_image(make_volume(size))
+        canvas = self.viewer.window._qt_viewer.canvas
+        self.canvas = canvas.native
+        canvas._scene_canvas.events.draw.connect(self._drawn, position="last")
+        self.prediction: Any = None
+        self._drawn_at: tuple[float, float] | None = None
+
+    def open_panel(self, model: str, engine: str) -> None:
+        """Open the panel, and choose a model and an engine."""
         _, self.widget = self.viewer.window.add_plugin_dock_widget(
             "napari-segnext", "SegNext"
         )
@@ -139,16 +147,12 @@ class Desk:
         self.widget.engine_choice.setCurrentIndex(
             self.widget.engine_choice.findData(engine)
         )
-        canvas = self.viewer.window._qt_viewer.canvas
-        self.canvas = canvas.native
-        canvas._scene_canvas.events.draw.connect(self._drawn, position="last")
-        self.prediction: Any = None
-        self._drawn_at: tuple[float, float] | None = None
 
-    def start(self) -> None:
-        """Start a session and wait for its model."""
+    def start(self, wait: bool = True) -> None:
+        """Start a session, and wait for its model."""
         self.widget.start()
-        self.wait(lambda: "Ready" in self.widget.status)
+        if wait:
+            self.wait(lambda: "Ready" in self.widget.status)
         self.widget.annotator._inference.decoded.connect(self._decoded)
 
     def wait(self, condition: Any) -> None:
@@ -227,7 +231,8 @@ class Desk:
 
 def measure(size: int, clicks: int, model: str, engine: str) -> Row:
     beat = Heartbeat()
-    desk = Desk(size, model, engine)
+    desk = Desk(size)
+    desk.open_panel(model, engine)
     desk.turn(beat, [SLICES - 1])
     napari = desk.turn(beat, TURNS)
     desk.viewer.dims.set_current_step(0, 0)
@@ -285,7 +290,8 @@ def measure_panel(model: str, engine: str) -> Panel:
     from napari_segnext.geometry.regions import Patch
     from napari_segnext.prompts import Prompts
 
-    desk = Desk(size := 256, model, engine)
+    desk = Desk(size := 256)
+    desk.open_panel(model, engine)
     desk.start()
     desk.settle()
     annotator, plane = desk.widget.annotator, Plane(0, SLICES - 1)

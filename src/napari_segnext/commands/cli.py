@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -54,7 +55,11 @@ Semantic = Annotated[bool, typer.Option(help="Write one value per class.")]
 
 def main() -> None:
     """Run the command line; what a user can mend is told in one line."""
-    sys.exit(errors.run(app))
+    try:
+        sys.exit(errors.run(app))
+    finally:
+        # What PyTorch has made is left to the system: clearing it up takes a second.
+        gc.freeze()
 
 
 @app.callback(invoke_without_command=True)

@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from napari_segnext.engines import approximate, compiled, openvino, traced
+from napari_segnext.engines import compiled, openvino, traced
 from napari_segnext.engines.running import EngineModel, EngineState, Functions
 from napari_segnext.models import SegmentationModel
 from napari_segnext.weights import load_model
@@ -84,7 +84,10 @@ def accelerate(model: SegmentationModel, engine: str = "auto") -> EngineModel:
         raise ValueError(f"{engine} runs on CPUs; choose the device cpu, not {device}")
     if engine == "traced":
         return EngineModel(model, traced.prepare)
-    if engine == approximate.APPROXIMATE:
+    if engine == "approximate":
+        # Here, because timm comes with SegNext.
+        from napari_segnext.engines import approximate
+
         approximate.prepare(model)  # raises here, not in the background
         return EngineModel(model, approximate.prepare)
     numerics = engine if engine == openvino.INT8 else ""
@@ -108,7 +111,7 @@ def load_on_engine(
     wait
         Return when the engine is ready; what goes wrong then or later is a warning.
     """
-    for_cpus = ("traced", *openvino.LABELS, approximate.APPROXIMATE)
+    for_cpus = ("traced", *openvino.LABELS, "approximate")
     if device == "auto" and engine in for_cpus:
         device = "cpu"
     model = accelerate(load_model(name_or_path, device, text), engine)

@@ -14,8 +14,6 @@ from napari_segnext.models.base import Features
 from napari_segnext.models.fast import ApproximateDecoder, fits
 from napari_segnext.models.segnext import SegNext
 
-APPROXIMATE = "approximate"
-
 
 def prepare(model: SegmentationModel) -> Functions:
     """Return the approximate decode of a SegNext; its encoder stays PyTorch's.
@@ -27,7 +25,7 @@ def prepare(model: SegmentationModel) -> Functions:
     """
     if not isinstance(model, SegNext) or not fits(model):
         raise ValueError(
-            f"the engine {APPROXIMATE} is for SegNext models on a CPU; choose another"
+            "the engine approximate is for SegNext models on a CPU; choose another"
         )
     decoder, enlarge = ApproximateDecoder(model), model.enlarge
 

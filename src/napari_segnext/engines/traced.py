@@ -17,7 +17,6 @@ from napari_segnext.engines.functions import Decoding, decodes_dense, sample_of
 from napari_segnext.engines.running import Functions, not_at_the_end
 from napari_segnext.models import SegmentationModel
 from napari_segnext.models.base import Features
-from napari_segnext.models.segnext import SegNext
 
 # How far the probabilities may be from PyTorch's in the trial run.
 _TOLERANCE = 1e-4
@@ -28,15 +27,15 @@ _WARMUPS = 3
 def prepare(model: SegmentationModel) -> Functions:
     """Trace a model's decode, and try it.
 
-    A decode that reads more than the dense map stays as it is, and so does SegNext's,
-    which remembers what it has computed.
+    A decode that reads more than the dense map stays as it is, and so does one that
+    remembers what it has computed.
 
     Raises
     ------
     RuntimeError
         If it cannot be traced, or answers wrongly.
     """
-    if not decodes_dense(model) or isinstance(model, SegNext):
+    if not decodes_dense(model) or model.remembers:
         return Functions("PyTorch")
     with not_at_the_end, torch.inference_mode():
         return _prepare(model)

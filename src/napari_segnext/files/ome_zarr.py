@@ -13,12 +13,8 @@ import zarr
 from napari_segnext.files.atomic import ZARR_FILES
 from napari_segnext.files.axes import SPATIAL, TIME, names_of, positive
 from napari_segnext.files.categories import Legend
-from napari_segnext.files.checks import (
-    CheckedArray,
-    FileError,
-    check_special,
-    explained,
-)
+from napari_segnext.files.checked_array import CheckedArray
+from napari_segnext.files.checks import FileError, check_special, explained
 from napari_segnext.files.image import Geometry, ImageFile, Order, space_last
 from napari_segnext.files.pieces import Sliceable, parts, transposed
 from napari_segnext.files.units import unit_name

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 import weakref
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
-import zarr
 
 from napari_segnext.files.axes import SPATIAL, names_of
-from napari_segnext.files.checks import CheckedArray, FileError, check_memory, explained
+from napari_segnext.files.checks import FileError, check_memory, explained
 from napari_segnext.files.image import Geometry, ImageFile, space_last
 from napari_segnext.files.pieces import PIECE, Sliceable, parts, transposed
 from napari_segnext.files.tiff_series import main_series
 from napari_segnext.files.tiff_steps import Steps, steps_of
 from napari_segnext.files.units import UNKNOWN, is_time
+
+if TYPE_CHECKING:
+    from napari_segnext.files.checked_array import CheckedArray
 
 # A series larger than this is read piece by piece.
 _LARGE_BYTES = 256_000_000
@@ -138,6 +140,11 @@ def _data(path: Path, number: int, series: tifffile.TiffPageSeries) -> Any:
 
 def _lazy(path: Path, number: int, level: int) -> CheckedArray:
     """Return a level as an array whose file is open for as long as it lives."""
+    # Here: importing zarr takes as long as most images do.
+    import zarr
+
+    from napari_segnext.files.checked_array import CheckedArray
+
     file = tifffile.TiffFile(path)
     store = file.series[number].aszarr(level=level)
     array = CheckedArray(zarr.open_array(store, mode="r"), path, _KIND)

@@ -7,13 +7,13 @@ import shutil
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
-
-import zarr
+from typing import TYPE_CHECKING, Any
 
 from napari_segnext.files import Geometry
-from napari_segnext.files.ome_zarr import ome_axes
 from napari_segnext.labels.chunked import CHUNK, LabelStore
+
+if TYPE_CHECKING:
+    import zarr
 
 # Changes that come within this time are written together.
 _DELAY_S = 0.5
@@ -114,6 +114,9 @@ class LabelMirror:
     def _make(self) -> None:
         if self.folder.exists():
             shutil.rmtree(self.folder)
+        # Here: with it the panel would take half a second longer to open.
+        import zarr
+
         self.folder.parent.mkdir(parents=True, exist_ok=True)
         group = zarr.open_group(self.folder, mode="w", zarr_format=3)
         flat = (1,) * (len(self._store.shape) - 2)
@@ -129,6 +132,8 @@ class LabelMirror:
         self._group = group
 
     def _describe(self, geometry: Geometry) -> None:
+        from napari_segnext.files.ome_zarr import ome_axes
+
         assert self._group is not None
         levels = [_level(geometry, number) for number in range(len(self._levels))]
         multiscale = {

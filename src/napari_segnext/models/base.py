@@ -96,6 +96,8 @@ class SegmentationModel(nn.Module):
 
     # Names an arithmetic whose embeddings are not those of single precision.
     numerics = ""
+    # Whether its decode uses again what it has computed for other prompts.
+    remembers = False
     # Whether phrases may be of use to it, once it has a CLIP.
     takes_text = False
 

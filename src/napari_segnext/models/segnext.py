@@ -50,6 +50,8 @@ class SegNext(SegmentationModel):
         If size, patches, windows or heads do not divide as they must.
     """
 
+    remembers = True
+
     def __init__(
         self,
         config: ModelConfig,

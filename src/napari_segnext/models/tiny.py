@@ -15,17 +15,19 @@ from collections.abc import Callable, Sequence
 from itertools import pairwise
 from typing import cast
 
-import timm
 import torch
-from timm.models.vision_transformer import Block
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
 from napari_segnext.models.base import Features, SegmentationModel
 from napari_segnext.models.config import ModelConfig
+from napari_segnext.models.efficientnet import CHANNELS, EfficientNetLite0
+from napari_segnext.models.transformer import Block
 
 # Stride of the coarsest features.
 _COARSEST = 16
+# What timm calls `EfficientNetLite0`.
+LITE0 = "tf_efficientnet_lite0"
 
 
 def _convolution(width: int) -> nn.Sequential:
@@ -86,12 +88,7 @@ class Fusion(nn.Module):
 
     def __init__(self, width: int, depth: int, heads: int) -> None:
         super().__init__()
-        self.blocks = nn.Sequential(
-            *(
-                Block(width, heads, mlp_ratio=2, qkv_bias=True, init_values=0.1)
-                for _ in range(depth)
-            )
-        )
+        self.blocks = nn.Sequential(*(Block(width, heads) for _ in range(depth)))
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, width, h, w) to the same shape."""
@@ -135,6 +132,22 @@ class Detail(nn.Module):
         return self.head(relu(self.body(x)))  # type: ignore[no-any-return]
 
 
+def _make_encoder(name: str) -> tuple[nn.Module, Sequence[int]]:
+    """Return a network with features at strides 2, 4, 8 and 16, and their channels."""
+    if name == LITE0:
+        return EfficientNetLite0(), CHANNELS
+    import timm
+
+    # The name comes from a file: it must not make timm fetch anything.
+    if not timm.is_model(name):
+        raise ValueError(f"timm has no network called {name!r}")
+    encoder = timm.create_model(name, features_only=True, out_indices=(0, 1, 2, 3))
+    # timm keeps the stages after the last one asked for.
+    last = encoder.feature_info.info[3]["stage"]  # type: ignore[index, union-attr]
+    del encoder.blocks[last:]  # type: ignore[operator, union-attr]
+    return encoder, encoder.feature_info.channels()  # type: ignore[operator, union-attr]
+
+
 class Tiny(SegmentationModel):
     """A light convolutional SegNext for CPUs.
 
@@ -143,7 +156,8 @@ class Tiny(SegmentationModel):
     config
         The model's configuration.
     encoder
-        Name of a timm network with features at strides 2, 4, 8 and 16.
+        Name of a network of timm's with features at strides 2, 4, 8 and 16; the
+        default is built without timm.
     widths
         Channels at those strides; what is stored of an image has these widths.
     fusion_depth, fusion_heads
@@ -155,25 +169,16 @@ class Tiny(SegmentationModel):
     def __init__(
         self,
         config: ModelConfig,
-        encoder: str = "tf_efficientnet_lite0",
+        encoder: str = LITE0,
         widths: Sequence[int] = (16, 32, 64, 128),
         fusion_depth: int = 1,
         fusion_heads: int = 4,
         detail: int = 8,
     ) -> None:
         super().__init__(config)
-        # The name comes from a file: it must not make timm fetch anything.
-        if not timm.is_model(encoder):
-            raise ValueError(f"timm has no network called {encoder!r}")
         if config.size % _COARSEST:
             raise ValueError(f"the size is a multiple of {_COARSEST}: {config.size}")
-        self.encoder = timm.create_model(
-            encoder, features_only=True, out_indices=(0, 1, 2, 3)
-        )
-        # timm keeps the stages after the last one asked for.
-        last = self.encoder.feature_info.info[len(widths) - 1]["stage"]  # type: ignore[index, union-attr]
-        del self.encoder.blocks[last:]  # type: ignore[operator, union-attr]
-        channels = self.encoder.feature_info.channels()  # type: ignore[operator, union-attr]
+        self.encoder, channels = _make_encoder(encoder)
         self.lateral = nn.ModuleList(
             nn.Conv2d(i, o, 1) for i, o in zip(channels, widths, strict=True)
         )

@@ -19,13 +19,11 @@ import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-import zarr
 from numpy.typing import NDArray
-from zarr.codecs import Crc32cCodec
 
 from napari_segnext.images.intensity import Window
 from napari_segnext.models.base import Cancelled, Embedding
@@ -226,6 +224,9 @@ class EmbeddingStore:
             self.disk_error = error
 
     def _write(self, folder: Path, key: str, embedding: Embedding) -> None:
+        # Here, as below: zarr takes long to import, and memory alone needs none.
+        from napari_segnext.predicting.entries import write_entry
+
         arrays = embedding.numpy()
         if not all(np.isfinite(a).all() for a in arrays.values()):
             # Values beyond half precision: on disk they would be another embedding.
@@ -237,17 +238,7 @@ class EmbeddingStore:
         part = folder / f"{_PART}{uuid.uuid4().hex}"
         try:
             part.mkdir(mode=0o700)
-            group = zarr.open_group(part, mode="a", zarr_format=3)
-            for name, array in arrays.items():
-                group.create_array(
-                    name,
-                    data=array,
-                    chunks=array.shape,
-                    compressors=[Crc32cCodec()],
-                    fill_value=np.nan,
-                    config={"write_empty_chunks": True},
-                )
-            group.attrs["tensors"] = sorted(arrays)
+            write_entry(part, arrays)
             _open_as(part, folder)
             try:
                 part.rename(folder / key)
@@ -262,15 +253,13 @@ class EmbeddingStore:
     def _read(self, key: str) -> dict[str, NDArray[Any]] | None:
         if self.folder is None:
             return None
+        from napari_segnext.predicting.entries import read_entry
+
         try:
             if not (self.folder / key).exists():
                 self._on_disk.discard(key)
                 return None
-            group = zarr.open_group(self.folder / key, mode="r")
-            names = cast("list[str]", group.attrs["tensors"])
-            arrays = {
-                n: np.asarray(cast("zarr.Array[Any]", group[n])[...]) for n in names
-            }
+            arrays = read_entry(self.folder / key)
         except OSError as error:
             if not isinstance(error, FileNotFoundError):
                 return None  # the drive's trouble, not the entry's
@@ -299,7 +288,9 @@ def _make_private(folder: Path) -> None:
     if not folder.exists():
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     if not (folder / "zarr.json").exists():
-        zarr.open_group(folder, mode="a", zarr_format=3)
+        from napari_segnext.predicting.entries import make_group
+
+        make_group(folder)
 
 
 def _open_as(part: Path, folder: Path) -> None:

@@ -10,7 +10,7 @@ from napari_segnext.plugin.work.task import Priority, Task
 from napari_segnext.plugin.work.worker import Worker
 
 def load(turn):
-    import timm
+    import torch._dynamo
     return "triton" in sys.modules
 
 application = QCoreApplication([])

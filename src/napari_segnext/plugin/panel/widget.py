@@ -41,12 +41,14 @@ from napari_segnext.plugin.panel.text import TextPart
 from napari_segnext.plugin.panel.tools import ToolPanel, make_actions
 from napari_segnext.plugin.panel.view_buttons import ViewButtons
 from napari_segnext.plugin.panel.waiting_bar import WaitingBar
+from napari_segnext.plugin.work.warming import warm_up
 from napari_segnext.plugin.work.worker import Worker
 
 if TYPE_CHECKING:
     import napari
 
 _WIDTH = 300
+_WARM_UP_AFTER_MS = 100
 _START = "Start", "Make the layers for prompts and objects, and begin"
 _STOP = "Stop", "End; the objects stay in their layer, and all of it can be resumed"
 
@@ -77,6 +79,11 @@ class SegNextWidget(QWidget):
         viewer.layers.events.removed.connect(self._list_images)
         self._list_images()
         self._show_state()
+        # Once it is drawn.
+        self._soon = QTimer(self)
+        self._soon.setSingleShot(True)
+        self._soon.setInterval(_WARM_UP_AFTER_MS)
+        self._soon.timeout.connect(self._at_work)
         self._leaving = Leaving(self)
         self._leaving.left.connect(self._shut_down)
 
@@ -88,15 +95,12 @@ class SegNextWidget(QWidget):
             return
         self.stop()
         self._leaving.watch_window()
-        if self.worker is None:
-            worker = self.worker = Worker()
-            # It outlives the widget, and is stopped even if Qt deletes that first.
-            self.destroyed.connect(lambda: worker.close())
+        worker = self._at_work()
         image = self.inputs.split_named(image)
         try:
             layers = [image, *self.inputs.others]
             self._inputs = Inputs.of(layers, self._limits.isChecked())
-            self.annotator = Annotator(self._viewer, image, self.worker, self)
+            self.annotator = Annotator(self._viewer, image, worker, self)
         except (ValueError, TypeError) as error:
             self.say(str(error))
             return
@@ -124,12 +128,28 @@ class SegNextWidget(QWidget):
         """Ask for a narrow dock."""
         return QSize(_WIDTH, super().sizeHint().height())
 
+    def showEvent(self, event: Any) -> None:
+        """Get ready once the panel is seen."""
+        super().showEvent(event)
+        if self.worker is None:
+            self._soon.start()
+
     def closeEvent(self, event: Any) -> None:
         """End the session and the worker with the widget."""
         self._shut_down()
         super().closeEvent(event)
 
+    def _at_work(self) -> Worker:
+        """Return the worker; it begins with what every model needs."""
+        if self.worker is None:
+            worker = self.worker = Worker()
+            # It outlives the widget, and is stopped even if Qt deletes that first.
+            self.destroyed.connect(lambda: worker.close())
+            worker.submit(warm_up())
+        return self.worker
+
     def _shut_down(self) -> None:
+        self._soon.stop()
         layers = self._viewer.layers
         layers.events.inserted.disconnect(self._list_images)
         layers.events.removed.disconnect(self._list_images)

@@ -13,10 +13,10 @@ def without_triton() -> Iterator[None]:
 
     Its library brings an LLVM of its own. Where Mesa has already drawn with another
     one (software rendering, AMD), loading it ends the process. Torch looks for triton
-    once, at the latest when timm, which all models need, is imported; after that
-    there is nothing to keep away.
+    once, when its compiler is imported, as some models do; after that there is nothing
+    to keep away.
     """
-    if "triton" in sys.modules or "timm" in sys.modules:
+    if "triton" in sys.modules or "torch._dynamo" in sys.modules:
         yield
         return
     sys.modules["triton"] = None  # type: ignore[assignment]

@@ -18,7 +18,7 @@ from napari_segnext.models.config import ModelConfig
 from napari_segnext.models.prompt_batch import PromptBatch
 from napari_segnext.models.research.ois.fusion import FusionOptions, PromptFusion
 from napari_segnext.models.research.ois.order import denoised_intensity
-from napari_segnext.models.tiny import Tiny
+from napari_segnext.models.tiny import LITE0, Tiny
 
 _FUSED = 2
 _STRIDE = 8
@@ -46,7 +46,7 @@ class LightOIS(SegmentationModel):
     def __init__(
         self,
         config: ModelConfig,
-        encoder: str = "tf_efficientnet_lite0",
+        encoder: str = LITE0,
         widths: Sequence[int] = (16, 32, 64, 128),
         detail: int = 8,
         fusion: Mapping[str, Any] | None = None,
