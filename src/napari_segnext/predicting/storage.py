@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+# What a panel starts with, in GB.
+MEMORY_VARIABLE = "NAPARI_SEGNEXT_MEMORY_GB"
+
 
 @dataclass(frozen=True, slots=True)
 class StoragePolicy:

@@ -13,6 +13,8 @@ from napari_segnext.weights.catalogue import CATALOGUE, Entry
 from napari_segnext.weights.errors import DownloadError, WeightsError
 
 CACHE_VARIABLE = "NAPARI_SEGNEXT_CACHE"
+# What a device named "auto" is.
+DEVICE_VARIABLE = "NAPARI_SEGNEXT_DEVICE"
 EMBEDDINGS_VARIABLE = "NAPARI_SEGNEXT_EMBEDDINGS"
 
 

@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_segnext.models import SegmentationModel, build_model
+from napari_segnext.weights.cache import DEVICE_VARIABLE
 from napari_segnext.weights.checkpoint import read_checkpoint
 from napari_segnext.weights.errors import WeightsError, in_short
 from napari_segnext.weights.obtain import download, file_of
@@ -76,6 +77,12 @@ def load_model(
 def choose_device(device: str = "auto") -> torch.device:
     """Turn a device's name into a device of this machine.
 
+    Parameters
+    ----------
+    device
+        A name that torch knows. ``"auto"`` is what the environment variable
+        ``NAPARI_SEGNEXT_DEVICE`` names, else cuda, else mps, else cpu.
+
     Raises
     ------
     ValueError
@@ -85,6 +92,8 @@ def choose_device(device: str = "auto") -> torch.device:
         "cuda": torch.cuda.is_available(),
         "mps": torch.backends.mps.is_available(),
     }
+    if device == "auto":
+        device = os.environ.get(DEVICE_VARIABLE) or device
     if device == "auto":
         found = (name for name, is_there in available.items() if is_there)
         return torch.device(next(found, "cpu"))

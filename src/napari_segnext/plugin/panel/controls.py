@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QComboBox, QPushButton, QSizePolicy, QWidget
 
 from napari_segnext.plugin.keys import Action
@@ -33,6 +34,15 @@ def action_button(action: Action, do: Do, narrow: bool = False) -> QPushButton:
     button = make_button(action.button, action.text, narrow=narrow)
     button.clicked.connect(lambda _=False: do(action.run))
     return button
+
+
+def make_timer(parent: QWidget, run: Callable[[], object], after_ms: int = 0) -> QTimer:
+    """Make a timer that does something once, some time after it is started."""
+    timer = QTimer(parent)
+    timer.setSingleShot(True)
+    timer.setInterval(after_ms)
+    timer.timeout.connect(run)
+    return timer
 
 
 def keep_place(widget: QWidget) -> None:

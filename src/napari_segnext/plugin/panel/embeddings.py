@@ -20,10 +20,9 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_segnext.plugin.work.embed_all import EmbedAll
-from napari_segnext.predicting.storage import StoragePolicy
+from napari_segnext.predicting.storage import MEMORY_VARIABLE, StoragePolicy
 from napari_segnext.weights import embeddings_folder
 
-MEMORY_VARIABLE = "NAPARI_SEGNEXT_MEMORY_GB"
 _MEMORY_GB = 2.0
 
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from napari.layers import Image
-from qtpy.QtCore import QSize, Qt, QTimer
+from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QKeySequence, QShortcut
 from qtpy.QtWidgets import (
     QApplication,
@@ -24,10 +24,11 @@ from superqt import QElidingLabel
 from napari_segnext.plugin.annotator import Annotator
 from napari_segnext.plugin.keys import ACTIONS, Keys
 from napari_segnext.plugin.layers.inputs import Inputs
-from napari_segnext.plugin.panel.controls import make_button, make_combo
+from napari_segnext.plugin.panel.controls import make_button, make_combo, make_timer
 from napari_segnext.plugin.panel.embeddings import EmbeddingsPart
 from napari_segnext.plugin.panel.engine_choice import make_engine_choice
 from napari_segnext.plugin.panel.files import FilesPanel
+from napari_segnext.plugin.panel.help import Help
 from napari_segnext.plugin.panel.input_choice import InputChoice
 from napari_segnext.plugin.panel.keyboard import Keyboard
 from napari_segnext.plugin.panel.leaving import Leaving
@@ -41,6 +42,7 @@ from napari_segnext.plugin.panel.text import TextPart
 from napari_segnext.plugin.panel.tools import ToolPanel, make_actions
 from napari_segnext.plugin.panel.view_buttons import ViewButtons
 from napari_segnext.plugin.panel.waiting_bar import WaitingBar
+from napari_segnext.plugin.preferences import apply_preferences
 from napari_segnext.plugin.work.warming import warm_up
 from napari_segnext.plugin.work.worker import Worker
 
@@ -70,6 +72,7 @@ class SegNextWidget(QWidget):
         # What is shown of the session, if there is one.
         self._shown: PanelState | None = None
         self.setMinimumWidth(290)
+        apply_preferences()
         self._build()
         self._bind_keys()
         self._keyboard = Keyboard(self, viewer)
@@ -80,10 +83,7 @@ class SegNextWidget(QWidget):
         self._list_images()
         self._show_state()
         # Once it is drawn.
-        self._soon = QTimer(self)
-        self._soon.setSingleShot(True)
-        self._soon.setInterval(_WARM_UP_AFTER_MS)
-        self._soon.timeout.connect(self._at_work)
+        self._soon = make_timer(self, self._at_work, _WARM_UP_AFTER_MS)
         self._leaving = Leaving(self)
         self._leaving.left.connect(self._shut_down)
 
@@ -94,6 +94,7 @@ class SegNextWidget(QWidget):
             self.say("Open an image first")
             return
         self.stop()
+        apply_preferences()
         self._leaving.watch_window()
         worker = self._at_work()
         image = self.inputs.split_named(image)
@@ -118,6 +119,7 @@ class SegNextWidget(QWidget):
     def say(self, text: str) -> None:
         """Write the status line."""
         self._status.say(text)
+        self.help.note(text)
 
     @property
     def status(self) -> str:
@@ -199,9 +201,7 @@ class SegNextWidget(QWidget):
         )
         self.start_button = make_button("Start", "")
         self.start_button.clicked.connect(self._start_or_stop)
-        self._calm = QTimer(self)
-        self._calm.setSingleShot(True)
-        self._calm.timeout.connect(self._allow_start)
+        self._calm = make_timer(self, self._allow_start)
         self.offer = ResumeOffer()
         self._status, self._saving = StatusLine(), SavingLine()
         self._waiting = WaitingBar()
@@ -214,6 +214,9 @@ class SegNextWidget(QWidget):
         layout.addWidget(self._waiting)
         layout.addWidget(self._status)
         layout.addWidget(self._saving)
+        model, device = self.model_choice, self._device
+        self.help = Help(lambda: f"{model.currentData()} on {device.text()}", self.say)
+        layout.addWidget(Section("Help", self.help, "Guide, keys, report a problem"))
         layout.addStretch(0)
 
     def _build_running(self) -> QScrollArea:
