@@ -1,11 +1,13 @@
 """Make pages of the documentation that are written elsewhere: hooks of mkdocs.
 
-The command line tells of itself; what README, CONTRIBUTING and CHANGELOG say stands
-there alone, and a page that shows it has a line ``--8<-- "README.md:section"``.
+The command line tells of itself, and notebooks are shown as they stand. What README,
+CONTRIBUTING and CHANGELOG say stands there alone, and a page that shows it has a line
+``--8<-- "README.md:section"``.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -23,12 +25,27 @@ _INCLUDED = re.compile(r'^--8<-- "([\w.]+)(?::(\w+))?"$', re.M)
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the page of the command line."""
+    """Add the page of the command line, and one for each notebook."""
     command = typer.main.get_command(app)
     context = typer.Context(command)
     text = get_docs_for_click(obj=command, ctx=context, name="napari-segnext")
     files.append(File.generated(config, COMMANDS, content=text))
+    for path in sorted((ROOT / "docs" / "notebooks").glob("*.ipynb")):
+        page = File.generated(config, f"notebooks/{path.stem}.md", content=shown(path))
+        files.append(page)
     return files
+
+
+def shown(notebook: Path) -> str:
+    """Return a notebook's cells as Markdown, with a link to itself under the title."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    parts = []
+    for cell in cells:
+        text = "".join(cell["source"]).replace(".ipynb)", ".md)")
+        code = cell["cell_type"] == "code"
+        parts.append(f"```python\n{text}\n```" if code else text)
+    parts.insert(1, f"[Download this notebook]({notebook.name})")
+    return "\n\n".join(parts) + "\n"
 
 
 def on_page_markdown(

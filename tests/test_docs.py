@@ -61,5 +61,6 @@ def test_site_is_built_strictly_and_shows_what_stands_elsewhere(tmp_path) -> Non
         "install": "torchvision",
         "contributing": "make test",
         "changelog": "Unreleased",
+        "notebooks/volume": "segment_volume",
     }.items():
         assert said in (tmp_path / page / "index.html").read_text(), page

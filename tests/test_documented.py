@@ -1,7 +1,8 @@
-"""What README and the page on Python show runs as it stands."""
+"""What README, the page on Python and the notebooks show runs as it stands."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -41,3 +42,15 @@ def test_the_page_on_python_runs_from_top_to_bottom(tmp_path: Path) -> None:
     assert out.endswith("(24, 96, 128) ('z', 'y', 'x') (12, 200, 240) 1\n")
     names = {path.name for path in tmp_path.iterdir()}
     assert names >= {"ventricle.nii.gz", "labels.tif"}
+
+
+@pytest.mark.parametrize(
+    "path", sorted(ROOT.glob("docs/notebooks/*.ipynb")), ids=lambda p: p.stem
+)
+def test_notebooks_run_and_hold_no_outputs(path: Path, tmp_path: Path) -> None:
+    if path.stem == "finetune":
+        pytest.importorskip("accelerate", reason="needs the extra `train`")
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    code = [cell for cell in cells if cell["cell_type"] == "code"]
+    assert not any(cell["outputs"] or cell["execution_count"] for cell in code)
+    run("\n".join("".join(cell["source"]) for cell in code), tmp_path)
