@@ -39,7 +39,8 @@ wheel: $(VENV)/.dev
 pytest: $(VENV)/.dev
 	$(PYTEST) $(PYTEST_ARGS)
 
-# Tools of development are the newest; what users may have is the oldest.
+# Tools of development are the newest; what users may have is the oldest, and warned of by
+# what came later.
 LOWEST := .build/lowest
 test-lowest: $(VENV)/.dev
 	$(UV) venv --quiet --clear $(LOWEST)
@@ -49,7 +50,8 @@ test-lowest: $(VENV)/.dev
 		pytest-xdist pytest-xvfb npe2
 	@touch $(LOWEST)/.dev
 	$(MAKE) --no-print-directory pytest VENV=$(LOWEST) \
-		PYTEST_ARGS="--ignore tests/test_docs.py --ignore tests/models $(PYTEST_ARGS)"
+		PYTEST_ARGS="--ignore tests/test_docs.py --ignore tests/models \
+		-W ignore::DeprecationWarning $(PYTEST_ARGS)"
 
 docs: $(VENV)/.dev
 	$(BIN)/mkdocs build --quiet --site-dir .build/site
