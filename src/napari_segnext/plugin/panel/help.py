@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from napari.utils.info import sys_info
 from qtpy.QtCore import Qt, QUrl
@@ -15,11 +18,19 @@ from napari_segnext import __version__
 from napari_segnext.plugin.keys import ACTIONS
 from napari_segnext.plugin.panel.controls import make_button
 
+if TYPE_CHECKING:
+    import napari
+
 GUIDE = "https://napari-segnext.github.io/napari-segnext/"
 ISSUES = "https://github.com/napari-segnext/napari-segnext/issues/new/choose"
 # Of the latest messages, how many are reported.
 _MESSAGES = 30
-_COPIED = "Copied. Read it before you paste it: messages may name your files"
+_COPIED = "Copied, without names of files. Read it before you paste it"
+# What napari says of itself that names folders and files of the user.
+_PRIVATE = ("Settings path", "Launch command")
+# Folders and suffixes, but no "3/40" and no end of a sentence.
+_FILE = re.compile(r"(?<!\d)[/\\]|[/\\](?!\d)|\.(?=[A-Za-z])")
+_CLAUSES = re.compile(r"(?<=[:;])( )|(\n)")
 
 
 class Help(QWidget):
@@ -27,17 +38,26 @@ class Help(QWidget):
 
     Parameters
     ----------
-    describe
-        Tells which model answers, and on what.
+    viewer
+        Whose layers' names no report has.
+    model
+        Tells which model answers: its name or file.
+    device
+        Tells on what, and with which engine.
     say
         Writes the status line.
     """
 
     def __init__(
-        self, describe: Callable[[], str], say: Callable[[str], object]
+        self,
+        viewer: napari.viewer.Viewer,
+        model: Callable[[], str],
+        device: Callable[[], str],
+        say: Callable[[str], object],
     ) -> None:
         super().__init__()
-        self._describe, self._say = describe, say
+        self._viewer, self._say = viewer, say
+        self._model, self._device = model, device
         self._messages: deque[str] = deque(maxlen=_MESSAGES)
         guide = make_button("Guide", f"Open {GUIDE}", narrow=True)
         guide.clicked.connect(lambda: QDesktopServices.openUrl(QUrl(GUIDE)))
@@ -56,14 +76,18 @@ class Help(QWidget):
             buttons.addWidget(button)
 
     def note(self, message: str) -> None:
-        """Remember what was said, for a report."""
-        self._messages.append(f"{time.strftime('%H:%M:%S')} {message}")
+        """Remember what was said, for a report, without names of files and layers."""
+        kept = _without_names(message, (layer.name for layer in self._viewer.layers))
+        self._messages.append(f"{time.strftime('%H:%M:%S')} {kept}")
 
     @property
     def report(self) -> str:
         """What to know of this program and machine, in lines."""
-        own = f"napari-segnext: {__version__}, {self._describe()}"
-        return "\n".join([own, "", sys_info(), "", *self._messages])
+        model = Path(self._model()).name
+        own = f"napari-segnext: {__version__}, {model} on {self._device()}"
+        sections = sys_info().strip().split("\n\n")
+        open_to_all = (each for each in sections if not each.startswith(_PRIVATE))
+        return "\n\n".join([own, *open_to_all, "\n".join(self._messages)])
 
     def _show_keys(self) -> None:
         rows = (
@@ -85,3 +109,11 @@ class Help(QWidget):
         clipboard.setText(self.report)
         self._say(_COPIED)
         QDesktopServices.openUrl(QUrl(ISSUES))
+
+
+def _without_names(message: str, names: Iterable[str]) -> str:
+    """Leave out names, and each clause that has a file: its name may have spaces."""
+    for name in sorted(names, key=len, reverse=True):
+        message = re.sub(rf"(?<!\w){re.escape(name)}(?!\w)", "…", message)
+    clauses = (each for each in _CLAUSES.split(message) if each)
+    return "".join("…" if _FILE.search(each) else each for each in clauses)

@@ -214,8 +214,8 @@ class SegNextWidget(QWidget):
         layout.addWidget(self._waiting)
         layout.addWidget(self._status)
         layout.addWidget(self._saving)
-        model, device = self.model_choice, self._device
-        self.help = Help(lambda: f"{model.currentData()} on {device.text()}", self.say)
+        model, device = self.model_choice.currentData, self._device.text
+        self.help = Help(self._viewer, model, device, self.say)
         layout.addWidget(Section("Help", self.help, "Guide, keys, report a problem"))
         layout.addStretch(0)
 
