@@ -49,6 +49,13 @@ Text = Annotated[
     Path | None,
     typer.Option(help="Folder of the CLIP that a model for phrases was trained with."),
 ]
+Labels = Annotated[
+    Path | None,
+    typer.Option(
+        help="Labels to start from: NIfTI, TIFF, OME-Zarr, COCO. Objects of the "
+        "prompts file with the value of one of them refine it."
+    ),
+]
 Overwrite = Annotated[bool, typer.Option(help="Replace files that exist.")]
 Semantic = Annotated[bool, typer.Option(help="Write one value per class.")]
 
@@ -106,11 +113,12 @@ def segment(
     overwrite: Overwrite = False,
     semantic: Semantic = False,
     text: Text = None,
+    labels: Labels = None,
 ) -> None:
     """Segment the objects of a prompts file, each in the slices it has prompts in."""
     from rich.progress import Progress
 
-    job = _checked(image, prompts, out, model, overwrite, semantic, text)
+    job = _checked(image, prompts, out, model, overwrite, semantic, text, labels)
     from napari_segnext.commands.segment import segment_job
 
     with Progress(console=Console(stderr=True)) as bar:
@@ -144,11 +152,12 @@ def propagate(
     overwrite: Overwrite = False,
     semantic: Semantic = False,
     text: Text = None,
+    labels: Labels = None,
 ) -> None:
     """Segment whole objects from prompts in one or a few slices of each."""
     from rich.progress import Progress
 
-    job = _checked(image, prompts, out, model, overwrite, semantic, text)
+    job = _checked(image, prompts, out, model, overwrite, semantic, text, labels)
     if axis is not None:
         job.check_axis(axis)
     from napari_segnext.commands.segment import segment_job
@@ -196,13 +205,14 @@ def _checked(
     overwrite: bool,
     semantic: bool,
     text: Path | None,
+    labels: Path | None,
 ) -> Job:
     """Check what is asked for before PyTorch is imported, which takes seconds."""
     from napari_segnext.commands.job import Job
     from napari_segnext.weights import file_of
 
     inputs = [Path(model), *([] if text is None else [text])]
-    job = Job.check(image, prompts, out, overwrite, semantic, inputs)
+    job = Job.check(image, prompts, out, overwrite, semantic, inputs, labels)
     file_of(model)
     return job
 

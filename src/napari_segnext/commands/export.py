@@ -16,7 +16,7 @@ from napari_segnext.files import (
 from napari_segnext.files.checks import about
 from napari_segnext.journal import DamagedJournalError, Saved, Subject, read_journal
 from napari_segnext.labels.chunked import blank_labels
-from napari_segnext.session.exchange import exported, legend
+from napari_segnext.session.exchange import exported, file_values, legend
 from napari_segnext.session.numbered import write_session
 
 
@@ -91,16 +91,16 @@ def export_session(
         )
     if saved.damaged or saved.lost:
         problems.append(_told(journal, saved))
-    largest = max(saved.ledger.objects, default=0)
+    objects = saved.ledger.objects
     if labels is not None:
-        check_labels_fit(labels, geometry, largest)
+        most = max((each.value for each in objects.values()), default=0)
+        check_labels_fit(labels, geometry, most)
     with about(journal):
-        session = saved.resume(blank_labels(saved.shape, largest))
+        session = saved.resume(blank_labels(saved.shape, max(objects, default=0)))
     if prompts is not None:
         write_prompts(prompts, exported(session), image)
     if labels is not None:
-        ids = {number: number for number in session.objects}
-        names = legend(session)
+        names, ids = legend(session), file_values(session)
         write_session(labels, session, geometry, names, ids, semantic, image)
     return Exported(journal, tuple(problems))
 

@@ -18,6 +18,7 @@ from napari_segnext.files import (
 from napari_segnext.files.categories import Legend, Named, semantic_values
 from napari_segnext.files.checks import about
 from napari_segnext.geometry.space import Space
+from napari_segnext.labels.scan import Scanned, scan_file
 from napari_segnext.session.exchange import check_objects, in_last_axes
 
 
@@ -34,7 +35,9 @@ class Job:
     objects
         At least one, all in the image.
     legend
-        Names and classes by id.
+        Names and classes of the objects, by id.
+    labels
+        To start from, None for none.
     semantic
         Whether labels have the values of the objects' classes, not of the objects.
     """
@@ -45,6 +48,7 @@ class Job:
     objects: list[ObjectPrompts]
     legend: Legend
     semantic: bool = False
+    labels: Scanned | None = None
 
     @classmethod
     def check(
@@ -55,6 +59,7 @@ class Job:
         overwrite: bool = False,
         semantic: bool = False,
         inputs: Iterable[Path] = (),
+        labels: Path | None = None,
     ) -> Job:
         """Read what is to be done, and check all that can be known of it.
 
@@ -62,6 +67,8 @@ class Job:
         ----------
         inputs
             What else is read, and must not be replaced: a model, say.
+        labels
+            A file of labels to start from.
 
         Raises
         ------
@@ -69,7 +76,8 @@ class Job:
             If something cannot be read, does not fit, or cannot be written.
         """
         check_writable(out)
-        check_output(out, (image, prompts, *inputs), overwrite)
+        known = [] if labels is None else [labels]
+        check_output(out, (image, prompts, *inputs, *known), overwrite)
         with about(prompts):
             objects = read_prompts(prompts)
         with about(image):
@@ -83,9 +91,11 @@ class Job:
             item.id: Named(item.name or f"Object {item.id}", item.category)
             for item in objects
         }
-        values = semantic_values(legend) if semantic else {n: n for n in legend}
+        start = None if labels is None else scan_file(labels, file.geometry)
+        every = {**(start.names if start else {}), **legend}
+        values = semantic_values(every) if semantic else {n: n for n in every}
         check_labels_fit(out, file.geometry, max(values.values()))
-        return cls(image, out, file, objects, legend, semantic)
+        return cls(image, out, file, objects, legend, semantic, start)
 
     @property
     def shape(self) -> tuple[int, ...]:

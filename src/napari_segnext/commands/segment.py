@@ -14,11 +14,12 @@ from napari_segnext.files import ObjectPrompts
 from napari_segnext.files.checks import about
 from napari_segnext.images.volume import Volume
 from napari_segnext.labels.chunked import blank_labels
+from napari_segnext.labels.scan import Scanned
 from napari_segnext.predicting.image_model import ImageModel
 from napari_segnext.predicting.prediction import Prediction
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.session import Request, Session
-from napari_segnext.session.exchange import Replay
+from napari_segnext.session.exchange import Replay, file_values, legend
 from napari_segnext.session.numbered import Numbered, write_session
 
 Start = Callable[[int], None]
@@ -44,6 +45,7 @@ def segment_session(
     objects: Sequence[ObjectPrompts],
     done: Done = lambda item, prediction: None,
     complete: Complete = lambda session, predictor, number: None,
+    labels: Scanned | None = None,
 ) -> Session:
     """Segment objects one after the other, each in the planes that it has prompts in.
 
@@ -55,11 +57,13 @@ def segment_session(
         Called after each plane.
     complete
         Called with each object's id in the session when its planes are done.
+    labels
+        To start from: objects that have the value of one of these refine it, others
+        may take voxels of them.
 
     Returns
     -------
-    A session of labels of shape (other axes..., spatial axes...), which numbers the
-    objects from 1.
+    A session of labels of shape (other axes..., spatial axes...)
 
     Raises
     ------
@@ -67,8 +71,11 @@ def segment_session(
         If a plane or a prompt lies outside the volume.
     """
     volume = predictor.volume
-    labels = blank_labels((*volume.fixed_shape, *volume.shape), len(objects))
-    session = Session(labels, blank=True)
+    most = len(objects) + (0 if labels is None else len(labels.values))
+    blank = blank_labels((*volume.fixed_shape, *volume.shape), most)
+    session = Session(blank, blank=True)
+    if labels is not None:
+        session.adopt_labels(labels)
 
     def follow(number: int) -> None:
         complete(session, predictor, number)
@@ -92,8 +99,7 @@ def segment_objects(
     (other axes..., spatial axes...), 0 = no object, else its id.
     """
     session = segment_session(predictor, objects, done, complete)
-    ids = {number: item.id for number, item in enumerate(objects, 1)}
-    labels = Numbered(session.labels, ids)
+    labels = Numbered(session.labels, file_values(session))
     return labels[tuple(slice(0, n) for n in labels.shape)]
 
 
@@ -134,10 +140,16 @@ def segment_job(
         volume = Volume(file.data, spatial=file.spatial, channel=file.channel)
         predictor = VolumePredictor(network, volume)
         start(sum(len(item.planes) for item in job.objects))
-        session = segment_session(predictor, job.objects, done, complete)
-    ids = {number: item.id for number, item in enumerate(job.objects, 1)}
-    geometry, names = job.file.geometry, job.legend
-    write_session(job.out, session, geometry, names, ids, job.semantic, job.image)
+        session = segment_session(predictor, job.objects, done, complete, job.labels)
+    write_session(
+        job.out,
+        session,
+        job.file.geometry,
+        legend(session),
+        file_values(session),
+        job.semantic,
+        job.image,
+    )
 
 
 def segment_file(
@@ -153,11 +165,14 @@ def segment_file(
     semantic: bool = False,
     engine: str = "torch",
     text: Path | None = None,
+    labels: Path | None = None,
 ) -> None:
     """Segment the objects of a prompts file in an image file.
 
     Parameters
     ----------
+    labels
+        A file of labels to start from; see `segment_session`.
     out
         Where labels go; see `napari_segnext.files`. It is never one of the inputs.
     semantic
@@ -171,5 +186,5 @@ def segment_file(
         As `Job.check`, before anything is computed, and `segment_job`.
     """
     inputs = [path for path in (Path(model), text) if path is not None]
-    job = Job.check(image, prompts, out, overwrite, semantic, inputs)
+    job = Job.check(image, prompts, out, overwrite, semantic, inputs, labels)
     segment_job(job, model, device, start, done, complete, engine, text)

@@ -24,7 +24,7 @@ from napari_segnext.files.pieces import PIECE, Sliceable, parts
 Entry = dict[str, Any]
 # Where each begins, where it has ended, and its value.
 Runs: TypeAlias = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
-_WITHOUT_CLASS = "object"
+WITHOUT_CLASS = "object"
 
 
 def write_coco(
@@ -68,7 +68,7 @@ def write_coco(
 
 def _category_of_the_rest(legend: Legend) -> Category:
     known = [named.category for named in legend.values() if named.category is not None]
-    return Category(max((each.value for each in known), default=0) + 1, _WITHOUT_CLASS)
+    return Category(max((each.value for each in known), default=0) + 1, WITHOUT_CLASS)
 
 
 def _image(

@@ -31,6 +31,8 @@ class Geometry:
     source
         The grid of the file itself, if that is another one: `Order`, or for NIfTI
         `napari_segnext.files.nifti.Grid`.
+    direction
+        (3, 3), the spatial axes as unit vectors of the world, where the file says.
     """
 
     shape: tuple[int, ...]
@@ -39,6 +41,7 @@ class Geometry:
     units: tuple[str, ...]
     axis_labels: tuple[str, ...]
     source: Any = field(default=None, compare=False, repr=False)
+    direction: Any = field(default=None, compare=False, repr=False)
 
     @classmethod
     def plain(

@@ -292,6 +292,7 @@ def _geometry(shape: tuple[int, ...], grid: Grid) -> Geometry:
         units=(time,) * more + ("mm" if space == UNKNOWN else space,) * 3,
         axis_labels=("t",) * more + SPATIAL,
         source=grid,
+        direction=affine[:3, :3] / nib.affines.voxel_sizes(affine),
     )
 
 

@@ -12,7 +12,7 @@ import zarr
 
 from napari_segnext.files.atomic import ZARR_FILES
 from napari_segnext.files.axes import SPATIAL, TIME, names_of, positive
-from napari_segnext.files.categories import Legend
+from napari_segnext.files.categories import Category, Legend, Named
 from napari_segnext.files.checked_array import CheckedArray
 from napari_segnext.files.checks import FileError, check_special, explained
 from napari_segnext.files.image import Geometry, ImageFile, Order, space_last
@@ -124,10 +124,38 @@ def ome_axes(geometry: Geometry) -> list[Any]:
 def _properties(legend: Legend) -> dict[str, Any]:
     properties = [
         {"label-value": value, "name": named.name}
-        | ({"class": named.category.name} if named.category else {})
+        | (
+            {"class": named.category.name, "class-value": named.category.value}
+            if named.category
+            else {}
+        )
         for value, named in sorted(legend.items())
     ]
     return {"properties": properties} if properties else {}
+
+
+def read_legend(path: Path) -> dict[int, Named]:
+    """Return what the labels of an OME-Zarr are called, if it says so.
+
+    Raises
+    ------
+    ValueError
+        If what it says cannot be read.
+    """
+    with explained(path, "labels in OME-Zarr"):
+        node = zarr.open(path, mode="r")
+        told = _ome(node).get("image-label") if isinstance(node, zarr.Group) else None
+        names: dict[int, Named] = {}
+        values: dict[str, int] = {}
+        for each in (told or {}).get("properties") or []:
+            number = int(each["label-value"])
+            category, known = None, each.get("class")
+            if known:
+                # Other programs name classes, and give them no value.
+                value = each.get("class-value", len(values) + 1)
+                category = Category(values.setdefault(known, value), str(known))
+            names[number] = Named(str(each.get("name") or f"Object {number}"), category)
+    return names
 
 
 def _ome(group: zarr.Group) -> Mapping[str, Any]:

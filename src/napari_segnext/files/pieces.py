@@ -82,7 +82,7 @@ def transposed(labels: Sliceable, axes: Sequence[int]) -> Sliceable:
 
 
 class _Expanded(LabelPieces):
-    def __init__(self, labels: LabelPieces, at: int) -> None:
+    def __init__(self, labels: Any, at: int) -> None:
         self._labels, self._at = labels, at
         self.shape = (*labels.shape[:at], 1, *labels.shape[at:])
         self.dtype = labels.dtype
@@ -94,6 +94,24 @@ class _Expanded(LabelPieces):
 
 def expanded(labels: Sliceable, at: int) -> Sliceable:
     """Return labels with one more axis, of length 1; nothing is read or copied."""
-    if isinstance(labels, LabelPieces):
-        return _Expanded(labels, at)
-    return np.expand_dims(labels, at)
+    if isinstance(labels, np.ndarray):
+        return np.expand_dims(labels, at)
+    return _Expanded(labels, at)
+
+
+class _Dropped(LabelPieces):
+    def __init__(self, labels: Any, at: int) -> None:
+        self._labels, self._at = labels, at
+        self.shape = (*labels.shape[:at], *labels.shape[at + 1 :])
+        self.dtype = np.dtype(labels.dtype)
+
+    def __getitem__(self, part: Part) -> NDArray[np.integer[Any]]:
+        whole = (*part[: self._at], slice(0, 1), *part[self._at :])
+        return np.asarray(self._labels[whole]).squeeze(self._at)
+
+
+def dropped(labels: Any, at: int) -> Sliceable:
+    """Return labels without an axis of length 1; nothing is read or copied."""
+    if isinstance(labels, np.ndarray):
+        return labels.squeeze(at)
+    return _Dropped(labels, at)

@@ -6,8 +6,9 @@ import base64
 import json
 import operator
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -29,9 +30,11 @@ from napari_segnext.session.state import Delta, Info, Key, Result, prompts_of
 
 Entry = dict[str, Any]
 
-# More bytes than this, or voxels in one line, are no change that anybody made.
+# More packed bytes, or voxels, than this are no part of a change that anybody made.
 _MOST_BYTES = 1 << 30
 _MOST_VOXELS = 1 << 28
+# Runs that are packed together, so that packing them takes little memory.
+_MOST_RUNS = 1 << 22
 # What reading a line that was not written here may raise.
 UNREADABLE = (
     ValueError,
@@ -102,7 +105,8 @@ def encode(record: Record, known: Mapping[int, SegmentedObject]) -> Entry:
         if values:
             entry[name] = [[*_key(key), value] for key, value in values.items()]
     if len(record.diff):
-        entry["labels"] = _runs(record.diff.after)
+        parts = [_runs(runs) for runs in _parted(record.diff.after)]
+        entry["labels"] = parts[0] if len(parts) == 1 else parts
     return entry
 
 
@@ -142,7 +146,9 @@ def decode(
         delta.results[key] = result
     diff = Diff()
     if "labels" in entry:
-        runs = _to_runs(entry["labels"], space)
+        labels = entry["labels"]
+        texts = labels if isinstance(labels, list) else [labels]
+        runs = Runs.joined(_to_runs(text, space) for text in texts)
         diff = Diff(replace(runs, value=np.zeros_like(runs.value)), runs)
     return Record(str(entry["what"]), delta, diff)
 
@@ -179,6 +185,8 @@ def _info(info: Info | None) -> Entry | None:
     entry = Entry(name=info.name, finished=info.finished, colour=info.colour)
     if info.category is not None:
         entry["class"] = [info.category.value, info.category.name]
+    if info.value is not None:
+        entry["value"] = info.value
     return entry
 
 
@@ -186,7 +194,8 @@ def _to_info(values: Mapping[str, Any]) -> Info:
     colour = values["colour"]
     colour = None if colour is None else tuple(map(float, colour))
     category = Category(*values["class"]) if "class" in values else None
-    return Info(str(values["name"]), bool(values["finished"]), colour, category)
+    value = _check_id(values["value"]) if "value" in values else None
+    return Info(str(values["name"]), bool(values["finished"]), colour, category, value)
 
 
 def _prompts(prompts: Prompts, before: Prompts) -> list[Any]:
@@ -259,6 +268,15 @@ def _runs(runs: Runs) -> str:
     # Distances are small numbers, which compress.
     steps = np.diff(runs.start, prepend=0)
     return _pack(np.stack([steps, runs.length, runs.value]).astype("<i8"))
+
+
+def _parted(runs: Runs) -> Iterator[Runs]:
+    """Yield runs in parts that may be read again: adopted labels are many."""
+    part = np.cumsum(runs.length) // (_MOST_VOXELS // 2)
+    part += np.arange(len(runs)) // _MOST_RUNS
+    first = np.flatnonzero(np.diff(part, prepend=-1)).tolist()
+    for start, stop in pairwise([*first, len(runs)]):
+        yield runs.select(slice(start, stop))
 
 
 def _to_runs(text: str, space: Space) -> Runs:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from napari_segnext.labels.runs import Integers, Runs
+from napari_segnext.labels.runs import Runs
 
 __all__ = ["Runs", "fold"]
 
@@ -19,24 +19,14 @@ def fold(layers: Sequence[Runs]) -> Iterator[Runs]:
 
     Each voxel occurs once; a part of the array at a time, in order.
     """
-    if not layers:
-        return
-    start = np.concatenate([runs.start for runs in layers])
-    end = start + np.concatenate([runs.length for runs in layers])
-    value = np.concatenate([runs.value for runs in layers])
-    for piece in np.unique(np.concatenate([start, end - 1]) // _PIECE).tolist():
-        yield from _fold_piece(piece, start, end, value)
-
-
-def _fold_piece(
-    piece: int, start: Integers, end: Integers, value: Integers
-) -> Iterator[Runs]:
-    first = piece * _PIECE
-    here = np.flatnonzero((start < first + _PIECE) & (end > first))
-    values = np.zeros(_PIECE, np.int64)
-    low, high = np.maximum(start[here] - first, 0), end[here] - first
-    for a, b, v in zip(low.tolist(), high.tolist(), value[here].tolist(), strict=True):
-        values[a:b] = v
-    voxels = np.flatnonzero(values)
-    if len(voxels):
-        yield Runs.of(voxels + first, values[voxels])
+    for piece, runs in Runs.joined(layers).by_cell(_PIECE, _PIECE):
+        values = np.zeros(_PIECE, np.int64)
+        first, covered = piece * _PIECE, np.cumsum(runs.length) // _PIECE
+        # Some at a time: a piece may have been covered many times over.
+        for part in np.unique(covered):
+            voxels, new = runs.select(covered == part).expand()
+            # Of a voxel that comes twice the later value stays.
+            values[voxels - first] = new
+        voxels = np.flatnonzero(values)
+        if len(voxels):
+            yield Runs.of(voxels + first, values[voxels])

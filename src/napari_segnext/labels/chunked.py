@@ -136,6 +136,26 @@ class LabelStore:
                 here = slice(first, first + _WRITTEN)
                 self._write(plane, rows[here], columns[here], given[here])
 
+    def fill(
+        self, plane: Plane, extent: Extent, values: Values, where: NDArray[np.bool_]
+    ) -> None:
+        """Write many pixels in a part of a plane along axis 0, in all levels."""
+        page = (*plane.fixed, plane.index) if len(self.shape) > 2 else ()
+        with self._lock:
+            for row in range(extent.top // CHUNK, -(-extent.bottom // CHUNK)):
+                for column in range(extent.left // CHUNK, -(-extent.right // CHUNK)):
+                    place = Extent.at((row * CHUNK, column * CHUNK), (CHUNK, CHUNK))
+                    common = place.common(extent)
+                    here = common.within(extent)
+                    if where[here].any():
+                        key = (0, page, row, column)
+                        within = common.within(place)
+                        target = self._held(key)[within]
+                        np.copyto(target, values[here], "unsafe", where[here])
+                        (down, across) = within
+                        part = Extent(down.start, across.start, down.stop, across.stop)
+                        self._write_above(key, part)
+
     def take_changed(self) -> set[Key]:
         """Return the chunks written since this was last asked."""
         with self._lock:
@@ -183,21 +203,27 @@ class LabelStore:
         self, page: Page, rows: Index, columns: Index, values: NDArray[Any]
     ) -> None:
         """Write pixels of one chunk, and what changes above it."""
-        row, column = int(rows[0]) // CHUNK, int(columns[0]) // CHUNK
-        chunk = self._held((0, page, row, column))
+        key = (0, page, int(rows[0]) // CHUNK, int(columns[0]) // CHUNK)
         rows, columns = rows % CHUNK, columns % CHUNK
-        chunk[rows, columns] = values
+        self._held(key)[rows, columns] = values
         part = Extent(rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
+        self._write_above(key, part)
+
+    def _write_above(self, key: Key, part: Extent) -> None:
+        """Write in the other levels what has changed in a part of a chunk."""
+        _, page, row, column = key
+        chunk = self._held(key)
         for level in range(1, len(self.shapes)):
             top, left = part.top // 2, part.left // 2
             bottom, right = -(-part.bottom // 2), -(-part.right // 2)
             below = chunk[2 * top : 2 * bottom, 2 * left : 2 * right]
-            four = below.reshape(bottom - top, 2, right - left, 2)
+            rows = np.maximum(below[::2], below[1::2])
+            largest = np.maximum(rows[:, ::2], rows[:, 1::2])
             down, across = row % 2 * CHUNK // 2, column % 2 * CHUNK // 2
             row, column = row // 2, column // 2
             chunk = self._held((level, page, row, column))
             part = Extent(top + down, left + across, bottom + down, right + across)
-            chunk[part.slices] = four.max((1, 3))
+            chunk[part.slices] = largest
 
     def _held(self, key: Key) -> NDArray[Any]:
         """Return a chunk to be written to; it is made if it is missing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -16,6 +17,7 @@ from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.space import Space, Voxels
 from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.labels.labels import Labels, Values
+from napari_segnext.labels.runs import Runs
 
 # Pixels along a side of what voxels are counted in.
 _BLOCK = 512
@@ -23,6 +25,8 @@ _BLOCK = 512
 _COUNTED = 1 << 20
 # Pixels along a side of what is read at once to look up single voxels.
 _READ = 4096
+# Changes of more voxels than this are written in bands of so many pixels.
+_MANY, _BAND = 1 << 20, 1 << 22
 
 
 class Painter:
@@ -130,39 +134,70 @@ class Painter:
             values[here] = page[rows[here] - part.top, columns[here] - part.left]
         return values
 
-    def setting(self, voxels: Voxels, new: NDArray[np.integer[Any]]) -> Diff:
-        """Return the change of sorted voxels from what they are.
+    def filling(self, runs: Runs) -> Diff:
+        """Return the change of those voxels of sorted runs that nothing has.
 
         Raises
         ------
         ValueError
             If the labels' type does not hold an id.
         """
-        limit = np.iinfo(self.dtype).max
-        if len(new) and new.max() > limit:
-            raise ValueError(
-                f"object {new.max()} needs labels of a wider type: {self.dtype} ends "
-                f"at {limit}"
-            )
-        old = np.zeros(len(voxels), self.dtype)
-        slices = voxels // self.space.area
-        for at in np.unique(slices).tolist():
-            here = slices == at
-            old[here] = self.values(self.space.slice_plane(at), voxels[here])
-        return Diff.of(voxels, old, new.astype(self.dtype))
+        self._check_fits(runs.value)
+        after = Runs.joined(self._free(runs) if self.ids else [runs])
+        after = replace(after, value=after.value.astype(self.dtype))
+        return Diff(replace(after, value=np.zeros_like(after.value)), after)
 
-    def filling(self, voxels: Voxels, new: NDArray[np.integer[Any]]) -> Diff:
-        """Return the change of those of some sorted voxels that nothing has.
+    def _free(self, runs: Runs) -> Iterator[Runs]:
+        for plane, part, band in self._bands(runs):
+            page = self.labels.read(plane, part).ravel()
+            if page.any():
+                voxels, values = band.expand()
+                at = voxels - self.space.numbers(plane, part.top, part.left)
+                left = page[at] == 0
+                band = Runs.of(voxels[left], values[left])
+            yield band
+
+    def lay(self, runs: Runs) -> None:
+        """Write many sorted runs, whatever is there; some rows at a time.
 
         Raises
         ------
         ValueError
-            As `setting`.
+            If the labels' type does not hold an id.
         """
-        diff = self.setting(voxels, new)
-        voxels, old, new = diff.voxels, diff.old, diff.new
-        free = old == 0
-        return Diff.of(voxels[free], old[free], new[free])
+        self._check_fits(runs.value)
+        for plane, part, band in self._bands(runs):
+            page = np.array(self.labels.read(plane, part))
+            flat, where = page.ravel(), np.zeros(part.shape, bool)
+            voxels, new = band.expand()
+            at = voxels - self.space.numbers(plane, part.top, part.left)
+            if page.any():
+                old = flat[at]
+                was = old != 0
+                self._count_runs(Runs.of(voxels[was], old[was]), -1)
+            flat[at], where.ravel()[at] = new, True
+            self.labels.fill(plane, part, page, where)
+        self._count_runs(runs.select(runs.value != 0), 1)
+
+    def _bands(self, runs: Runs) -> Iterator[tuple[Plane, Extent, Runs]]:
+        """Yield runs by whole rows of planes along axis 0: plane, part and its runs."""
+        height, width = self.space.spatial[-2:]
+        rows = min(height, max(1, _BAND // width))
+        bands = -(-height // rows)
+        for cell, band in runs.by_cell(self.space.area, rows * width):
+            plane = self.space.slice_plane(cell // bands)
+            first = band.start // width % height
+            last = (band.start + band.length - 1) // width % height
+            part = Extent(int(first.min()), 0, int(last.max()) + 1, width)
+            yield plane, part, band
+
+    def _check_fits(self, ids: NDArray[np.integer[Any]]) -> None:
+        limit = np.iinfo(self.dtype).max
+        if len(ids) and ids.max() > limit:
+            raise ValueError(
+                f"object {ids.max()} needs labels of a wider type: {self.dtype} ends "
+                f"at {limit}"
+            )
 
     def pages(self) -> Iterator[Diff]:
         """Yield all that is in the labels, as changes from nothing."""
@@ -187,9 +222,13 @@ class Painter:
         self.count_change(part)
         return part
 
-    def write_all(self, diff: Diff, plane: Plane | None) -> tuple[PlaneDiff, ...]:
+    def write_all(self, diff: Diff, plane: Plane | None) -> None:
         """Write a change; `plane` is the one that all voxels lie in, if one is."""
-        return tuple(self.write(part) for part in self.split(diff, plane))
+        if len(diff) > _MANY:
+            self.lay(diff.after)
+            return
+        for part in self.split(diff, plane):
+            self.write(part)
 
     def split(self, diff: Diff, plane: Plane | None) -> Iterator[PlaneDiff]:
         """Yield a change plane by plane, or as that of the only one it lies in."""
@@ -217,6 +256,25 @@ class Painter:
             at, found = np.unique(blocks[values == number], return_counts=True)
             for place, count in zip(at.tolist(), found.tolist(), strict=True):
                 counts[place] += sign * count
+
+    def _count_runs(self, runs: Runs, sign: int) -> None:
+        """Count the voxels of runs, whose ids are not 0."""
+        height, width = self.space.spatial[-2:]
+        pieces, cells = runs.cut(width, _BLOCK)
+        rows, columns = np.divmod(cells, self._across)
+        slices, rows = np.divmod(rows, height)
+        blocks = (slices * self._down + rows // _BLOCK) * self._across + columns
+        order = np.lexsort((blocks, pieces.value))
+        ids, blocks = pieces.value[order], blocks[order]
+        opens = np.ones(len(ids), bool)
+        opens[1:] = (ids[1:] != ids[:-1]) | (blocks[1:] != blocks[:-1])
+        first = np.flatnonzero(opens)
+        if not len(first):
+            return
+        found = np.add.reduceat(pieces.length[order], first)
+        counted = ids[first], blocks[first], found
+        for number, at, count in zip(*(each.tolist() for each in counted), strict=True):
+            self._counts.setdefault(number, Counter())[at] += sign * count
 
     def _count_all(self) -> None:
         number_of_slices = self.space.size // self.space.area if self.space.area else 0

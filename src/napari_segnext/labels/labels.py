@@ -42,6 +42,17 @@ class Labels(ReadableLabels, Protocol):
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Write the given pixels of a plane and no others."""
 
+    def fill(
+        self, plane: Plane, extent: Extent, values: Values, where: NDArray[np.bool_]
+    ) -> None:
+        """Write many pixels in a part of a plane along axis 0.
+
+        Parameters
+        ----------
+        values, where
+            (h, w) each, of the part: ids, and whether they are written.
+        """
+
 
 class ArrayLabels:
     """Labels in an array (numpy, memory-mapped), written in place."""
@@ -68,3 +79,9 @@ class ArrayLabels:
     def write(self, plane: Plane, rows: Index, columns: Index, values: Values) -> None:
         """Write pixels of a plane."""
         self.read(plane)[rows, columns] = values
+
+    def fill(
+        self, plane: Plane, extent: Extent, values: Values, where: NDArray[np.bool_]
+    ) -> None:
+        """Write many pixels in a part of a plane."""
+        np.copyto(self.read(plane, extent), values, casting="unsafe", where=where)

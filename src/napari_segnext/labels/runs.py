@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -75,6 +77,63 @@ class Runs:
     def expand(self) -> tuple[Voxels, NDArray[Any]]:
         """Return the voxels and their values, (M,) each."""
         return self.voxels, self.values
+
+    @classmethod
+    def joined(cls, parts: Iterable[Runs]) -> Runs:
+        """Put runs one after the other."""
+        found = [runs for runs in parts if len(runs)]
+        if len(found) < 2:
+            return found[0] if found else cls()
+        return cls(
+            np.concatenate([runs.start for runs in found]),
+            np.concatenate([runs.length for runs in found]),
+            np.concatenate([runs.value for runs in found]),
+        )
+
+    def select(self, chosen: NDArray[np.bool_ | np.intp] | slice) -> Runs:
+        """Return some of the runs."""
+        return Runs(self.start[chosen], self.length[chosen], self.value[chosen])
+
+    def cut(self, period: int, step: int) -> tuple[Runs, Integers]:
+        """Cut the runs where cells end.
+
+        Parameters
+        ----------
+        period, step
+            Voxels after which cells begin anew, and those of a cell; the last one of
+            a period may have fewer.
+
+        Returns
+        -------
+        The pieces of runs, as they follow each other, and the (N,) cell of each
+        """
+        cells = -(-period // step)
+
+        def cell(voxels: Voxels) -> Integers:
+            return voxels // period * cells + voxels % period // step
+
+        first = cell(self.start)
+        pieces = cell(self.start + self.length - 1) - first + 1
+        run = np.repeat(np.arange(len(self)), pieces)
+        at = np.arange(len(run)) - np.repeat(np.cumsum(pieces) - pieces, pieces)
+        at += first[run]
+        low = at // cells * period + at % cells * step
+        high = np.minimum(low + step, (at // cells + 1) * period)
+        start = np.maximum(self.start[run], low)
+        end = np.minimum((self.start + self.length)[run], high)
+        return Runs(start, end - start, self.value[run]), at
+
+    def by_cell(self, period: int, step: int) -> Iterator[tuple[int, Runs]]:
+        """Yield the cells that have voxels, in order, and the runs of each.
+
+        The runs of a cell follow each other as they did before; see `cut`.
+        """
+        runs, cells = self.cut(period, step)
+        order = np.argsort(cells, kind="stable")
+        runs, cells = runs.select(order), cells[order]
+        first = np.flatnonzero(np.diff(cells, prepend=-1)).tolist()
+        for start, stop in pairwise([*first, len(cells)]):
+            yield int(cells[start]), runs.select(slice(start, stop))
 
 
 def openings(voxels: Voxels, *values: NDArray[np.generic]) -> NDArray[np.intp]:

@@ -21,6 +21,7 @@ from napari_segnext.plugin.layers.own_layers import image_space, plane_name
 from napari_segnext.plugin.layers.preview import Preview
 from napari_segnext.plugin.layers.prompt_layers import PromptLayers
 from napari_segnext.plugin.layers.tools import TOOLS, Tool
+from napari_segnext.plugin.work.adopting import Adopting
 from napari_segnext.plugin.work.embed_all import EmbedAll
 from napari_segnext.plugin.work.exporting import Exporting
 from napari_segnext.plugin.work.importing import Importing
@@ -96,11 +97,13 @@ class Annotator(QObject):
         )
         layers = (self.output, *self.prompts.layers)
         self.saving = Saving(image, self._space, self.session, layers, self)
-        self.saving.changed.connect(self._mirror_labels)
-        self._inference = Inference(worker, self)
-        self.exporting = Exporting(
-            image, self.session, self._labels, self.objects, self
+        mirror = self._labels.mirror
+        self.saving.changed.connect(
+            lambda: mirror(self.saving.path, self.saving.problem)
         )
+        self.adopting = Adopting(image, self.session, self.saving, self)
+        self._inference = Inference(worker, self)
+        self.exporting = Exporting(image, self.session, self._labels, self)
         self.importing = Importing(self.session, self._inference, self)
         self._model = Loading(self._inference, self._inputs, self)
         self.embedding = EmbedAll(self._inference, self._shown.all_planes, self)
@@ -137,6 +140,7 @@ class Annotator(QObject):
             return
         self.session.settle()
         self._closed = True
+        self.adopting.stop()
         self._connect(False)
         parts: list[Any] = [self._inputs, self._shown, self._inference, self._model]
         parts += [self._labels, self.saving, self.prompts, self._preview]
@@ -146,7 +150,7 @@ class Annotator(QObject):
 
     def _listen(self) -> None:
         """Follow the parts; they live as long as this does."""
-        speakers: list[Any] = [self.objects, self.saving, self.exporting]
+        speakers: list[Any] = [self.objects, self.saving, self.exporting, self.adopting]
         for speaker in (*speakers, self.importing, self.propagation, self._model):
             speaker.said.connect(self.said)
         for task in (self.importing, self.propagation):
@@ -157,8 +161,9 @@ class Annotator(QObject):
         self.saving.changed.connect(self.changed)
         self.saving.restored.connect(self._restored)
         self.saving.restored.connect(self._earlier.drop_equal)
-        self.importing.changed.connect(self.changed)
-        self.importing.taken.connect(self._object_changed)
+        for source in (self.importing, self.adopting):
+            source.changed.connect(self.changed)
+            source.taken.connect(self._object_changed)
         self.propagation.changed.connect(self._objects_changed)
         self.phrases.changed.connect(self.changed)
         self.propagation.found.connect(self._preview.show)
@@ -341,14 +346,8 @@ class Annotator(QObject):
     def _layer_chosen(self, event: Any = None) -> None:
         """Follow what the user chose in napari's own controls."""
         active = self._viewer.layers.selection.active
-        self.tool = next(
-            (
-                t
-                for t in TOOLS
-                if getattr(self.prompts, t.layer) is active and active.mode == t.mode
-            ),
-            None,
-        )
+        tools = (t for t in TOOLS if getattr(self.prompts, t.layer) is active)
+        self.tool = next((t for t in tools if active.mode == t.mode), None)
         self.changed.emit()
 
     # Objects
@@ -368,9 +367,8 @@ class Annotator(QObject):
 
     def clear_edits(self) -> None:
         """Let the prompts decide again where the displayed plane was painted."""
-        plane = self._shown.plane
-        if plane is not None:
-            request = self.session.clear_manual_edits(self.current, plane)
+        if self._shown.plane is not None:
+            request = self.session.clear_manual_edits(self.current, self._shown.plane)
             self._answer([] if request is None else [request])
             self.changed.emit()
 

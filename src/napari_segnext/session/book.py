@@ -91,10 +91,15 @@ class ObjectBook:
         voxels = self._painter.count(object_id)
         return Counts(sum(map(len, prompts.values())), len(prompts), voxels)
 
-    def new_object(self, name: str | None = None) -> int:
+    def new_object(self, name: str | None = None, value: int | None = None) -> int:
         """Make an object, of the current one's class, and go to it; return its id.
 
         It is a step, except for the first of a session: what would undo go back to?
+
+        Parameters
+        ----------
+        value
+            In files of labels; default: its id. No other object has it.
 
         Raises
         ------
@@ -103,7 +108,8 @@ class ObjectBook:
         """
         self.settle()
         number = self._next_id()
-        delta = Delta(number, {number: self._fresh(number, name)})
+        info = replace(self._fresh(number, name), value=value)
+        delta = Delta(number, {number: info})
         if self._objects:
             self._take(self._step("new object", number, None, delta))
         else:
@@ -253,54 +259,6 @@ class ObjectBook:
         step.diff = self._painter.relabel(other, voxels, np.full(len(voxels), into))
         self._take(step)
 
-    def free_ids(self, wanted: Iterable[int]) -> dict[int, int]:
-        """Return ids under which other objects can be taken in; they stay if they can.
-
-        Raises
-        ------
-        ValueError
-            If the labels' type does not hold so many.
-        """
-        self.labels.settle()
-        wanted = list(wanted)
-        taken = {n for n in wanted if n in self._objects and not self._is_fresh(n)}
-        limit = int(np.iinfo(self._painter.dtype).max)
-        following = max(self._used_ids()) + 1
-        return operations.free_ids(wanted, taken, following, limit)
-
-    def adopt(self, other: ObjectBook, ids: Mapping[int, int]) -> None:
-        """Take in the objects of another session of the same image: one step.
-
-        They get the voxels that nothing has; what is there stays as it is.
-
-        Parameters
-        ----------
-        ids
-            From `free_ids`, of all objects of the other session.
-
-        Raises
-        ------
-        ValueError
-            As `check_category`. Nothing has changed then.
-        """
-        self.labels.settle()
-        for category in other.categories:
-            self.check_category(category)
-        new_ids = np.zeros(max(ids) + 1, np.int64)
-        new_ids[list(ids)] = list(ids.values())
-        delta = operations.adopted(other.objects, new_ids)
-        if self.current not in delta.objects and self._is_fresh(self.current):
-            delta.objects[self.current] = None
-        delta.current = next(iter(ids.values()))
-        # It is not about one object; a late mask of any takes what would be its.
-        step = self._step("import", 0, None, delta)
-        step.settles = set(delta.prompts)
-        step.diff = Diff.joined(
-            self._painter.filling(page.voxels, new_ids[page.new])
-            for page in other._painter.pages()
-        )
-        self._take(step)
-
     # Within
 
     def _fresh(self, number: int, name: str | None = None) -> Info:
@@ -357,7 +315,9 @@ class ObjectBook:
         """Do a step; `parts` are its change, if that is known by planes."""
         if parts:
             step.diff = Diff.across(self.space, parts)
-        for part in parts or self._painter.split(step.diff, step.plane):
+        else:
+            self._painter.write_all(step.diff, step.plane)
+        for part in parts:
             if written:
                 self._painter.count_change(part)
             else:

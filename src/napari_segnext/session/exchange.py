@@ -19,18 +19,22 @@ from napari_segnext.session.session import Session
 def exported(session: ObjectBook) -> list[ObjectPrompts]:
     """Return the objects that have prompts."""
     return [
-        ObjectPrompts(number, each.name, dict(each.prompts), each.category)
-        for number, each in session.objects.items()
+        ObjectPrompts(each.value, each.name, dict(each.prompts), each.category)
+        for each in session.objects.values()
         if each.prompts
     ]
 
 
 def legend(session: ObjectBook) -> dict[int, Named]:
-    """Return names and classes of the objects, by value in the labels."""
+    """Return names and classes of the objects, by their value in files."""
     return {
-        number: Named(each.name, each.category)
-        for number, each in session.objects.items()
+        each.value: Named(each.name, each.category) for each in session.objects.values()
     }
+
+
+def file_values(session: ObjectBook) -> dict[int, int]:
+    """Return the value of each object in files, by its id in the session."""
+    return {number: each.value for number, each in session.objects.items()}
 
 
 def in_last_axes(objects: Sequence[ObjectPrompts], ndim: int) -> list[ObjectPrompts]:
@@ -99,28 +103,38 @@ def replay(
     objects: Sequence[ObjectPrompts],
     complete: Callable[[int], object] = lambda number: None,
 ) -> Iterator[tuple[ObjectPrompts, Request]]:
-    """Give the prompts of objects to an empty session, which numbers them from 1.
+    """Give the prompts of objects to a session.
 
     An object that is done is finished: a later one takes nothing from it.
 
     Parameters
     ----------
+    session
+        It is empty, or has adopted labels: an item with the value of one of these is
+        that object, whose mask its prompts refine.
     complete
-        Called with an object's number when its planes are done.
+        Called with an object's number in the session when its planes are done.
 
     Yields
     ------
     What is to be decoded, and committed before the next is asked for.
     """
+    known = {value: number for number, value in file_values(session).items()}
     for item in objects:
-        number = session.new_object(item.name)
-        session.categorise([number], item.category)
+        number = known.get(item.id) or _begun(session, item)
+        session.select(number)
         for plane, prompts in item.planes.items():
             request = session.set_prompts(plane, prompts, number)
             if request is not None:
                 yield item, request
         complete(number)
         session.accept(number)
+
+
+def _begun(session: Session, item: ObjectPrompts) -> int:
+    number = session.new_object(item.name or f"Object {item.id}", item.id)
+    session.categorise([number], item.category)
+    return number
 
 
 class Masked(Protocol):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Patch
 from napari_segnext.geometry.resample import FloatArray
-from napari_segnext.labels.diffs import Diff, PlaneDiff
+from napari_segnext.labels.diffs import Diff
 from napari_segnext.prompts import Prompts
 from napari_segnext.session.state import Delta
 
@@ -58,8 +58,6 @@ class Undone:
         Where; no plane for what concerns a whole object.
     prompts
         Those of the object in the plane from now on.
-    changes
-        Labels that were written.
     requests
         What is to be decoded now: prompts of which the mask is not known.
     """
@@ -68,7 +66,6 @@ class Undone:
     object_id: int
     plane: Plane | None
     prompts: Prompts
-    changes: tuple[PlaneDiff, ...]
     requests: tuple[Request, ...]
 
     @property

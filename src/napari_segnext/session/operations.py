@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -196,14 +197,14 @@ def next_id(used: Collection[int], limit: int) -> int:
 
 
 def free_ids(
-    wanted: Sequence[int], taken: Collection[int], following: int, limit: int
+    wanted: Sequence[int], taken: Collection[int], used: Collection[int], limit: int
 ) -> dict[int, int]:
     """Return new ids by wanted ones, which stay if they are not taken.
 
     Parameters
     ----------
-    following
-        From here on no id has ever been used.
+    used
+        All that have ever been used.
     limit
         The largest that the labels' type holds.
 
@@ -212,12 +213,14 @@ def free_ids(
     ValueError
         If it does not hold so many.
     """
-    following, ids = max(following, *(n + 1 for n in wanted if n <= limit), 1), {}
-    for number in wanted:
-        ids[number] = following if number in taken or number > limit else number
-        following += ids[number] != number
-    if max(ids.values(), default=0) > limit:
+    kept = {number for number in wanted if number <= limit} - {*taken}
+    following = max({*used, *kept}, default=0) + 1
+    # The largest may be among them; those before are free.
+    earlier = (n for n in range(1, following) if n not in used and n not in kept)
+    free = chain(range(following, limit + 1), earlier)
+    ids = {number: number if number in kept else next(free, 0) for number in wanted}
+    if 0 in ids.values():
         raise ValueError(
-            f"labels of this type end at {limit}; convert them to a wider one"
+            f"{len(ids)} objects more are too many: a session has room for {limit}"
         )
     return ids

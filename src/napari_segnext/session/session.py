@@ -383,8 +383,7 @@ class Session(Undoable):
         """
         self.labels.settle()
         for record in records:
-            diff = self._painter.setting(record.diff.voxels, record.diff.new)
-            self._painter.write_all(diff, None)
+            self._painter.lay(record.diff.after)
             self._apply(record.delta)
         step = self._step("restored", self.current, None, Delta())
         step.asks = frozenset(

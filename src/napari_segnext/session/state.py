@@ -99,6 +99,12 @@ class Result:
 class Info:
     """What an object is called, its class, and whether it is protected.
 
+    Attributes
+    ----------
+    value
+        That of labels that it was adopted from, and is written with; None for an
+        object that was begun here.
+
     Raises
     ------
     ValueError
@@ -109,6 +115,7 @@ class Info:
     finished: bool = False
     colour: Colour | None = None
     category: Category | None = None
+    value: int | None = None
 
     def __post_init__(self) -> None:
         if not isinstance(self.name, str):
@@ -133,7 +140,7 @@ class SegmentedObject:
     Attributes
     ----------
     id
-        Its value in the labels.
+        Its value in the labels of the session.
     info
         Name, colour (None: as the labels are shown), finished.
     prompts
@@ -160,6 +167,11 @@ class SegmentedObject:
     def finished(self) -> bool:
         """Whether it is accepted, and so protected."""
         return self.info.finished
+
+    @property
+    def value(self) -> int:
+        """Its value in the labels of files."""
+        return self.id if self.info.value is None else self.info.value
 
     @property
     def colour(self) -> Colour | None:
@@ -194,18 +206,19 @@ class Delta:
 
     def apply(self, objects: dict[int, SegmentedObject]) -> None:
         """Change the objects accordingly."""
+        in_order = True
         for number, info in self.objects.items():
             if info is None:
                 del objects[number]
             elif number in objects:
                 objects[number].info = info
             else:
-                in_order = next(reversed(objects), number) <= number
+                in_order &= next(reversed(objects), number) <= number
                 objects[number] = SegmentedObject(number, info)
-                if not in_order:
-                    ordered = sorted(objects.items())
-                    objects.clear()
-                    objects.update(ordered)
+        if not in_order:
+            ordered = sorted(objects.items())
+            objects.clear()
+            objects.update(ordered)
         for (number, plane), prompts in self.prompts.items():
             if number in objects:
                 _set(objects[number].prompts, plane, prompts or None)

@@ -6,15 +6,15 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.labels.diffs import Diff, PlaneDiff
+from napari_segnext.labels.diffs import Diff
 from napari_segnext.prompts import Prompts
-from napari_segnext.session.book import ObjectBook
+from napari_segnext.session.adopting import Adopting
 from napari_segnext.session.masks import View, previous_mask
 from napari_segnext.session.messages import Request, Undone
 from napari_segnext.session.state import Delta, Key, Step, prompts_of, result_of
 
 
-class Undoable(ObjectBook):
+class Undoable(Adopting):
     """Objects whose prompts ask for masks, and one undo for all of it.
 
     Parameters and attributes are those of `ObjectBook`.
@@ -68,9 +68,9 @@ class Undoable(ObjectBook):
         if not self._history.can_undo:
             return None
         diff = self._history.done[-1].diff.inverse
-        changes = self._painter.write_all(diff, self._history.done[-1].plane)
+        self._painter.write_all(diff, self._history.done[-1].plane)
         step = self._history.undo()
-        return self._turned("undo", step, step.before, diff, changes)
+        return self._turned("undo", step, step.before, diff)
 
     def redo(self) -> Undone | None:
         """Do again what was undone last; None without a step."""
@@ -78,9 +78,9 @@ class Undoable(ObjectBook):
         if not self._history.undone:
             return None
         diff = self._history.undone[-1].diff
-        changes = self._painter.write_all(diff, self._history.undone[-1].plane)
+        self._painter.write_all(diff, self._history.undone[-1].plane)
         step = self._history.redo()
-        return self._turned("redo", step, step.after, diff, changes)
+        return self._turned("redo", step, step.after, diff)
 
     # What is no step
 
@@ -100,14 +100,7 @@ class Undoable(ObjectBook):
         self.labels.settle()
         self._note("view", Delta(semantic=semantic))
 
-    def _turned(
-        self,
-        how: str,
-        step: Step,
-        delta: Delta,
-        diff: Diff,
-        changes: tuple[PlaneDiff, ...],
-    ) -> Undone:
+    def _turned(self, how: str, step: Step, delta: Delta, diff: Diff) -> Undone:
         self._apply(delta)
         self._tell(f"{how} {step.name}", delta, diff)
         number, plane = step.object_id, step.plane
@@ -118,4 +111,4 @@ class Undoable(ObjectBook):
                 {(number, plane)},
             )
         requests = tuple(self._wanted(sorted(keys)))
-        return Undone(step.name, number, plane, prompts, changes, requests)
+        return Undone(step.name, number, plane, prompts, requests)

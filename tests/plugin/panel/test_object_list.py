@@ -22,7 +22,8 @@ from napari_segnext.plugin.panel.object_table import (
 
 def row(number: int) -> ObjectRow:
     name, category = f"Object {number}", "cell"
-    return ObjectRow(number, name, (1, 0, 0), category, 3, 2, "1.5", number == 2)
+    finished = number == 2
+    return ObjectRow(number, number, name, (1, 0, 0), category, 3, 2, "1.5", finished)
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def exporting(scan, qtbot) -> Exporting:
     session = Session(stored, blank=True)
     session.set_prompts(Plane(0, 1), Prompts().click(3, 4))
     labels = SimpleNamespace(stored=stored)
-    return Exporting(image, session, labels, SimpleNamespace(semantic=False))
+    return Exporting(image, session, labels)
 
 
 def saved(exporting, qtbot, save, path) -> str:
@@ -92,7 +92,7 @@ def test_labels_are_read_off_the_gui_thread_from_where_they_are_stored(
     page = np.zeros(SHAPE[1:], np.float32)
     page[2:5, 3:6] = 1
     session.commit(request, Patch.of(page))
-    exporting._objects.semantic = by_class
+    exporting._session.semantic = by_class
     out = tmp_path / "labels.npy"
     told = saved(exporting, qtbot, exporting.save_labels, out)
     if by_class:

@@ -48,7 +48,7 @@ class LayerLabels:
         self._origin = (0,) * space.ndim
         self._space = space
         self._axis, self._stroke = axis, stroke
-        self._writing = False
+        self._writing = self._filled = False
         self._painted: list[Any] = []
         layer.events.paint.connect(self._on_paint)
 
@@ -77,6 +77,15 @@ class LayerLabels:
         assert not self._painted, "strokes are handed over before anything is written"
         self._show(self._space.pixel_index(plane, rows, columns), values)
 
+    def fill(
+        self, plane: Plane, extent: Extent, values: Values, where: NDArray[np.bool_]
+    ) -> None:
+        """Write many pixels in a part of a plane along axis 0; shown soon after."""
+        assert not self._painted, "strokes are handed over before anything is written"
+        page = self.layer.data[self._space.index(plane)]
+        np.copyto(page[extent.slices], values, casting="unsafe", where=where)
+        self._redraw_soon()
+
     def value_at(self, position: Sequence[float]) -> int:
         """Return the id at a position in the world, 0 outside."""
         return int(self.layer.get_value(position, world=True) or 0)
@@ -94,6 +103,7 @@ class LayerLabels:
     def close(self) -> None:
         """Stop listening; what was painted until now still counts."""
         self.settle()
+        self._redraw_filled()
         self.layer.events.paint.disconnect(self._on_paint)
 
     def settle(self) -> None:
@@ -119,6 +129,22 @@ class LayerLabels:
             self._keep(part.plane, part.rows, part.columns, part.new)
         if parts:
             self._stroke(parts)
+
+    def _redraw_soon(self) -> None:
+        """Show all that is filled in until the window is idle, at once."""
+        if not self._filled:
+            QTimer.singleShot(0, self._redraw_filled)
+        self._filled = True
+
+    def _redraw_filled(self) -> None:
+        # Not when all of it has ended meanwhile.
+        if self._filled:
+            self._filled = False
+            self._redraw()
+
+    def _redraw(self) -> None:
+        self.layer._undo_history.clear()
+        self.layer.refresh()
 
     def _show(self, indices: tuple[Index, ...], values: Values) -> None:
         """Write voxels of the layer's data."""

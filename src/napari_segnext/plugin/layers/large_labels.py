@@ -18,7 +18,6 @@ import numpy as np
 from napari.layers import Image, Labels
 from napari.utils.transforms import Affine
 from numpy.typing import NDArray
-from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
@@ -36,6 +35,7 @@ from napari_segnext.plugin.layers.own_layers import (
     make_output,
 )
 from napari_segnext.plugin.layers.scribble_canvas import SparsePlanes
+from napari_segnext.plugin.layers.view_timers import ViewTimers
 from napari_segnext.plugin.readers import label_geometry
 
 if TYPE_CHECKING:
@@ -43,10 +43,6 @@ if TYPE_CHECKING:
 
     from napari_segnext.plugin.layers.displayed_plane import ShownPlane
 
-# The view has stopped moving after so long.
-_STILL_MS = 150
-# What the rest shows is read again so long after it has changed.
-_REFRESH_MS = 50
 _CORNERS = np.array([(-1, -1), (-1, 1), (1, -1), (1, 1)])
 
 
@@ -119,7 +115,7 @@ class WindowLabels(LayerLabels):
         super().__init__(layer, space, lambda: shown.axis, stroke)
         viewer.add_layer(self.overview)
         viewer.add_layer(layer)
-        self._timers = _Timers(self._follow, self.overview.refresh)
+        self._timers = ViewTimers(self._follow, self.overview.refresh)
         self._timers.told.connect(say)
         # Before napari's own, which paint: they are appended with a mode.
         layer.mouse_drag_callbacks.append(self._on_press)
@@ -170,6 +166,14 @@ class WindowLabels(LayerLabels):
             index = self._space.pixel_index(plane, rows, columns)
             places = zip(index, self._origin, strict=True)
             self._show(tuple(at - start for at, start in places), given)
+
+    def fill(
+        self, plane: Plane, extent: Extent, values: Values, where: NDArray[np.bool_]
+    ) -> None:
+        """Write many pixels in a part of a plane along axis 0."""
+        assert not self._painted, "strokes are handed over before anything is written"
+        self.store.fill(plane, extent, values, where)
+        self._redraw_soon()
 
     def value_at(self, position: Sequence[float]) -> int:
         """Return the id at a position in the world, 0 outside."""
@@ -263,6 +267,10 @@ class WindowLabels(LayerLabels):
         wanted = edit_window.follow(self.window, view, self._space.plane_shape(plane))
         if wanted != self.window:
             self._move(plane, view)
+
+    def _redraw(self) -> None:
+        if self._plane is not None:
+            self._move(self._plane)
 
     def _view(self) -> Extent:
         """Return the part of the displayed plane that the canvas shows."""
@@ -369,32 +377,3 @@ class WindowLabels(LayerLabels):
 
     def _sync(self, name: str) -> None:
         setattr(self.overview, name, getattr(self.layer, name))
-
-
-class _Timers(QObject):
-    """What happens a little later; messages of the mirror's thread arrive by `told`."""
-
-    told = Signal(str)
-
-    def __init__(self, follow: Callable[[], None], refresh: Callable[[], None]) -> None:
-        super().__init__()
-        self.still, self.refresh = QTimer(self), QTimer(self)
-        for timer, delay, act in (
-            (self.still, _STILL_MS, follow),
-            (self.refresh, _REFRESH_MS, refresh),
-        ):
-            timer.setSingleShot(True)
-            timer.setInterval(delay)
-            timer.timeout.connect(act)
-
-    def tell(self, problem: str | None) -> None:
-        """Say something, from any thread."""
-        try:
-            self.told.emit(problem or "The labels' zarr store is up to date again")
-        except RuntimeError:
-            pass  # The viewer is gone.
-
-    def close(self) -> None:
-        """Do nothing of it any more."""
-        self.still.stop()
-        self.refresh.stop()

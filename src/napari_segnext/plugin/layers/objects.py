@@ -34,6 +34,7 @@ _STEPS = {
     "clear edits": "clearing of edits",
     "clear slice": "clearing of a slice",
     "propagate": "propagation",
+    "labels": "taking in of labels",
 }
 
 
@@ -43,6 +44,8 @@ class ObjectRow:
 
     Attributes
     ----------
+    value
+        In files of labels.
     colour
         Red, green, blue from 0 to 1.
     planes
@@ -52,6 +55,7 @@ class ObjectRow:
     """
 
     object_id: int
+    value: int
     name: str
     colour: tuple[float, float, float]
     category: str
@@ -113,6 +117,7 @@ class Objects(QObject):
         each, counts = self._session.objects[object_id], self._session.count(object_id)
         return ObjectRow(
             object_id,
+            each.value,
             each.name,
             self._colours.of(each),
             each.category.name if each.category else "",

@@ -1,4 +1,4 @@
-"""The part of the panel that saves labels and prompts, and loads prompts."""
+"""The part of the panel that saves and loads labels and prompts."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from qtpy.QtWidgets import QFileDialog, QGridLayout, QWidget
 
 from napari_segnext.plugin.panel.controls import Do, make_button
+from napari_segnext.plugin.panel.start_choice import ask_labels
 from napari_segnext.plugin.work.exporting import label_formats
 
 if TYPE_CHECKING:
@@ -37,12 +38,18 @@ class FilesPanel(QWidget):
             narrow=True,
         )
         prompts.clicked.connect(lambda _=False: self._save_prompts())
-        self.load = make_button("", "", narrow=True)
+        self.load = make_button("Load prompts …", "", narrow=True)
+        self.load.setToolTip(
+            "Add the objects of a prompts file, with new masks; what is there stays"
+        )
         self.load.clicked.connect(lambda _=False: self._load())
+        self.load_labels = make_button("", "", narrow=True)
+        self.load_labels.clicked.connect(lambda _=False: self._load_labels())
         grid = QGridLayout(self)
         grid.setContentsMargins(0, 0, 0, 0)
         grid.setSpacing(4)
-        grid.addWidget(labels, 0, 0, 1, 2)
+        grid.addWidget(labels, 0, 0)
+        grid.addWidget(self.load_labels, 0, 1)
         grid.addWidget(prompts, 1, 0)
         grid.addWidget(self.load, 1, 1)
         self._show_load()
@@ -53,14 +60,21 @@ class FilesPanel(QWidget):
         self._show_load()
 
     def _show_load(self) -> None:
+        self.load.setEnabled(not self._busy)
         if self._busy:
-            self.load.setText("Stop loading")
-            self.load.setToolTip("Take in nothing of the file")
+            self.load_labels.setText("Stop loading")
+            self.load_labels.setToolTip("Take in nothing of the file")
         else:
-            self.load.setText("Load prompts …")
-            self.load.setToolTip(
-                "Add the objects of a prompts file, with new masks; what is there stays"
+            self.load_labels.setText("Load labels …")
+            self.load_labels.setToolTip(
+                "Make every label of a file an object, where no object is yet; undo "
+                "takes them back"
             )
+
+    @property
+    def _folder(self) -> str:
+        """Where to look for files first."""
+        return "" if self._source is None else str(self._source.parent)
 
     def _beside(self, ending: str) -> str:
         """Return a name for a file beside the image's, if it has one."""
@@ -83,10 +97,17 @@ class FilesPanel(QWidget):
             self._do(lambda to: to.exporting.save_prompts(Path(path)))
 
     def _load(self) -> None:
-        if self._busy:
-            self._do(lambda to: to.importing.stop())
-            return
-        folder = "" if self._source is None else str(self._source.parent)
-        path, _ = QFileDialog.getOpenFileName(self, "Load prompts", folder, _PROMPTS)
+        path, _ = QFileDialog.getOpenFileName(
+            self, "Load prompts", self._folder, _PROMPTS
+        )
         if path:
             self._do(lambda to: to.importing.load(Path(path)))
+
+    def _load_labels(self) -> None:
+        if self._busy:
+            self._do(lambda to: to.importing.stop())
+            self._do(lambda to: to.adopting.stop())
+            return
+        path = ask_labels(self, self._folder)
+        if path is not None:
+            self._do(lambda to: to.adopting.load(path))

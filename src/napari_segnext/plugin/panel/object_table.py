@@ -142,7 +142,7 @@ class ObjectTable(QAbstractTableModel):
         state = ", finished: protected until it is reopened" if row.finished else ""
         kind = f" ({row.category})" if row.category else ""
         return (
-            f"{row.name}{kind}, value {row.object_id}: {row.prompts} prompts in "
+            f"{row.name}{kind}, value {row.value}: {row.prompts} prompts in "
             f"{row.planes} slices, {row.amount} {self._unit}{state}"
         )
 

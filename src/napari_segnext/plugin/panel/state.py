@@ -190,7 +190,7 @@ class Resolver:
             FileState(
                 annotator.output.name.removesuffix(" objects"),
                 annotator.exporting.source,
-                annotator.importing.running,
+                annotator.importing.running or annotator.adopting.running,
             ),
             ToolState(annotator.tool, annotator.positive),
         )

@@ -37,6 +37,7 @@ from napari_segnext.plugin.panel.objects import ClassPanel, ObjectPanel
 from napari_segnext.plugin.panel.propagation import PropagationPart
 from napari_segnext.plugin.panel.resume import ResumeOffer, SavingLine, StatusLine
 from napari_segnext.plugin.panel.section import Section
+from napari_segnext.plugin.panel.start_choice import StartChoice
 from napari_segnext.plugin.panel.state import PanelState, Resolver
 from napari_segnext.plugin.panel.text import TextPart
 from napari_segnext.plugin.panel.tools import ToolPanel, make_actions
@@ -106,6 +107,8 @@ class SegNextWidget(QWidget):
             self.say(str(error))
             return
         self._follow(self.annotator)
+        self.annotator.adopting.start_from(self.start_choice.labels)
+        self.start_choice.forget()
         self._choices.collapse()
         self._keyboard.give_back()
         self._load_model()
@@ -157,6 +160,7 @@ class SegNextWidget(QWidget):
         layers.events.removed.disconnect(self._list_images)
         for layer in layers:
             layer.events.name.disconnect(self._list_images)
+        self.start_choice.close_choice()
         self.views.close_view()
         self.stop()
         if self.worker is not None:
@@ -285,6 +289,8 @@ class SegNextWidget(QWidget):
         self.image_choice.currentIndexChanged.connect(self._image_chosen)
         form.addRow("Image", self.image_choice)
         form.addRow(self.inputs)
+        self.start_choice = StartChoice(self._viewer)
+        form.addRow("Start from", self.start_choice)
         form.addRow("Model", self.model_choice)
         form.addRow("Engine", self.engine_choice)
         form.addRow("Device", self._device)
@@ -376,7 +382,8 @@ class SegNextWidget(QWidget):
         text, tip = _STOP if begun else _START
         self.start_button.setText(text)
         self.start_button.setToolTip(tip)
-        for choice in (self.image_choice, self.inputs, self._limits):
+        choices = (self.image_choice, self.inputs, self.start_choice, self._limits)
+        for choice in choices:
             choice.setEnabled(not begun)
         if self._resolver is None or self.annotator is None:
             self._running.hide()

@@ -18,9 +18,8 @@ from napari_segnext.files import (
     write_prompts,
 )
 from napari_segnext.plugin.layers.inputs import file_of
-from napari_segnext.plugin.layers.own_layers import geometry
-from napari_segnext.plugin.readers import label_geometry
-from napari_segnext.session.exchange import exported, legend
+from napari_segnext.plugin.layers.label_sources import image_place
+from napari_segnext.session.exchange import exported, file_values, legend
 from napari_segnext.session.numbered import Numbered, values_in_file
 from napari_segnext.session.snapshot import Snapshot
 
@@ -28,7 +27,6 @@ if TYPE_CHECKING:
     from napari.layers import Image
 
     from napari_segnext.plugin.layers.labels_layer import LayerLabels
-    from napari_segnext.plugin.layers.objects import Objects
     from napari_segnext.session import Session
 
 # As a file dialogue has them; of several endings the longer comes first.
@@ -60,12 +58,10 @@ class Exporting(QObject):
         image: Image,
         session: Session,
         labels: LayerLabels,
-        objects: Objects,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._image, self._session, self._labels = image, session, labels
-        self._objects = objects
         source = file_of(image)
         self.source = None if source is None else source.path
         self._ended.connect(lambda end: end())
@@ -85,16 +81,13 @@ class Exporting(QObject):
         except ValueError as error:
             self.said.emit(str(error))
             return
-        by_class = self._objects.semantic and path.suffix.lower() != ".json"
-        image = self._image
-        meta = {**geometry(image), "metadata": image.metadata}
-        place = label_geometry(tuple(self._session.labels.shape), meta)
+        by_class = self._session.semantic and path.suffix.lower() != ".json"
+        place = image_place(self._image, tuple(self._session.labels.shape))
         self._session.settle()
         session, names = self._session, legend(self._session)
         try:
-            values, named = values_in_file(
-                session, names, {n: n for n in names}, by_class
-            )
+            ids = file_values(session)
+            values, named = values_in_file(session, names, ids, by_class)
         except ValueError as error:
             self.said.emit(_not_saved(path, error))
             return

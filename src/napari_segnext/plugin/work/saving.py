@@ -42,7 +42,8 @@ class Saving(QObject):
     """Finds earlier work on an image, and saves what is done from now on.
 
     Signals: `said` (status line), `changed` (any attribute), `restored` (the session
-    is as it was when it was last saved).
+    is as it was when it was last saved), `begun` (it begins new; perhaps unsaved, while
+    nothing can be written).
 
     Parameters
     ----------
@@ -67,6 +68,7 @@ class Saving(QObject):
     said = Signal(str)
     changed = Signal()
     restored = Signal()
+    begun = Signal()
     _arrived = Signal(object, object)
 
     def __init__(
@@ -204,6 +206,7 @@ class Saving(QObject):
         if isinstance(outcome, Exception):
             self._trouble(f"Not saved: {outcome}. It is tried again")
             QTimer.singleShot(_RETRY_MS, self._begin)
+            self.begun.emit()
         elif self._closed:
             self._leave(outcome)
         else:
@@ -215,6 +218,7 @@ class Saving(QObject):
                 )
             elif outcome.aside is not None:
                 self.said.emit(f"Earlier work is kept in {outcome.aside.name}")
+            self.begun.emit()
 
     def _resumed(self, outcome: tuple[Journal, Saved] | Exception) -> None:
         self._hold(False)
