@@ -1,8 +1,8 @@
 """What starting from labels takes, in time and memory, and whether they come back.
 
-Objects of a segmentation with ids up to 2^32 - 1, as other programs write them, are read
-from a zarr, become objects of a session with a journal, are taken back and done again,
-come back from the journal, and are written and compared voxel by voxel.
+Objects of a segmentation with ids up to 2^32 - 1, as other programs write them, are
+read from a zarr, become objects of a session with a journal, are taken back and done
+again, come back from the journal, and are written and compared voxel by voxel.
 
     python -m benchmarks.adopt --shape 1,30000,30000 --objects 30000 --json RESULT.json
 """

@@ -8,6 +8,7 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+import zarr
 
 from napari_segnext.files import Geometry, read_image, write_labels
 from napari_segnext.files.categories import Category, Named
@@ -139,3 +140,25 @@ def test_coco_of_other_programs(tmp_path):
     np.testing.assert_array_equal(whole(path, plain), expected)
     with pytest.raises(ValueError, match="6 x 6 pixels, and the planes of the image 8"):
         read_labels(path, Geometry.plain((8, 8)))
+
+
+def test_labels_that_lie_in_an_ome_zarr_image(labels, tmp_path):
+    path = tmp_path / "image.zarr"
+    write_labels(path, np.ones(SHAPE, np.uint8))
+    image = zarr.open_group(path)
+    image.attrs["ome"] = {"multiscales": image.attrs["ome"]["multiscales"]}
+    image.create_group("labels").attrs["ome"] = {"labels": ["cells.zarr"]}
+    write_labels(path / "labels" / "cells.zarr", labels)
+    plain = Geometry.plain(SHAPE)
+    for place in (path, path / "labels", path / "labels" / "cells.zarr"):
+        np.testing.assert_array_equal(whole(place, plain), labels)
+    image["labels"].attrs["ome"] = {"labels": ["cells.zarr", "nuclei"]}
+    with pytest.raises(ValueError, match="zarr, nuclei: open one of them"):
+        read_labels(path, plain)
+
+
+def test_a_prompts_file_is_no_file_of_annotations(tmp_path):
+    path = tmp_path / "prompts.json"
+    path.write_text('{"version": 1, "objects": []}')
+    with pytest.raises(ValueError, match="is a prompts file: load it as prompts"):
+        read_labels(path, Geometry.plain(SHAPE))

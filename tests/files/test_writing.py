@@ -59,6 +59,6 @@ def test_zarr_says_what_the_values_are(tmp_path):
     write_labels(tmp_path / "l.zarr", np.eye(3, dtype=np.uint8), legend=legend)
     attributes = zarr.open_group(tmp_path / "l.zarr").attrs["ome"]
     assert attributes["image-label"]["properties"] == [
-        {"label-value": 1, "name": "left", "class": "cell"},
+        {"label-value": 1, "name": "left", "class": "cell", "class-value": 7},
         {"label-value": 2, "name": "right"},
     ]

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.files.categories import Category, Named
-from napari_segnext.files.checks import explained
+from napari_segnext.files.checks import FileError, explained
 from napari_segnext.files.coco import WITHOUT_CLASS, Entry
 from napari_segnext.files.image import Geometry, smallest_type
 from napari_segnext.files.pieces import LabelPieces
@@ -83,7 +83,9 @@ def read_coco(path: Path, image: Geometry) -> tuple[CocoLabels, dict[int, Named]
     """
     with explained(path, "a file of COCO annotations"):
         content = json.loads(path.read_text(encoding="utf-8-sig"))
-        places = _places(content["images"], image)
+        if "objects" in content and "images" not in content:
+            raise FileError(f"{path} is a prompts file: load it as prompts")
+        places = _places(path, content["images"], image)
         return _read(content, places, image.shape)
 
 
@@ -110,14 +112,17 @@ def _read(
     return CocoLabels(shape, planes), legend
 
 
-def _places(images: Sequence[Entry], geometry: Geometry) -> dict[Any, tuple[int, ...]]:
+def _places(
+    path: Path, images: Sequence[Entry], geometry: Geometry
+) -> dict[Any, tuple[int, ...]]:
     """Return the plane of each image by its id: as it says, or in their order."""
     *leading, height, width = geometry.shape
     for each in images:
         if (each["height"], each["width"]) != (height, width):
-            raise ValueError(
-                f"its images are {each['height']} x {each['width']} pixels, and the "
-                f"planes of the image {height} x {width}"
+            raise FileError(
+                f"the images of {path} are {each['height']} x {each['width']} pixels, "
+                f"and the planes of the image {height} x {width}: save annotations of "
+                "this image"
             )
     names = geometry.axis_labels[:-2]
     if all(set(names) <= set(each.get("index") or ()) for each in images) and names:
@@ -126,8 +131,9 @@ def _places(images: Sequence[Entry], geometry: Geometry) -> dict[Any, tuple[int,
         }
     planes = list(np.ndindex(*leading))
     if len(images) != len(planes):
-        raise ValueError(
-            f"it annotates {len(images)} images, and the image has {len(planes)} planes"
+        raise FileError(
+            f"{path} annotates {len(images)} images, and the image has {len(planes)} "
+            "planes: give each its place as index, or annotate all of them"
         )
     return {each["id"]: at for each, at in zip(images, planes, strict=True)}
 

@@ -46,7 +46,8 @@ def read_labels(path: str | Path, image: Geometry) -> LabelSource:
     Parameters
     ----------
     path
-        NIfTI, TIFF, zarr, or whatever else `read_image` reads; or COCO annotations.
+        NIfTI, TIFF, zarr, or whatever else `read_image` reads; or COCO annotations. An
+        OME-Zarr image stands for the labels that lie beside it.
     image
         Where the image lies.
 
@@ -65,15 +66,16 @@ def read_labels(path: str | Path, image: Geometry) -> LabelSource:
             from napari_segnext.files.coco_labels import read_coco
 
             return LabelSource(*read_coco(place, image))
+        legend: Legend = {}
+        if is_zarr(place):
+            from napari_segnext.files.ome_zarr import labels_of, read_legend
+
+            place = labels_of(place)
+            legend = read_legend(place)
         file = _without_channels(read_image(place))
         data = file.data[0] if file.multiscale else file.data
         _check_kind(data.dtype)
         data, moved = on_grid(data, file.geometry, image)
-        legend: Legend = {}
-        if is_zarr(place):
-            from napari_segnext.files.ome_zarr import read_legend
-
-            legend = read_legend(place)
         return LabelSource(data, legend, moved)
 
 

@@ -158,6 +158,31 @@ def read_legend(path: Path) -> dict[int, Named]:
     return names
 
 
+def labels_of(path: Path) -> Path:
+    """Return where the labels of an OME-Zarr are, which may lie beside its image.
+
+    Raises
+    ------
+    ValueError
+        If there are several beside it.
+    """
+    with explained(path, _KIND):
+        node = zarr.open(path, mode="r")
+        if not isinstance(node, zarr.Group) or "image-label" in _ome(node):
+            return path
+        place, names = path, _ome(node).get("labels")
+        if names is None and isinstance(beside := node.get("labels"), zarr.Group):
+            place, names = path / "labels", _ome(beside).get("labels")
+        if not names:
+            return path
+        if len(names) > 1:
+            raise FileError(
+                f"{place} holds the labels {', '.join(map(str, names))}: open one of "
+                "them"
+            )
+        return place / str(names[0])
+
+
 def _ome(group: zarr.Group) -> Mapping[str, Any]:
     attributes: Mapping[str, Any] = group.attrs.asdict()
     ome: Mapping[str, Any] = attributes.get("ome", attributes)

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 from napari.layers import Image, Labels
+from numpy.typing import NDArray
 
 from napari_segnext.files import Geometry
 from napari_segnext.files.label_file import LabelSource
 from napari_segnext.files.label_grid import on_grid
+from napari_segnext.files.units import is_length, millimetres, unit_name
 from napari_segnext.plugin.layers.own_layers import geometry
 from napari_segnext.plugin.readers import label_geometry
 
@@ -41,7 +43,8 @@ def layer_labels(layer: Labels, image: Image, shape: tuple[int, ...]) -> LabelSo
     placed = not (layer.ndim == ndim and own.shape == shape and _is_plain(layer))
     if placed and layer.ndim == ndim:
         points = np.vstack([np.zeros(ndim), np.eye(ndim)])
-        at = np.array([image.world_to_data(layer.data_to_world(p)) for p in points])
+        world = [layer.data_to_world(p) * _unit_ratios(layer, image) for p in points]
+        at = np.array([image.world_to_data(place) for place in world])
         linear = at[1:] - at[0]
         steps = np.diag(linear)
         if np.abs(linear - np.diag(steps)).max() > _ALIKE or steps.min() <= 0:
@@ -58,6 +61,22 @@ def layer_labels(layer: Labels, image: Image, shape: tuple[int, ...]) -> LabelSo
         )
     data, moved = on_grid(data, own, place, sure=placed)
     return LabelSource(data, {}, moved)
+
+
+def _unit_ratios(layer: Labels, image: Image) -> NDArray[np.float64]:
+    """Return how many units of an image a unit of a layer is, along each axis."""
+    pairs = [
+        (unit_name(str(own)), unit_name(str(its)))
+        for own, its in zip(layer.units, image.units, strict=True)
+    ]
+    return np.array(
+        [
+            millimetres(own) / millimetres(its)
+            if is_length(own) and is_length(its)
+            else 1.0
+            for own, its in pairs
+        ]
+    )
 
 
 def _is_plain(layer: Labels) -> bool:

@@ -49,6 +49,8 @@ class ObjectList(QTableView):
         self.setModel(self._table)
         self._table.renamed.connect(self.renamed)
         self.setShowGrid(False)
+        # Names often differ at their ends alone.
+        self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
         self.setEditTriggers(

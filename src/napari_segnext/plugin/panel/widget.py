@@ -246,11 +246,7 @@ class SegNextWidget(QWidget):
         self._add_section(
             "Classes", self.classes, "What kind of thing the objects are, such as edema"
         )
-        self._add_section(
-            "Save and load",
-            self.files,
-            "Files of labels and prompts",
-        )
+        self._add_section("Save and load", self.files, "Files of labels and prompts")
         self.embeddings = EmbeddingsPart()
         self._add_section(
             "Embeddings",
