@@ -45,9 +45,11 @@ class StartChoice(QComboBox):
         chosen = self.currentData()
         return chosen if isinstance(chosen, Labels | Path) else None
 
-    def forget(self) -> None:
-        """Choose nothing."""
+    def take(self) -> Labels | Path | None:
+        """Return what is chosen, and choose nothing."""
+        chosen = self.labels
         self.setCurrentIndex(0)
+        return chosen
 
     def close_choice(self) -> None:
         """Follow the viewer no more."""
@@ -74,7 +76,7 @@ class StartChoice(QComboBox):
             return
         path = ask_labels(self, "" if self._file is None else str(self._file.parent))
         if path is None:
-            self.forget()
+            self.setCurrentIndex(0)
             return
         self._file = path
         self._list()

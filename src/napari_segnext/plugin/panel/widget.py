@@ -107,8 +107,7 @@ class SegNextWidget(QWidget):
             self.say(str(error))
             return
         self._follow(self.annotator)
-        self.annotator.adopting.start_from(self.start_choice.labels)
-        self.start_choice.forget()
+        self.annotator.adopting.start_from(self.start_choice.take())
         self._choices.collapse()
         self._keyboard.give_back()
         self._load_model()
@@ -243,9 +242,7 @@ class SegNextWidget(QWidget):
         running.addLayout(self._sections)
         self.files = FilesPanel(self._do)
         self.classes = ClassPanel(self._do, lambda: self.objects.list.selected)
-        self._add_section(
-            "Classes", self.classes, "What kind of thing the objects are, such as edema"
-        )
+        self._add_section("Classes", self.classes, "What objects are, such as edema")
         self._add_section("Save and load", self.files, "Files of labels and prompts")
         self.embeddings = EmbeddingsPart()
         self._add_section(
