@@ -45,6 +45,12 @@ def test_what_is_asked_for_is_read_and_checked(scan, tmp_path):
         job.check_axis(1)
 
 
+def test_annotations_need_no_class_where_classes_are_asked_for(scan, tmp_path):
+    prompts = prompts_file(tmp_path, 1)
+    job = Job.check(scan, prompts, tmp_path / "l.json", semantic=True)
+    assert job.legend == {1: Named("Object 1")}
+
+
 @pytest.mark.parametrize(
     ("out", "ids", "more", "why"),
     [

@@ -12,6 +12,7 @@ from napari_segnext.files import (
     check_labels_fit,
     check_output,
     check_writable,
+    keeps_objects,
     read_image,
     read_prompts,
 )
@@ -93,7 +94,8 @@ class Job:
         }
         start = None if labels is None else scan_file(labels, file.geometry)
         every = {**(start.names if start else {}), **legend}
-        values = semantic_values(every) if semantic else {n: n for n in every}
+        by_class = semantic and not keeps_objects(out)
+        values = semantic_values(every) if by_class else {n: n for n in every}
         check_labels_fit(out, file.geometry, max(values.values()))
         return cls(image, out, file, objects, legend, semantic, start)
 

@@ -16,6 +16,7 @@ from napari_segnext.files.outputs import (
     check_output,
     check_store,
     check_writable,
+    keeps_objects,
     write_labels,
 )
 from napari_segnext.files.pieces import LabelPieces
@@ -37,6 +38,7 @@ __all__ = [
     "check_store",
     "check_writable",
     "is_readable",
+    "keeps_objects",
     "read_image",
     "read_prompts",
     "write_labels",

@@ -39,8 +39,15 @@ _ONE_MORE = ("nifti", "tiff")
 # Formats with a place for what the values are called.
 _WITH_NAMES = ("coco", "ome_zarr")
 _FOLDERS = ("ome_zarr",)
+# Formats in which each object has a class of its own.
+_OF_OBJECTS = ("coco",)
 # A full disk has no room for so much.
 _LITTLE = bytes(4096)
+
+
+def keeps_objects(path: Path) -> bool:
+    """Tell whether a format holds objects always, each with its class, by its name."""
+    return _format(path)[0] in _OF_OBJECTS
 
 
 def check_writable(path: str | Path, geometry: Geometry | None = None) -> None:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from napari_segnext.files import (
     Geometry,
     LabelPieces,
+    keeps_objects,
     write_labels,
 )
 from napari_segnext.files.categories import Legend, Named, semantic_values
@@ -116,7 +117,6 @@ def write_session(
     ValueError, OSError
         As `write_labels`, and `semantic_values`.
     """
-    values, legend = values_in_file(session, names, ids, semantic)
-    if out.suffix.lower() == ".json":
-        values, legend = values_in_file(session, names, ids)
+    by_class = semantic and not keeps_objects(out)
+    values, legend = values_in_file(session, names, ids, by_class)
     write_labels(out, Numbered(session.labels, values), geometry, legend, image)

@@ -14,6 +14,7 @@ from napari_segnext.files import (
     WRITABLE,
     check_output,
     check_writable,
+    keeps_objects,
     write_labels,
     write_prompts,
 )
@@ -81,7 +82,7 @@ class Exporting(QObject):
         except ValueError as error:
             self.said.emit(str(error))
             return
-        by_class = self._session.semantic and path.suffix.lower() != ".json"
+        by_class = self._session.semantic and not keeps_objects(path)
         place = image_place(self._image, tuple(self._session.labels.shape))
         self._session.settle()
         session, names = self._session, legend(self._session)
