@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 from pathlib import Path
@@ -200,3 +201,21 @@ def test_a_session_of_a_large_section_is_written_from_what_is_painted(tmp_path):
     assert (written[39_000:39_300, 39_000:39_500] == 2**40).all()
     assert (written[100:400, 100:600] == 69_999).all()
     assert not written[400:2000, 0:2000].any()
+
+
+def test_a_table_has_a_row_for_each_object(scan, annotated, tmp_path):
+    out = tmp_path / "objects.csv"
+    answer = run("export", scan, "--csv", out)
+    assert answer.exit_code == 0, answer.output
+    with out.open(newline="", encoding="utf-8") as file:
+        first, second = csv.DictReader(file)
+    assert (first["id"], first["class"], second["class"]) == ("1", "class 4", "class 2")
+    voxels = (annotated == 2).sum()
+    assert (second["voxels"], second["slices"]) == (str(voxels), "1")
+    assert (float(second["size"]), second["unit"]) == (voxels * 16, "mm3")
+    geometry = read_image(scan).geometry
+    middle = np.argwhere(annotated == 2).mean(0) * geometry.scale + geometry.translate
+    centroid = [float(second[f"centroid_{name}"]) for name in "zyx"]
+    np.testing.assert_allclose(centroid, middle, rtol=1e-5)
+    assert (second["first_z"], second["last_x"]) == ("2", "6")
+    assert (second["clicks"], second["boxes"], second["painted"]) == ("1", "0", "0.0")

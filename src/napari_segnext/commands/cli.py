@@ -235,11 +235,14 @@ def export(
     journal: Annotated[Path | None, typer.Option(help="Default: the newest.")] = None,
     overwrite: Overwrite = False,
     semantic: Semantic = False,
+    csv: Annotated[
+        Path | None, typer.Option(help="Table: sizes, places, prompts of each object.")
+    ] = None,
 ) -> None:
     """Write what was annotated in the viewer, from the journal of an image."""
     from napari_segnext.commands.export import export_session
 
-    done = export_session(image, labels, prompts, journal, semantic, overwrite)
+    done = export_session(image, labels, prompts, journal, semantic, overwrite, csv)
     typer.echo(f"wrote what {done.journal} holds")
     _end_with(done.problems)
 

@@ -18,6 +18,7 @@ from napari_segnext.journal import DamagedJournalError, Saved, Subject, read_jou
 from napari_segnext.labels.chunked import blank_labels
 from napari_segnext.session.exchange import exported, file_values, legend
 from napari_segnext.session.numbered import write_session
+from napari_segnext.session.table import write_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +44,13 @@ def export_session(
     journal: Path | None = None,
     semantic: bool = False,
     overwrite: bool = False,
+    table: Path | None = None,
 ) -> Exported:
     """Write what the journal of an image holds.
 
     Parameters
     ----------
-    labels, prompts
+    labels, prompts, table
         The files to write; None for none.
     journal
         Which one; default: the newest of the image that can be read.
@@ -65,13 +67,13 @@ def export_session(
         If there is no journal of the image, it does not fit, or something cannot be
         read or written.
     """
-    outs = [path for path in (labels, prompts) if path is not None]
+    outs = [path for path in (labels, prompts, table) if path is not None]
     if not outs:
-        raise ValueError("say what to write: --labels, --prompts or both")
+        raise ValueError("say what to write: --labels, --prompts, --csv")
     if labels is not None:
         check_writable(labels)
-    if len(outs) == 2 and outs[0].resolve() == outs[1].resolve():
-        raise ValueError(f"{outs[0]} cannot be both labels and prompts")
+    if len({out.resolve() for out in outs}) < len(outs):
+        raise ValueError("labels, prompts and table cannot be one file")
     inputs = [image] if journal is None else [image, journal]
     _check(outs, inputs, overwrite)
     with about(image):
@@ -102,6 +104,8 @@ def export_session(
     if labels is not None:
         names, ids = legend(session), file_values(session)
         write_session(labels, session, geometry, names, ids, semantic, image)
+    if table is not None:
+        write_table(table, session, geometry, image)
     return Exported(journal, tuple(problems))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from napari_segnext.files.categories import Category, check_distinct
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.geometry.space import Space
+from napari_segnext.geometry.space import Space, Voxels
 from napari_segnext.labels.counted import Painter
 from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.labels.labels import Labels
@@ -132,6 +132,11 @@ class ObjectBook:
         """Tell whether an object has nothing yet, and is not finished."""
         known = self._known(object_id)
         return not (known.finished or known.planes or self._painter.count(object_id))
+
+    def voxels(self, object_id: int) -> Voxels:
+        """Return the numbers of all voxels of an object in the labels, sorted."""
+        self.labels.settle()
+        return self._painter.voxels(self._known(object_id).id)
 
     def planes_of(self, object_id: int, like: Plane) -> list[Plane]:
         """Return the planes that hold voxels of an object, of those parallel to one."""
