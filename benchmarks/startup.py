@@ -159,6 +159,9 @@ def main(
     os.environ["PYTHONPYCACHEPREFIX"] = str(home / "compiled")
     sources = {"this": ROOT / "src"}
     if against is not None:
+        if not (against / "napari_segnext").is_dir():
+            # The installed one would be measured in its place.
+            raise typer.BadParameter(f"There is no napari_segnext in {against}")
         sources["other"] = against.resolve()
     waits = [float(each) for each in pauses.split(",")]
     measured: dict[str, list[Times]] = {name: [] for name in sources}
