@@ -353,6 +353,7 @@ def main(
     size: Annotated[int, typer.Option(help="Side of a generated stack.")] = STACK[1],
     model: Annotated[str, typer.Option(help="Name or file.")] = "tiny",
     limit: Annotated[int | None, typer.Option(help="Objects of a series.")] = None,
+    ways: Annotated[bool, typer.Option(help="Whether to compare steps.")] = True,
     propagation: Annotated[bool, typer.Option(help="Whether to propagate.")] = True,
     device: Annotated[str, typer.Option(help="For the model.")] = "auto",
     json: Annotated[Path | None, typer.Option(help="Where the numbers go.")] = None,
@@ -367,7 +368,8 @@ def main(
         predictor, outcome = VolumePredictor(loaded, series.volume), Outcome()
         objects = evenly(series.objects, limit)
         for thing in objects:
-            follow(series, thing, predictor, outcome)
+            if ways:
+                follow(series, thing, predictor, outcome)
             if propagation:
                 spread(series, thing, predictor, outcome)
         numbers[series.name] = {"objects": len(objects), **outcome.summary()}

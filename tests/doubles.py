@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from napari_segnext.models import ModelConfig, SegmentationModel, Tiling
 from napari_segnext.models.base import Features
+from napari_segnext.models.follower import Followed, Seen
 from napari_segnext.prompts import PromptStyle
 
 WHOLE = ModelConfig(
@@ -64,3 +65,26 @@ class Watched:
         part = self.data[index]
         self.voxels += part.size
         return part
+
+
+class IntensityFollower(IntensityModel):
+    """Finds pixels as bright as the object was in the plane before.
+
+    Where it is expected and nothing is as bright, it says that the object is gone.
+    """
+
+    def follow(
+        self, features: Features, expected: Tensor, seen: Sequence[Seen]
+    ) -> Followed:
+        """Compare with the plane that was gone through last."""
+        self.decoded += 1
+        grey, before = (
+            each["image"].mean(1, keepdim=True) for each in (features, seen[0].features)
+        )
+        mask, asked = seen[0].mask > 0.5, expected > 0.5
+        alike = 1 - 4 * (grey - before[mask].mean()).abs()
+        logits = 20 * (alike - 0.5)
+        there = (logits[asked] > 0).float().mean()
+        own = (logits > 0) & asked
+        overlap = own.sum() / ((logits > 0) & (expected > 0.02) | asked).sum()
+        return Followed(logits, 20 * (there - 0.25)[None], overlap.logit(1e-3)[None])

@@ -16,11 +16,9 @@ from napari_segnext.training.clicks import (
     Conversation,
     Trainer,
     learned_turns,
-    mean_overlap,
 )
 from napari_segnext.training.data import Sample
 from napari_segnext.training.loop import Options
-from napari_segnext.training.simulate import Opening
 
 STYLE = PromptStyle(2)
 CONFIG = ModelConfig(
@@ -40,7 +38,7 @@ def model() -> SegmentationModel:
 
 
 def conversation(turns: int) -> Conversation:
-    first = [Opening(Prompts().click(20, 20)), Opening(Prompts().click(50, 15))]
+    first = [Prompts().click(20, 20), Prompts().click(50, 15)]
     rng = np.random.default_rng(0)
     return Conversation(first, MASKS, turns, STYLE, rng, torch.device("cpu"))
 
@@ -139,27 +137,3 @@ def test_a_compiled_network_is_saved_under_the_same_names(
     assert set(network.state_dict()) == names
     loss, _ = trainer.learn([SAMPLE])
     assert loss.requires_grad
-
-
-def test_an_object_that_has_ended_is_learned_and_measured_as_nothing(
-    tmp_path: Path,
-) -> None:
-    nothing = np.zeros_like(MASKS)
-    sample = Sample(SAMPLE.image, nothing, neighbours=MASKS)
-    trainer = Trainer(model(), {}, tmp_path, replace(OPTIONS, corrections=2))
-    loss, _ = trainer.learn([sample])
-    loss.backward()
-    gradients = [p.grad for p in trainer.model.parameters() if p.grad is not None]
-    assert gradients
-    assert all(torch.isfinite(g).all() for g in gradients)
-    assert mean_overlap(torch.zeros(2, 1, 4, 4) > 0, torch.zeros(2, 1, 4, 4) > 0) == 1
-    assert mean_overlap(torch.ones(2, 1, 4, 4) > 0, torch.zeros(2, 1, 4, 4) > 0) == 0
-
-
-def test_a_conversation_begins_with_what_a_neighbour_shows() -> None:
-    known = MASKS[0].astype(np.float32)
-    first = [Opening(previous=known), Opening(Prompts().click(50, 15))]
-    rng = np.random.default_rng(0)
-    talk = Conversation(first, MASKS, 1, STYLE, rng, torch.device("cpu"))
-    np.testing.assert_array_equal(talk.prompts.dense[0, 0], known)
-    assert talk.prompts.signs.tolist() == [[0], [1]]

@@ -13,6 +13,7 @@ from napari_segnext import load_model
 from napari_segnext.models import build_model
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.training.train import options_of, train
+from napari_segnext.training.ways import follower_mixture
 
 
 @pytest.mark.parametrize("name", RECIPES)
@@ -42,6 +43,8 @@ def test_options_that_are_given_replace_the_recipes() -> None:
 def test_a_missing_archive_is_named(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="fib25_medulla_neurons"):
         bundled_mixture(tmp_path)
+    with pytest.raises(FileNotFoundError, match="synthseg_label_maps"):
+        follower_mixture(tmp_path)
 
 
 @pytest.mark.parametrize("layout", ["pairs", "HQSeg44K"])

@@ -29,6 +29,7 @@ __all__ = [
 
 # Name -> (module, class); a module is imported when a model of it is built.
 ARCHITECTURES = {
+    "follower": ("napari_segnext.models.follower", "Follower"),
     "ois": ("napari_segnext.models.research.ois.ois", "OIS"),
     "ois-tiny": ("napari_segnext.models.research.ois.light", "LightOIS"),
     "sam": ("napari_segnext.models.research.sam.sam", "Sam"),

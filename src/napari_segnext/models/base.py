@@ -98,6 +98,8 @@ class SegmentationModel(nn.Module):
     numerics = ""
     # Whether its decode uses again what it has computed for other prompts.
     remembers = False
+    # Fingerprint of another model whose embeddings are the same, if there is one.
+    embeds_as = ""
     # Whether phrases may be of use to it, once it has a CLIP.
     takes_text = False
 

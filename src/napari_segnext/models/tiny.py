@@ -28,6 +28,8 @@ from napari_segnext.models.transformer import Block
 _COARSEST = 16
 # What timm calls `EfficientNetLite0`.
 LITE0 = "tf_efficientnet_lite0"
+# Index of the features at stride 8.
+_BESIDE = 2
 
 
 def _convolution(width: int) -> nn.Sequential:
@@ -215,6 +217,18 @@ class Tiny(SegmentationModel):
 
     def mask_logits(self, features: Features, dense: Tensor) -> Tensor:
         """Fuse at every stride, coarse to fine: (B, 1, S, S) logits."""
+        return self.decoded(features, dense)[0]
+
+    def decoded(
+        self, features: Features, dense: Tensor, beside: Tensor | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """Return (B, 1, S, S) logits, and the fused maps, coarsest first.
+
+        Parameters
+        ----------
+        beside
+            (B, width, S / 8, S / 8): what else is known, added at stride 8.
+        """
         dense = _channels_last(dense)
         # Those from a store are not in this order any more.
         features = {name: _channels_last(each) for name, each in features.items()}
@@ -222,10 +236,14 @@ class Tiny(SegmentationModel):
             features[f"stride{2 ** (i + 1)}"] + embedding
             for i, embedding in enumerate(self.prompts(dense))
         ]
+        if beside is not None:
+            fused[_BESIDE] = fused[_BESIDE] + beside
         x = self.refine[-1](self.fusion(fused[-1]))
+        maps = [x]
         for level in range(len(fused) - 2, -1, -1):
             # Fewer channels first, pixels after: both are linear, this is cheaper.
             x = interpolate(self.reduce[level](x), scale_factor=2, mode="bilinear")
             x = self.refine[level](fused[level] + x)
+            maps.append(x)
         logits = interpolate(self.head(x), scale_factor=2, mode="bilinear")
-        return cast("Tensor", logits + self.detail(features["stride1"], dense, x))
+        return cast("Tensor", logits + self.detail(features["stride1"], dense, x)), maps

@@ -135,7 +135,7 @@ class Predictor:
             If `cancelled` said so. What was embedded until then is kept.
         """
         for tile in self.first_tiles(at):
-            self._embedding(tile, cancelled)
+            self.embedding(tile, cancelled)
 
     def is_embedded(self, at: Point | None = None) -> bool:
         """Tell whether `embed` has nothing to do."""
@@ -218,7 +218,7 @@ class Predictor:
         while tile.level <= finest and tile not in visited and len(visited) <= _MOVES:
             visited.add(tile)
             started = time.perf_counter()
-            embedding = self._embedding(tile, cancelled)
+            embedding = self.embedding(tile, cancelled)
             embedded = time.perf_counter()
             result = self._decode(tile, embedding, prompts, previous)
             decode_ms += 1e3 * (time.perf_counter() - embedded)
@@ -285,10 +285,19 @@ class Predictor:
 
     def tile_key(self, tile: Tile) -> str:
         """Name a tile's embedding; see `embedding_key`."""
-        fingerprint = model_fingerprint(self.model)
+        fingerprint = self.model.embeds_as or model_fingerprint(self.model)
         return embedding_key(self._key, tile, self._window, fingerprint)
 
-    def _embedding(self, tile: Tile, cancelled: Callable[[], bool]) -> Embedding:
+    def embedding(
+        self, tile: Tile, cancelled: Callable[[], bool] = lambda: False
+    ) -> Embedding:
+        """Return a tile's embedding, computed if the store has none.
+
+        Raises
+        ------
+        napari_segnext.models.Cancelled
+            If `cancelled` said so.
+        """
         key = self.tile_key(tile)
         known = self.store.get(key, self.model.device)
         if known is not None:

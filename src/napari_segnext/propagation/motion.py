@@ -19,33 +19,45 @@ _EXPLAINED = 0.8
 _FADE = 3.0
 
 
-def carried(mask: BoolArray, before: FloatArray, now: FloatArray) -> BoolArray:
-    """Move a mask as the pixels around it have moved from one section to the next.
+def motion(before: FloatArray, now: FloatArray, radius: int = _RADIUS) -> FloatArray:
+    """Return how the pixels of a section have moved from the former one.
 
-    Motion is dense optical flow (Le Besnerais and Champagnat, "Dense optical flow by
+    It is dense optical flow (Le Besnerais and Champagnat, "Dense optical flow by
     iterative local window registration", 2005). Flow tells something everywhere: it is
     believed where the former section, so moved, is much more like the new one than
-    where it lies.
+    where it lies, and fades out to none around.
 
     Parameters
     ----------
-    mask
-        (H, W), in the former section.
     before, now
         (H, W): the pixels of both, 0 to 1.
+    radius
+        Pixels around one from which its motion is estimated.
 
     Returns
     -------
-    (H, W) bool, which may be empty
+    (2, H, W) float32: for each pixel where it was before, less where it is (y, x)
     """
     # From the new section back to the former one, so that each pixel is looked up.
-    flow = optical_flow_ilk(now, before, radius=_RADIUS)
+    flow = optical_flow_ilk(now, before, radius=radius)
     places = np.indices(now.shape)
     moved = ndimage.map_coordinates(before, places + flow, order=1, mode="nearest")
     still, left = (
         ndimage.gaussian_filter((now - each) ** 2, _WINDOW) for each in (before, moved)
     )
     believed = (left < _EXPLAINED * still).astype(np.float32)
-    flow *= ndimage.gaussian_filter(believed, _FADE)
-    found = ndimage.map_coordinates(mask.astype(np.float32), places + flow, order=1)
-    return np.asarray(found > 0.5)
+    return np.asarray(flow * ndimage.gaussian_filter(believed, _FADE), np.float32)
+
+
+def carried(mask: BoolArray, moved: FloatArray) -> BoolArray:
+    """Move a mask (H, W) as its pixels have moved; it may be empty then.
+
+    Parameters
+    ----------
+    moved
+        (2, H, W) from `motion`.
+    """
+    places = np.indices(mask.shape) + moved
+    return np.asarray(
+        ndimage.map_coordinates(mask.astype(np.float32), places, order=1) > 0.5
+    )

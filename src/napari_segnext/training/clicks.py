@@ -1,8 +1,7 @@
 """Learning to segment from simulated users: iterative click simulation.
 
-First prompts, or what a neighbouring plane shows, then corrective clicks into the
-largest error. What is learned from is the last answer, as in RITM (Sofiiuk et al.,
-2022) and SegNext, or several.
+First prompts, then corrective clicks into the largest error. What is learned from is
+the last answer, as in RITM (Sofiiuk et al., 2022) and SegNext, or several.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from torch import Tensor, nn
 from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.models import PromptBatch, SegmentationModel
 from napari_segnext.models.base import Auxiliary
-from napari_segnext.prompts import PromptStyle
+from napari_segnext.prompts import Prompts, PromptStyle
 from napari_segnext.training.crops import around_object
-from napari_segnext.training.data import Crop, Sample, Source
+from napari_segnext.training.data import Crop, Mixture, Sample, Source
 from napari_segnext.training.loop import Options, TrainingLoop
 from napari_segnext.training.losses import (
     auxiliary_pair,
@@ -29,7 +28,7 @@ from napari_segnext.training.losses import (
     normalised_focal_loss,
 )
 from napari_segnext.training.named import openings
-from napari_segnext.training.simulate import Opening, identity_frame, next_click
+from napari_segnext.training.simulate import identity_frame, next_click
 
 
 class Conversation:
@@ -53,7 +52,7 @@ class Conversation:
 
     def __init__(
         self,
-        openings: Sequence[Opening],
+        openings: Sequence[Prompts],
         masks: BoolArray,
         turns: int,
         style: PromptStyle,
@@ -61,13 +60,10 @@ class Conversation:
         device: torch.device,
     ) -> None:
         self.turns = turns
-        self._given = [opening.prompts for opening in openings]
+        self._given = list(openings)
         self._masks, self._rng = masks, rng
         self._frame, self._style = identity_frame(masks.shape[-1]), style
-        self._drawn = [
-            opening.prompts.to_model(self._frame, style, opening.previous)
-            for opening in openings
-        ]
+        self._drawn = [given.to_model(self._frame, style) for given in openings]
         self._device = device
 
     @property
@@ -144,15 +140,19 @@ class _Pass(nn.Module):
         return answers
 
 
-class Trainer(TrainingLoop[SegmentationModel]):
+class Trainer(TrainingLoop[SegmentationModel, Sample]):
     """Train a model on objects that simulated users ask for.
 
     Parameters
     ----------
     model
         With freshly initialised or pretrained weights.
-    sources, folder, options, crop
+    sources
+        Name -> (source, weight).
+    folder, options
         See `TrainingLoop`.
+    crop
+        How samples are cut out of images.
     """
 
     def __init__(
@@ -163,11 +163,25 @@ class Trainer(TrainingLoop[SegmentationModel]):
         options: Options,
         crop: Crop = around_object,
     ) -> None:
-        super().__init__(model, _Pass(model), sources, folder, options, crop)
+        super().__init__(model, _Pass(model), folder, options)
+        self.sources, self.crop = sources, crop
         if options.compiled:
             # Functions and not modules, whose tensors would get other names.
             model.image_features = torch.compile(model.image_features)  # type: ignore[method-assign]
             model.mask_logits = torch.compile(model.mask_logits)  # type: ignore[method-assign]
+
+    def samples(self, start: int, share: tuple[int, int]) -> Mixture:
+        """Return a process's share of the samples, from the `start`-th on."""
+        options = self.options
+        return Mixture(
+            self.sources,
+            self.crop,
+            options.size,
+            options.objects,
+            options.seed,
+            start,
+            share,
+        )
 
     def learn(self, samples: Sequence[Sample]) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of a batch of crops, and what is reported of it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from napari_segnext.geometry.frame import Frame
 from napari_segnext.models.config import IMAGENET_MEAN
 from napari_segnext.training.data import LabelledImage, Labels, Sample
-from napari_segnext.training.neighbours import followed
 
 # An object's long side over the crop's: small objects to crop-filling ones.
 RELATIVE_SIZE = (0.1, 0.9)
@@ -20,8 +19,6 @@ RELATIVE_SIZE = (0.1, 0.9)
 # in some as much as an image has that is far smaller than the model's input.
 MAX_ZOOM, SMALL_IMAGE_ZOOM = 1.5, 6.0
 SMALL_IMAGES = 0.2
-# Share of steps from a neighbouring plane in which an object that ends is looked for.
-ENDED = 0.12
 # A training object's pixels: at least so many, and its least and largest share of a
 # crop. The papers' least area is the same share of their input.
 MIN_PIXELS = 24
@@ -99,8 +96,6 @@ def _cut(
     layer = int(rng.integers(len(picture.labels)))
     labels, boxes = picture.labels[layer], picture.boxes[layer]
     chosen = int(rng.choice(list(boxes)))
-    if picture.neighbours:
-        chosen = _to_follow(boxes, labels, rng)
     frame = choose(labels, boxes[chosen])
     window = (
         slice(frame.top, frame.top + frame.height),
@@ -110,47 +105,15 @@ def _cut(
     pixels = picture.window.apply(picture.image[window])
     image = moved.crop(pixels, antialias=True, fill=fill)
     small = nearest(labels[window], frame)
-    asked = small
-    if picture.neighbours:
-        asked = nearest(picture.neighbours[layer][window], frame)
-    present, counts = np.unique(asked, return_counts=True)
+    present, counts = np.unique(small, return_counts=True)
     enough = is_usable(counts, frame.size) & (present > 0)
     usable = present[enough]
     if chosen not in usable:
         return None
     others = rng.permutation(usable[usable != chosen])[: objects - 1]
     wanted = [chosen, *others]
-    if picture.neighbours:
-        pairs = [followed(asked == i, small == i) for i in wanted]
-        pairs = [pair for pair in pairs if pair is not None]
-    else:
-        pairs = [(small == i, small == i) for i in wanted]
-    if not pairs:
-        return None
-    pairs += [pairs[i % len(pairs)] for i in range(objects - len(pairs))]
-    before, masks = map(np.stack, zip(*pairs, strict=True))
-    return Sample(image, masks, neighbours=before if picture.neighbours else None)
-
-
-def _to_follow(
-    boxes: Mapping[int, tuple[slice, slice]], labels: Labels, rng: np.random.Generator
-) -> int:
-    """Draw an object of a neighbouring plane, of its many slivers fewer.
-
-    Parameters
-    ----------
-    boxes
-        Of the objects there.
-    labels
-        (H, W) the objects here.
-    """
-    numbers = np.array(list(boxes))
-    sides = np.array([[s.stop - s.start for s in box] for box in boxes.values()])
-    weight = np.sqrt(sides.prod(1))
-    ended = ~np.isin(numbers, labels)
-    if ended.any() and rng.random() < ENDED:
-        weight = weight * ended
-    return int(rng.choice(numbers, p=weight / weight.sum()))
+    wanted += [wanted[n % len(wanted)] for n in range(objects - len(wanted))]
+    return Sample(image, np.stack([small == i for i in wanted]))
 
 
 def is_usable(pixels: NDArray[np.integer[Any]], size: int) -> NDArray[np.bool_]:

@@ -40,9 +40,6 @@ class LabelledImage:
         For each map, the bounding box of each of its instances.
     phrases
         What is said of the first map: phrase -> the instances that it means together.
-    neighbours
-        For each map, the same instances in a neighbouring plane; empty if there is no
-        such plane. Boxes are of the instances there.
     """
 
     image: NDArray[Any]
@@ -50,7 +47,6 @@ class LabelledImage:
     window: Window
     boxes: Sequence[Mapping[int, tuple[slice, slice]]]
     phrases: Mapping[str, frozenset[int]] = field(default_factory=dict)
-    neighbours: Sequence[Labels] = ()
 
     @classmethod
     def of(
@@ -58,15 +54,14 @@ class LabelledImage:
         image: NDArray[Any],
         labels: Sequence[Labels],
         window: WindowRule = "percentile",
-        neighbours: Sequence[Labels] = (),
     ) -> LabelledImage:
         """Find the window of the image and the instances of the maps."""
         boxes = [
             {i + 1: box for i, box in enumerate(ndimage.find_objects(m)) if box}
-            for m in neighbours or labels
+            for m in labels
         ]
         window_ = robust_window(image, window)
-        return cls(image, labels, window_, boxes, neighbours=neighbours)
+        return cls(image, labels, window_, boxes)
 
 
 Source: TypeAlias = Callable[[np.random.Generator], LabelledImage]
@@ -81,19 +76,14 @@ class Sample:
     image
         (S, S, 3) float32 in 0..1.
     masks
-        (K, S, S) bool. Empty ones are of objects that have ended in a neighbouring
-        plane.
+        (K, S, S) bool, none of them empty.
     phrases
         What each of them is called; empty where nothing is said.
-    neighbours
-        (K, S, S) bool: the objects in a neighbouring plane, none of them empty; None
-        if there is no such plane.
     """
 
     image: FloatArray
     masks: BoolArray
     phrases: tuple[str, ...] = ()
-    neighbours: BoolArray | None = None
 
 
 # Cuts a picture to a side in model pixels, with so many objects; None if the object
@@ -151,21 +141,21 @@ class Mixture(IterableDataset[Sample]):
                     return replace(drawn, image=image)
                 if drawn is not None:
                     image = change_intensity(drawn.image, rng)
-                    return _turned(replace(drawn, image=image), rng)
+                    return Sample(*turn(image, drawn.masks, rng))
 
     def __iter__(self) -> Iterator[Sample]:
-        worker = get_worker_info()
-        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-        rank, processes = self.share
-        for number in count(self.start + rank + first * processes, step * processes):
-            yield self.sample(number)
+        return map(self.sample, numbers_of_process(self.start, self.share))
 
 
-def _turned(sample: Sample, rng: np.random.Generator) -> Sample:
-    """Flip and rotate all of a sample."""
-    if sample.neighbours is None:
-        return Sample(*turn(sample.image, sample.masks, rng))
-    count = len(sample.masks)
-    both = np.concatenate([sample.masks, sample.neighbours])
-    image, turned = turn(sample.image, both, rng)
-    return Sample(image, turned[:count], neighbours=turned[count:])
+def numbers_of_process(start: int, share: tuple[int, int]) -> Iterator[int]:
+    """Count the samples that this worker of this process draws.
+
+    Parameters
+    ----------
+    share
+        (r, n): the r-th of n processes.
+    """
+    worker = get_worker_info()
+    first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+    rank, processes = share
+    return count(start + rank + first * processes, step * processes)

@@ -20,13 +20,13 @@ import torch
 from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, IterableDataset
 
 from napari_segnext.files.atomic import replacing
 from napari_segnext.files.checks import check_special
-from napari_segnext.training.data import Crop, Mixture, Sample, Source
 
 Learner = TypeVar("Learner", bound=nn.Module)
+Learned = TypeVar("Learned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +108,7 @@ def _follow(
     move(average, weights, count)
 
 
-class TrainingLoop(ABC, Generic[Learner]):
+class TrainingLoop(ABC, Generic[Learner, Learned]):
     """Train a model, in a folder that holds its checkpoint and its metrics.
 
     What is learned from a batch is up to the subclass.
@@ -120,27 +120,16 @@ class TrainingLoop(ABC, Generic[Learner]):
     network
         One forward pass with the model's weights, as a module, so that gradients meet
         across processes.
-    sources
-        Name -> (source, weight).
     folder
         Gets ``checkpoint.pt`` (all that is needed to go on) and ``metrics.csv``.
     options
         How to train.
-    crop
-        How samples are cut out of images.
     """
 
     def __init__(
-        self,
-        model: Learner,
-        network: nn.Module,
-        sources: Mapping[str, tuple[Source, float]],
-        folder: Path,
-        options: Options,
-        crop: Crop,
+        self, model: Learner, network: nn.Module, folder: Path, options: Options
     ) -> None:
-        self.model, self.sources = model, sources
-        self.folder, self.options, self.crop = folder, options, crop
+        self.model, self.folder, self.options = model, folder, options
         self.step = 0
         encoder = getattr(model, "encoder", None)
         self._encoder = encoder if isinstance(encoder, nn.Module) else None
@@ -199,8 +188,18 @@ class TrainingLoop(ABC, Generic[Learner]):
         return self.average.module  # type: ignore[return-value]
 
     @abstractmethod
-    def learn(self, samples: Sequence[Sample]) -> tuple[Tensor, dict[str, float]]:
-        """Return the loss of a batch of crops, and what is reported of it."""
+    def samples(self, start: int, share: tuple[int, int]) -> IterableDataset[Learned]:
+        """Return the samples of a training from the `start`-th on.
+
+        Parameters
+        ----------
+        share
+            (r, n): of these, those of the r-th of n processes.
+        """
+
+    @abstractmethod
+    def learn(self, samples: Sequence[Learned]) -> tuple[Tensor, dict[str, float]]:
+        """Return the loss of a batch of samples, and what is reported of it."""
 
     def save(self) -> None:
         """Write the checkpoint, replacing the last one at once."""
@@ -248,23 +247,16 @@ class TrainingLoop(ABC, Generic[Learner]):
         fall = min(1.0, max(remaining, 0.0) / self.options.decay)
         return min(1.0, (step + 1) / self.options.warmup) * (0.01 + 0.99 * fall)
 
-    def _batches(self) -> Iterator[list[Sample]]:
+    def _batches(self) -> Iterator[list[Learned]]:
         options, processes = self.options, self.accelerator.num_processes
-        data = Mixture(
-            self.sources,
-            self.crop,
-            options.size,
-            options.objects,
-            options.seed,
-            start=self.step * options.images * processes,
-            share=(self.accelerator.process_index, processes),
-        )
+        start = self.step * options.images * processes
+        data = self.samples(start, (self.accelerator.process_index, processes))
         yield from DataLoader(
             data, options.images, num_workers=options.workers, collate_fn=list
         )
 
-    def _train(self, samples: Sequence[Sample]) -> dict[str, float]:
-        """Take one step on a batch of crops."""
+    def _train(self, samples: Sequence[Learned]) -> dict[str, float]:
+        """Take one step on a batch of samples."""
         self.network.train()
         if self._encoder is not None:
             # Statistics of a pretrained encoder are better than those of a few crops.

@@ -12,14 +12,11 @@ from napari_segnext.geometry.frame import BoolArray, Frame
 from napari_segnext.prompts import Prompts
 from napari_segnext.training.crops import frame_around, is_usable, nearest
 from napari_segnext.training.data import Crop, LabelledImage, Sample
-from napari_segnext.training.neighbours import deformed
-from napari_segnext.training.simulate import Opening, first_prompts, point_inside, step
+from napari_segnext.training.simulate import first_prompts, point_inside
 
 # Share of samples in which a phrase comes alone, with a negative click on something
 # else, and with other first prompts; in the rest there is none.
 _ALONE, _REFUSING, _WITH_PROMPTS = 0.5, 0.2, 0.2
-# Share of objects without a phrase that begin as if a neighbouring plane were known.
-_STEPS = 0.12
 
 
 def named_objects(resize: Literal["square", "pad"], whole: float) -> Crop:
@@ -63,23 +60,14 @@ def named_objects(resize: Literal["square", "pad"], whole: float) -> Crop:
     return cut
 
 
-def openings(sample: Sample, rng: np.random.Generator) -> list[Opening]:
+def openings(sample: Sample, rng: np.random.Generator) -> list[Prompts]:
     """Simulate what a conversation about each object of a sample begins with."""
-    if sample.neighbours is not None:
-        pairs = zip(sample.neighbours, sample.masks, strict=True)
-        return [step(neighbour, mask, rng) for neighbour, mask in pairs]
     if not sample.phrases:
-        return [_opening(mask, rng) for mask in sample.masks]
+        return [first_prompts(mask, rng) for mask in sample.masks]
     return [
-        Opening(first_named_prompts(mask, sample.masks, phrase, rng))
+        first_named_prompts(mask, sample.masks, phrase, rng)
         for mask, phrase in zip(sample.masks, sample.phrases, strict=True)
     ]
-
-
-def _opening(mask: BoolArray, rng: np.random.Generator) -> Opening:
-    if rng.random() < _STEPS:
-        return step(deformed(mask, rng), mask, rng)
-    return Opening(first_prompts(mask, rng))
 
 
 def first_named_prompts(

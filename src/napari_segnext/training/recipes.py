@@ -23,21 +23,16 @@ from napari_segnext.training.sources import (
     repeated,
     superpixels,
 )
-from napari_segnext.training.stacks import (
-    generated_em_steps,
-    generated_mri_steps,
-    head_steps,
-    volume_steps,
-)
 from napari_segnext.training.starts import (
     load_alike,
     load_base,
+    load_base_of_follower,
     load_imagenet_encoder,
     require_depth_anything,
 )
 
-# Architecture of the models that understand phrases.
-TEXT = "text"
+# Architectures of models that understand phrases, and of what follows objects.
+TEXT, FOLLOWER = "text", "follower"
 # Weight in the mixture of the bundled model: of the labels, and of superpixels of the
 # same images.
 ARCHIVES = {
@@ -55,17 +50,10 @@ ARCHIVES = {
     "tem_optic_nerve_axons": (0.03, 0.0),
     "tem_optic_nerve_mitochondria": (0.03, 0.0),
 }
-# Weights of the step from plane to plane in labelled volumes, and in generated ones.
-VOLUME, HEADS = "fib25_medulla_stack", "synthseg_label_maps"
-STEPS = {VOLUME: 0.22, HEADS: 0.12}
-GENERATED_STEPS = {"generated_em_steps": 0.1, "generated_mri_steps": 0.06}
-# Most planes of a step.
-VOLUME_STEP, HEAD_STEP = 8, 6
 GENERATED = {"generated_em": 0.22, "generated_mri": 0.14}
 # Different slices of each kind that takes long to draw.
 GENERATED_COUNT = 500
 SUPERPIXEL_COUNT = 200
-STACK_COUNT = 60
 
 _TINY = ModelConfig(
     "tiny",
@@ -210,6 +198,12 @@ RECIPES = {
         config=replace(_TINY, architecture="ois-tiny"),
         start=load_alike("tiny"),
     ),
+    "follower": Recipe(
+        replace(_TINY, architecture=FOLLOWER),
+        {"size": 192, "images": 3, "rate": 1e-3, "averaging": 0.998, "decay": 0.8},
+        start=load_base_of_follower,
+        frozen=("encoder.", "lateral."),
+    ),
     "ois-small": _ois(),
     "ois-base": _ois(
         embed_dim=768, num_heads=12, channels=[96, 192, 384, 768], width=128
@@ -273,7 +267,7 @@ def bundled_mixture(folder: Path | None) -> dict[str, tuple[Source, float]]:
     Parameters
     ----------
     folder
-        Holds the ``.npz`` files named in `ARCHIVES` and `STEPS`; None trains on
+        Holds the ``.npz`` files named in `ARCHIVES`; None trains on
         generated images alone.
 
     Raises
@@ -284,20 +278,15 @@ def bundled_mixture(folder: Path | None) -> dict[str, tuple[Source, float]]:
     sources = {
         "generated_em": repeated(generated_em, GENERATED_COUNT, seed=1),
         "generated_mri": repeated(generated_mri, GENERATED_COUNT, seed=2),
-        "generated_em_steps": generated_em_steps(STACK_COUNT),
-        "generated_mri_steps": generated_mri_steps(STACK_COUNT),
     }
-    weights = {**GENERATED, **GENERATED_STEPS}
+    weights = dict(GENERATED)
     if folder is not None:
-        paths = {name: folder / f"{name}.npz" for name in (*ARCHIVES, *STEPS)}
+        paths = {name: folder / f"{name}.npz" for name in ARCHIVES}
         for path in paths.values():
             if not path.is_file():
                 raise FileNotFoundError(
                     f"{path} is missing: give the folder that holds {', '.join(paths)}"
                 )
-        sources[VOLUME] = volume_steps(paths[VOLUME], VOLUME_STEP)
-        sources[HEADS] = head_steps(paths[HEADS], STACK_COUNT, HEAD_STEP)
-        weights |= STEPS
         for name, (labels, pixels) in ARCHIVES.items():
             sources[name], weights[name] = Archive(paths[name]), labels
             if pixels:

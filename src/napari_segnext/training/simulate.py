@@ -1,13 +1,11 @@
 """What a simulated user gives during training, in model pixels.
 
 The first prompts are clicks, a box, a scribble or a polygon; then come clicks, nearly
-all into the largest error, as in the iterative training of RITM and SegNext. What a
-neighbouring plane shows of the object may come first too.
+all into the largest error, as in the iterative training of RITM and SegNext.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Literal
 
 import cv2
@@ -17,7 +15,6 @@ from napari_segnext.evaluation.simulate import FirstPrompt, first_prompt
 from napari_segnext.geometry.frame import BoolArray, Frame
 from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.prompts import Prompts
-from napari_segnext.propagation.shapes import guide
 
 # Share of each kind of first prompt; several clicks are of both signs.
 FIRST_PROMPTS: dict[FirstPrompt | Literal["clicks"], float] = {
@@ -35,8 +32,6 @@ _EXACT_CLICK = 0.4
 # Chance that a click corrects nothing, and that such a click is positive. People click
 # again into what is found already, to be sure; the mask must not change for that.
 _NEEDLESS, _NEEDLESS_POSITIVE = 0.15, 0.7
-# Chance that a user clicks in a plane to which the object is followed.
-_STEP_CLICKED = 0.35
 
 
 def depth(mask: BoolArray) -> FloatArray:
@@ -66,39 +61,6 @@ def point_inside(
         candidates = np.flatnonzero(mask)
     y, x = np.unravel_index(rng.choice(candidates), mask.shape)
     return int(y), int(x)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Opening:
-    """What a conversation begins with.
-
-    Attributes
-    ----------
-    prompts
-        What the user gives; beside a previous mask there may be none.
-    previous
-        (S, S) float32: the probability to start from, if anything is known.
-    """
-
-    prompts: Prompts = field(default_factory=Prompts)
-    previous: FloatArray | None = None
-
-
-def step(neighbour: BoolArray, mask: BoolArray, rng: np.random.Generator) -> Opening:
-    """Simulate the step from a neighbouring plane, sometimes with a click here.
-
-    Parameters
-    ----------
-    neighbour
-        (S, S) the object there, not empty.
-    mask
-        (S, S) the object here; empty if it has ended.
-    """
-    prompts = Prompts()
-    if rng.random() < _STEP_CLICKED:
-        click = next_click(neighbour, mask, rng)
-        prompts = prompts if click is None else prompts.click(*click)
-    return Opening(prompts, guide(neighbour))
 
 
 def first_prompts(mask: BoolArray, rng: np.random.Generator) -> Prompts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from timm.layers.pos_embed import resample_abs_pos_embed
 from torch import nn
 
 from napari_segnext.models import SegmentationModel
+from napari_segnext.models.fingerprint import model_fingerprint
 from napari_segnext.models.research.ois.depth_anything import (
     read_depth_anything,
     start_from_depth_anything,
@@ -79,6 +81,21 @@ def load_base(name: str) -> Callable[[SegmentationModel], None]:
         model.base.load_state_dict(load_model(name, device="cpu").state_dict())
 
     return start
+
+
+def load_base_of_follower(model: SegmentationModel) -> None:
+    """Start the follower with `tiny`, whose embeddings it shares from then on.
+
+    Raises
+    ------
+    ValueError, OSError
+        What `load_model` does.
+    """
+    base = load_model("tiny", device="cpu")
+    model.load_state_dict(base.state_dict(), strict=False)
+    model.embeds_as = model_fingerprint(base)
+    arch = {**model.config.arch, "base": model.embeds_as}
+    model.config = replace(model.config, arch=arch)
 
 
 def load_alike(name: str) -> Callable[[SegmentationModel], None]:

@@ -9,10 +9,12 @@ from pathlib import Path
 import torch
 
 from napari_segnext.models import ModelConfig, SegmentationModel, build_model
+from napari_segnext.models.follower import Follower
 from napari_segnext.models.research.text.clip import read_clip
 from napari_segnext.models.research.text.prompted import TextPrompted
 from napari_segnext.training.clicks import Trainer
 from napari_segnext.training.data import Source
+from napari_segnext.training.follow import FollowTrainer
 from napari_segnext.training.loop import Options
 from napari_segnext.training.phrases import PHRASES
 from napari_segnext.training.recipes import (
@@ -23,6 +25,8 @@ from napari_segnext.training.recipes import (
     data_set,
 )
 from napari_segnext.training.starts import load_weights
+from napari_segnext.training.walks import Ways
+from napari_segnext.training.ways import follower_mixture
 from napari_segnext.weights import save_model
 
 BUNDLED = "bundled"
@@ -96,9 +100,15 @@ def train(
     torch.manual_seed(options.seed)
     network = _build(config, layout, text)
     _start(network, recipe, start)
-    sources = _sources(layout, data, config)
-    _keep_config(network.config, out)
-    trainer = Trainer(network, sources, out, options, recipe.crop)
+    trainer: FollowTrainer | Trainer
+    if isinstance(network, Follower):
+        ways = _ways(layout, data)
+        _keep_config(network.config, out)
+        trainer = FollowTrainer(network, ways, out, options)
+    else:
+        sources = _sources(layout, data, config)
+        _keep_config(network.config, out)
+        trainer = Trainer(network, sources, out, options, recipe.crop)
     trained = trainer.run(report)
     path = out / "model.safetensors"
     if trainer.accelerator.is_main_process:
@@ -149,6 +159,12 @@ def _build(config: ModelConfig, layout: str, text: Path | None) -> SegmentationM
     assert isinstance(network, TextPrompted)
     network.use_clip(clip)
     return network
+
+
+def _ways(layout: str, data: Path | None) -> dict[str, tuple[Ways, float]]:
+    if layout != BUNDLED:
+        raise ValueError("the follower learns from --dataset bundled alone")
+    return follower_mixture(data)
 
 
 def _sources(

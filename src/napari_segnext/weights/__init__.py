@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from napari_segnext.weights.files import (
         choose_device,
         convert,
+        load_follower,
         load_model,
         save_model,
     )
@@ -42,13 +43,14 @@ __all__ = [
     "embeddings_folder",
     "file_of",
     "list_models",
+    "load_follower",
     "load_model",
     "path_of",
     "save_model",
     "verify",
 ]
 
-_NEED_TORCH = ("choose_device", "convert", "load_model", "save_model")
+_NEED_TORCH = ("choose_device", "convert", "load_follower", "load_model", "save_model")
 
 
 def __getattr__(name: str) -> Any:

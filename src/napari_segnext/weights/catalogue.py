@@ -223,6 +223,16 @@ _ENTRIES = (
     ),
 )
 
+# Not among the models to choose: it answers no prompts.
+FOLLOWER = Entry(
+    "follower",
+    "Follows objects from plane to plane, on the embeddings of tiny",
+    "follower.safetensors",
+    size=6_210_000,
+    licence="BSD-3-Clause",
+    caveat="trained on data sets that ask for attribution (CC BY): see its card",
+)
+
 CATALOGUE: dict[str, Entry] = {entry.name: entry for entry in _ENTRIES}
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 import uuid
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
@@ -15,7 +16,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from napari_segnext.models import SegmentationModel, build_model
-from napari_segnext.weights.cache import DEVICE_VARIABLE
+from napari_segnext.models.follower import Follower
+from napari_segnext.weights.cache import DEVICE_VARIABLE, path_of
+from napari_segnext.weights.catalogue import FOLLOWER
 from napari_segnext.weights.checkpoint import read_checkpoint
 from napari_segnext.weights.errors import WeightsError, in_short
 from napari_segnext.weights.obtain import download, file_of
@@ -72,6 +75,17 @@ def load_model(
     if text is not None:
         model.use_clip_in(Path(text).expanduser())
     return model.eval().to(place)
+
+
+@cache
+def load_follower(device: str = "auto") -> Follower:
+    """Load the bundled model that follows objects from plane to plane.
+
+    Parameters and errors are those of `load_model`. It is loaded once.
+    """
+    model = load_model(path_of(FOLLOWER), device)
+    assert isinstance(model, Follower)
+    return model
 
 
 def choose_device(device: str = "auto") -> torch.device:

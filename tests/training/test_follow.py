@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+pytest.importorskip("accelerate", reason="training needs the extra `train`")
+
+from napari_segnext import load_model
+from napari_segnext.models import build_model
+from napari_segnext.models.fingerprint import model_fingerprint
+from napari_segnext.models.follower import Follower
+from napari_segnext.training.follow import FollowTrainer
+from napari_segnext.training.loop import Options
+from napari_segnext.training.recipes import RECIPES
+from napari_segnext.training.starts import load_base_of_follower
+from napari_segnext.training.walks import Walk
+
+OPTIONS = Options(steps=1, size=64, images=1, objects=2, warmup=1, workers=0)
+
+
+def follower() -> Follower:
+    torch.manual_seed(0)
+    recipe = RECIPES["follower"]
+    model = build_model(recipe.config)
+    assert isinstance(model, Follower)
+    load_base_of_follower(model)
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad &= not name.startswith(recipe.frozen)
+    return model
+
+
+def walk() -> Walk:
+    """Draw a bright square that moves on, and one that ends after the first plane."""
+    masks = np.zeros((2, 3, 64, 64), bool)
+    for n in range(3):
+        masks[0, n, 8:28, 8 + 4 * n : 28 + 4 * n] = True
+    masks[1, 0, 40:56, 40:56] = True
+    image = np.where(masks.any(0), 0.8, 0.2)[..., None].repeat(3, -1)
+    moved = np.zeros((2, 2, 64, 64), np.float32)
+    return Walk(image.astype(np.float32), masks, moved)
+
+
+def test_what_embeds_images_is_not_changed_and_the_rest_learns(tmp_path: Path) -> None:
+    model = follower()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    trainer = FollowTrainer(model, {}, tmp_path, replace(OPTIONS, warmup=1))
+    for _ in range(2):
+        row = trainer._train([walk()])
+    changed = {
+        k.split(".")[0] for k, v in model.state_dict().items() if (v != before[k]).any()
+    }
+    assert not changed & {"encoder", "lateral"}
+    assert {"prompts", "fusion", "refine", "head", "memory", "judge"} <= changed
+    assert set(row) >= {"iou_1", "iou_2", "present_1", "judged_2"}
+
+
+def test_the_follower_learns_where_a_square_goes_and_that_another_ends(
+    tmp_path: Path,
+) -> None:
+    trainer = FollowTrainer(follower(), {}, tmp_path, OPTIONS)
+    for trainer.step in range(25):
+        row = trainer._train([walk()])
+    assert row["iou_1"] > 0.85
+    assert row["present_1"] < 0.5
+
+
+def test_the_bundled_follower_shares_the_embeddings_of_tiny() -> None:
+    base, model = load_model("tiny", device="cpu"), follower()
+    assert model.embeds_as == model_fingerprint(base)
+    assert model.config.arch["base"] == model.embeds_as
+    image = np.random.default_rng(0).random((256, 256, 3), np.float32)
+    one, other = base.encode(image), model.eval().encode(image)
+    for name, tensor in one.tensors.items():
+        torch.testing.assert_close(tensor, other.tensors[name])
