@@ -68,23 +68,23 @@ class Watched:
 
 
 class IntensityFollower(IntensityModel):
-    """Finds pixels as bright as the object was in the plane before.
+    """Finds pixels as bright as the object is in a plane that is known.
 
-    Where it is expected and nothing is as bright, it says that the object is gone.
+    Where hardly any of it is as bright, it says that the object is gone.
     """
 
     def follow(
         self, features: Features, expected: Tensor, seen: Sequence[Seen]
     ) -> Followed:
-        """Compare with the plane that was gone through last."""
+        """Compare with the last of the planes that are known."""
         self.decoded += 1
+        known, asked = seen[-1], expected > 0.5
         grey, before = (
-            each["image"].mean(1, keepdim=True) for each in (features, seen[0].features)
+            each["image"].mean(1, keepdim=True) for each in (features, known.features)
         )
-        mask, asked = seen[0].mask > 0.5, expected > 0.5
-        alike = 1 - 4 * (grey - before[mask].mean()).abs()
+        alike = 1 - 4 * (grey - before[known.mask > 0.5].mean()).abs()
         logits = 20 * (alike - 0.5)
         there = (logits[asked] > 0).float().mean()
-        own = (logits > 0) & asked
-        overlap = own.sum() / ((logits > 0) & (expected > 0.02) | asked).sum()
-        return Followed(logits, 20 * (there - 0.25)[None], overlap.logit(1e-3)[None])
+        sure = logits.sigmoid()[asked & (logits > 0)].mean().nan_to_num()
+        overlap = (there * sure).logit(1e-3)
+        return Followed(logits, 20 * (there - 0.25)[None], overlap[None])

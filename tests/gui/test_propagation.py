@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from tests.doubles import WHOLE
+from tests.doubles import WHOLE, IntensityFollower
 from tests.gui.conftest import Desk
 from tests.gui.driver import CTRL, LEFT, SHIFT, User
-from tests.propagation.test_propagate import Forgetful
 
 from napari_segnext.files.categories import Category
 from napari_segnext.geometry.plane import Plane
@@ -22,7 +21,7 @@ SHAPE = (14, 64, 64)
 START, ODD = 5, 9
 
 
-class Held(Forgetful):
+class Held(IntensityFollower):
     """Keeps an image from being encoded until it is let, unless it is cancelled."""
 
     def __init__(self):
@@ -59,7 +58,7 @@ def model():
 def volume():
     """Show a bar that looks unlike itself in one plane."""
     volume = np.where(bar(), 200, 40).astype(np.uint8)
-    volume[ODD][bar()[ODD]] = 130
+    volume[ODD][bar()[ODD]] = 170
     return volume
 
 
@@ -69,6 +68,9 @@ def desk(make_napari_viewer, qtbot, monkeypatch, model, volume):
     engine = LiveImageModel(LivePredictor(model, Volume(volume)), "bright")
     monkeypatch.setattr(
         "napari_segnext.predicting.live.load_live_model", lambda *_: engine
+    )
+    monkeypatch.setattr(
+        "napari_segnext.propagation.search.load_follower", lambda device: model
     )
     viewer = make_napari_viewer()
     image = viewer.add_image(volume, name="volume", scale=(3, 1, 1)[-volume.ndim :])
@@ -284,7 +286,7 @@ class TestOfTwoOddSlices:
     def volume(self):
         volume = np.where(bar(), 200, 40).astype(np.uint8)
         for index in (3, ODD):
-            volume[index][bar()[index]] = 130
+            volume[index][bar()[index]] = 170
         return volume
 
     def test_what_is_to_check_and_the_view_of_classes_come_back(self, desk):
@@ -364,3 +366,54 @@ def test_what_is_found_is_seen_before_it_is_written_and_not_after(
     is_over(desk)
     assert not preview(desk).visible and not np.asarray(preview(desk).data).any()
     assert np.array_equal(desk.labels, before) == cancelled
+
+
+class TestSeveral:
+    """Objects that are not finished are propagated one after the other."""
+
+    @pytest.fixture
+    def volume(self):
+        volume = np.where(bar(), 200, 40).astype(np.uint8)
+        volume[3:8, 46:58, 4:16] = 110
+        return volume
+
+    def begin_two(self, desk):
+        click(desk, (START, 30, 30))
+        desk.user.key(Qt.Key.Key_N)
+        click(desk, (START, 52, 10))
+
+    def test_each_is_found_as_a_step_of_its_own(self, desk):
+        part = desk.widget.propagation
+        press(part.all)
+        assert "click on one first" in desk.status
+        self.begin_two(desk)
+        desk.user.key(Qt.Key.Key_U, Qt.KeyboardModifier.AltModifier)
+        is_over(desk)
+        found = [np.flatnonzero((desk.labels == n).any((1, 2))) for n in (1, 2)]
+        assert [(f[0], f[-1]) for f in found] == [(2, 10), (3, 7)]
+        assert "Propagated 2 objects" in desk.status
+        desk.user.key(Qt.Key.Key_Z, CTRL)
+        assert (desk.labels == 1).any((1, 2)).sum() == 9
+        assert (desk.labels == 2).any((1, 2)).sum() == 1
+        # The first has not changed since, so there is one to do.
+        press(part.all)
+        is_over(desk)
+        assert "Found in 4 more slices" in desk.status
+        press(part.all)
+        assert "has changed since" in desk.status
+
+    def test_finished_ones_are_left_alone_and_cancelling_ends_it_all(self, desk, model):
+        self.begin_two(desk)
+        desk.user.key(Qt.Key.Key_G)
+        desk.user.waits_until(lambda: desk.widget.worker.idle)
+        model.hold()
+        press(desk.widget.propagation.all)
+        desk.user.waits_until(model.busy.is_set)
+        assert "more to come" not in desk.status
+        press(desk.widget.propagation.cancel)
+        model.free.set()
+        desk.user.waits_until(lambda: desk.widget.worker.idle)
+        assert not desk.annotator.propagation.running
+        for number in (1, 2):
+            planes = np.flatnonzero((desk.labels == number).any((1, 2)))
+            assert list(planes) == [START]

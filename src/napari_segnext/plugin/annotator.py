@@ -167,6 +167,7 @@ class Annotator(QObject):
         self.propagation.changed.connect(self._objects_changed)
         self.phrases.changed.connect(self.changed)
         self.propagation.found.connect(self._preview.show)
+        self.propagation.written.connect(lambda number: self._preview.clear())
         self.propagation.ended.connect(lambda why: self._preview.clear())
         self._inference.busy.connect(self.passing)
         self._inference.waiting.connect(self.waiting)

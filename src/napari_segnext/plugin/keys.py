@@ -94,6 +94,12 @@ CLEAR_SLICE = Action(
 PROPAGATE = Action(
     "Propagate", "U", "Find it in the other slices", lambda to: to.propagation.start()
 )
+PROPAGATE_ALL = Action(
+    "All",
+    "Alt-U",
+    "Propagate all objects that are not finished, one after the other",
+    lambda to: to.propagation.start_all(),
+)
 TO_CHECK = Action(
     "To check",
     "Shift-U",
@@ -123,6 +129,7 @@ ACTIONS = (
     DISCARD,
     CLEAR_SLICE,
     PROPAGATE,
+    PROPAGATE_ALL,
     TO_CHECK,
     UNDO,
     REDO,

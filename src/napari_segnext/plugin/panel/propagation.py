@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from qtpy.QtWidgets import QGridLayout, QProgressBar, QWidget
 
-from napari_segnext.plugin.keys import PROPAGATE, TO_CHECK
+from napari_segnext.plugin.keys import PROPAGATE, PROPAGATE_ALL, TO_CHECK
 from napari_segnext.plugin.panel.controls import Do, keep_place, make_button
 from napari_segnext.plugin.panel.doubtful_list import DoubtfulList
 from napari_segnext.plugin.panel.state import PropagationState
@@ -23,6 +23,12 @@ class PropagationPart(QWidget):
             "ones with prompts are found anew. One step of undo",
             narrow=True,
         )
+        self.all = make_button(
+            PROPAGATE_ALL.button,
+            "Propagate every object that has prompts or edits along the displayed axis "
+            "and is not finished, one after the other, each as one step of undo",
+            narrow=True,
+        )
         self.cancel = make_button("Cancel", "Stop; nothing changes", narrow=True)
         self.next = make_button("", "", narrow=True)
         self.bar = QProgressBar()
@@ -32,20 +38,24 @@ class PropagationPart(QWidget):
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
         # One in the place of the other, so that nothing below moves.
-        for column, pair in enumerate(
-            ((self.button, self.bar), (self.next, self.cancel))
+        for widget, column, width in (
+            (self.button, 0, 1),
+            (self.all, 1, 1),
+            (self.bar, 0, 2),
+            (self.next, 2, 1),
+            (self.cancel, 2, 1),
         ):
-            for widget in pair:
-                keep_place(widget)
-                layout.addWidget(widget, 0, column)
+            keep_place(widget)
+            layout.addWidget(widget, 0, column, 1, width)
         keep_place(self.list)
-        layout.addWidget(self.list, 1, 0, 1, 2)
-        for column in (0, 1):
-            layout.setColumnStretch(column, 1)
+        layout.addWidget(self.list, 1, 0, 1, 3)
+        for column, stretch in enumerate((3, 2, 4)):
+            layout.setColumnStretch(column, stretch)
         self.button.clicked.connect(lambda _=False: do(PROPAGATE.run))
         self.cancel.clicked.connect(
             lambda _=False: do(lambda to: to.propagation.stop())
         )
+        self.all.clicked.connect(lambda _=False: do(PROPAGATE_ALL.run))
         self.next.clicked.connect(lambda _=False: do(TO_CHECK.run))
         self.list.chosen.connect(
             lambda plane: do(lambda to: to.propagation.show(plane))
@@ -59,9 +69,10 @@ class PropagationPart(QWidget):
         """Show what there is to check, and whether something is on its way."""
         for widget in (self.bar, self.cancel):
             widget.setVisible(state.running)
-        for widget in (self.button, self.next):
+        for widget in (self.button, self.all, self.next):
             widget.setVisible(not state.running)
-        self.button.setEnabled(not state.running)
+        for widget in (self.button, self.all):
+            widget.setEnabled(not state.running)
         doubtful = state.doubtful
         self.next.setText(f"To check: {len(doubtful)}   ⇧U")
         self.next.setEnabled(bool(doubtful))

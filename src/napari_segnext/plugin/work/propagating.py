@@ -23,18 +23,21 @@ if TYPE_CHECKING:
 
 
 class Propagating(Background):
-    """Propagation of the current object along the displayed axis.
+    """Propagation of one object, or of several in turn, along the displayed axis.
 
-    What is found is written at the end, as one step of undo; until then nothing is
-    changed, and nothing is if it is cancelled. Afterwards only the planes are found
-    anew that depend on what the user has changed. An object that is accepted meanwhile
-    is finished when that is written. It belongs to the model that it began with.
+    What is found of an object is written at its end, as one step of undo; until then
+    nothing of it is changed, and nothing is if it is cancelled. Afterwards only the
+    planes are found anew that depend on what the user has changed. An object that is
+    accepted meanwhile is finished when that is written. It belongs to the model that it
+    began with.
 
     Signals: those of `Background`; `changed` also for masks and planes to check;
-    `found` (which object, and results that are not written yet).
+    `found` (which object, and results that are not written yet); `written` (which
+    object, of several).
     """
 
     found = Signal(int, object)
+    written = Signal(int)
     _final = Signal(int, object)
 
     def __init__(
@@ -49,6 +52,8 @@ class Propagating(Background):
         self._session, self._labels, self._shown = session, labels, shown
         self._objects: dict[tuple[int, int, tuple[int, ...]], WholeObject] = {}
         self._object_id = 0
+        self._left: list[int] = []
+        self._done = 0
         self._accepted = False
         self._final.connect(self._tell)
         # What is doubtful is so along one axis.
@@ -62,6 +67,20 @@ class Propagating(Background):
 
     def start(self) -> None:
         """Propagate the current object along the displayed axis."""
+        self._start([self._session.current])
+
+    def start_all(self) -> None:
+        """Propagate all objects along the displayed axis that are not finished."""
+        plane = self._shown.plane
+        self._start(
+            [
+                number
+                for number, each in self._session.objects.items()
+                if plane is not None and not each.finished and _begun(each, plane)
+            ]
+        )
+
+    def _start(self, numbers: list[int]) -> None:
         model, plane = self._inference.model, self._shown.plane
         self._session.settle()
         if self.running:
@@ -72,26 +91,37 @@ class Propagating(Background):
             self.said.emit("Show a slice of the image to propagate from it")
         elif model is None:
             self.said.emit("The model is not loaded yet: propagate when it is ready")
-        elif any(
-            r.object_id == self._session.current for r in self._session.requests()
-        ):
+        elif any(r.object_id in numbers for r in self._session.requests()):
             self.said.emit("The last prompt has no mask yet: propagate when it has")
         else:
-            # Torch comes with them, which the model has brought along by now.
-            from napari_segnext.propagation import Propagation
-            from napari_segnext.propagation.whole_object import WholeObject
+            self._left, self._done = numbers, 0
+            why = self._next(plane)
+            if why is not None:
+                self.said.emit(why)
 
-            key = (self._session.current, plane.axis, plane.fixed)
+    def _next(self, along: Plane) -> str | None:
+        """Begin with the next object; return why there is nothing to do for any."""
+        # Torch comes with them, which the model has brought along by now.
+        from napari_segnext.propagation import Propagation
+        from napari_segnext.propagation.whole_object import WholeObject
+
+        assert self._inference.model is not None
+        predictor = self._inference.model.predictor
+        why = "There is no unfinished object here: click on one first"
+        while self._left:
+            key = (self._left.pop(0), along.axis, along.fixed)
             whole = self._objects.get(key) or WholeObject(self._session, *key)
             try:
                 decided, within = whole.begin()
             except ValueError as error:
-                self.said.emit(str(error))
-                return
+                why = str(error)
+                continue
             self._objects[key] = whole
-            self._object_id, self._accepted = self._session.current, False
-            predictor = model.predictor
-            self._go(whole, Propagation(predictor, decided, plane.axis, within))
+            self._object_id, self._accepted = key[0], False
+            way = Propagation(predictor, decided, along.axis, within)
+            self._go(whole, way, along)
+            return None
+        return why
 
     def carries(self, object_id: int) -> bool:
         """Tell whether an object is on its way."""
@@ -126,7 +156,7 @@ class Propagating(Background):
     def _current(self) -> SegmentedObject:
         return self._session.objects[self._session.current]
 
-    def _go(self, whole: WholeObject, propagation: Propagation) -> None:
+    def _go(self, whole: WholeObject, propagation: Propagation, along: Plane) -> None:
         results: list[PlaneResult] = []
         number = self._object_id
 
@@ -140,11 +170,12 @@ class Propagating(Background):
                 self.progressed.emit(*propagation.slices)
             return results
 
-        self.said.emit("Propagating: you can go on meanwhile")
+        more = f"; {len(self._left)} more to come" if self._left else ""
+        self.said.emit(f"Propagating {self._name}{more}: you can go on meanwhile")
         self.progressed.emit(*propagation.slices)
         self._submit(
             lambda _, turn: run(turn),
-            partial(self._found, whole),
+            partial(self._found, whole, along),
             "The object could not be propagated",
         )
 
@@ -153,13 +184,28 @@ class Propagating(Background):
         if self.carries(object_id):
             self.found.emit(object_id, results)
 
-    def _found(self, whole: WholeObject, results: list[PlaneResult]) -> None:
+    def _found(
+        self, whole: WholeObject, along: Plane, results: list[PlaneResult]
+    ) -> None:
+        said = self._write(whole, results)
+        self._accepted = False
+        self.written.emit(self._object_id)
+        if self._left and self._inference.model is not None:
+            if self._next(along) is None:
+                self.changed.emit()
+                return
+        if self._done > 1:
+            said = f"Propagated {self._done} objects. {said}"
+        self._end(said)
+
+    def _write(self, whole: WholeObject, results: list[PlaneResult]) -> str:
+        """Write what was found of an object, and say what that was."""
         try:
             whole.commit(results)
         except (ValueError, OSError, MemoryError) as error:
             why = str(error) or "there is no memory left"
-            self._end(f"Nothing was propagated: {why}")
-            return
+            return f"Nothing was propagated: {why}"
+        self._done += 1
         if self._accepted:
             self._session.accept(self._object_id)
         said = f"Found in {len(results)} more slice{'s' if len(results) != 1 else ''}"
@@ -169,12 +215,13 @@ class Propagating(Background):
             said += f". {self._name} is finished"
         elif self._object_id != self._session.current:
             said += f". This is {self._name}"
-        self._accepted = False
-        self._end(said)
+        return said
 
     def _dropped(self, why: Dropped) -> None:
         by_model = why is Dropped.MODEL
         how = " by the change of the model" if by_model else ": nothing has changed"
+        if self._done:
+            how += f" of {self._name}; {self._done} are written"
         self._end(f"Propagation cancelled{how}")
 
     @property
@@ -184,5 +231,11 @@ class Propagating(Background):
     def _end(self, why: str) -> None:
         if self._accepted and self._object_id in self._session.objects:
             why += f". {self._name} is not finished: accept it again"
-        self._accepted = False
+        self._accepted, self._left = False, []
         super()._end(why)
+
+
+def _begun(thing: SegmentedObject, along: Plane) -> bool:
+    """Tell whether an object has prompts or edits in planes of an axis."""
+    planes = (*thing.prompts, *thing.edits)
+    return any((p.axis, p.fixed) == (along.axis, along.fixed) for p in planes)
