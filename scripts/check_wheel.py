@@ -85,7 +85,8 @@ def build() -> Path:
     (wheel,) = folder.glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
-    for needed in ("napari.yaml", "py.typed", "weights/bundled/tiny.safetensors"):
+    weights = (f"weights/bundled/{name}.safetensors" for name in ("tiny", "follower"))
+    for needed in ("napari.yaml", "py.typed", *weights):
         if f"napari_segnext/{needed}" not in names:
             raise SystemExit(f"{wheel.name} lacks {needed}")
     return wheel

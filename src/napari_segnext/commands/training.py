@@ -35,8 +35,9 @@ def train(
     model: Annotated[
         str,
         typer.Option(
-            help="tiny, small, vitb-sa1, vitb-sa2, ois-tiny, ois-small, ois-base, "
-            "tiny-ref, vitb-sa2-ref, sam-vitb-ref, text-tiny or text-vitb-sa2."
+            help="tiny, follower, small, vitb-sa1, vitb-sa2, ois-tiny, ois-small, "
+            "ois-base, tiny-ref, vitb-sa2-ref, sam-vitb-ref, text-tiny or "
+            "text-vitb-sa2."
         ),
     ] = "tiny",
     data: Data = None,
