@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from qtpy.QtCore import Qt
 from qtpy.QtTest import QTest
-from tests.doubles import WHOLE, IntensityFollower
+from tests.doubles import WHOLE
 from tests.gui.conftest import Desk
 from tests.gui.driver import CTRL, LEFT, SHIFT, User
+from tests.propagation.test_propagate import Both
 
 from napari_segnext.files.categories import Category
 from napari_segnext.geometry.plane import Plane
@@ -21,7 +22,7 @@ SHAPE = (14, 64, 64)
 START, ODD = 5, 9
 
 
-class Held(IntensityFollower):
+class Held(Both):
     """Keeps an image from being encoded until it is let, unless it is cancelled."""
 
     def __init__(self):

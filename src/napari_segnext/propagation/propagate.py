@@ -17,10 +17,9 @@ class Propagation:
 
     It is gone plane by plane, and can go on after an interruption.
 
-    The confidence of a result is its `certainty`, less if it does not look as the
-    object does where it is known: by half if it looks as much like the surroundings,
-    by all if it looks like them. Between two known planes it is multiplied by the
-    overlap of what was found from either side.
+    The confidence of a result is how sure the follower is that the object is there,
+    times the intersection over union with the object that it gives its mask. Between
+    two known planes it is multiplied by the overlap of what was found from either side.
 
     Parameters
     ----------

@@ -2,24 +2,50 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
+from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.geometry.regions import Patch
+from napari_segnext.geometry.regions import Extent, Patch
 from napari_segnext.geometry.resample import FloatArray
-from napari_segnext.predicting.following import Tracker
+from napari_segnext.predicting.following import Sighting, Tracker
+from napari_segnext.predicting.prediction import Prediction
 from napari_segnext.predicting.volume_predictor import VolumePredictor
-from napari_segnext.propagation.gaps import Asked, Found
+from napari_segnext.prompts import Prompts
+from napari_segnext.propagation.appearance import Appearance
+from napari_segnext.propagation.brightness import Brightness
+from napari_segnext.propagation.gaps import Asked, Found, Gap
 from napari_segnext.propagation.motion import carried, motion
 from napari_segnext.propagation.results import PlaneResult
-from napari_segnext.propagation.shapes import around, guide, touching
+from napari_segnext.propagation.shapes import (
+    around,
+    guide,
+    inner_clicks,
+    signed_distance,
+    touching,
+)
+from napari_segnext.propagation.weighing import Evidence, log_odds
 from napari_segnext.weights import load_follower
 
-# Pixels around an expected shape in which motion is looked for.
+# Pixels around an expected shape that are looked at.
+_MARGIN = 16
+# Pixels around it in which motion is looked for.
 _REACH = 40
+# Pixels around it in which the brightness of sections is compared.
+_WIDE = 96
+# Pixels along a side that are enough for that.
+_ENOUGH = 400
+# How much the radius of an object is believed to change from plane to plane: in the
+# planes that are decided it is looked for from shapes that are wrong by so much.
+_CHANGE = 0.05
+# Weight of what the follower says, beside the model that answers prompts.
+_FOLLOWER = 0.8
+# Pixels on either side of a border from which the weights are learned.
+_BAND = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,21 +56,27 @@ class Rules:
     ----------
     smallest
         Pixels that it has at least.
-    present
-        How sure it is at least that it is there.
+    confidence
+        Of the result, at least; see `Propagation`.
     """
 
     smallest: int = 4
-    present: float = 0.5
+    confidence: float = 0.45
 
 
 class Scout:
-    """Look for the object in a plane in which it is expected."""
+    """Look for the object in a plane in which it is expected.
+
+    Two are asked: the follower, which was taught to go from plane to plane, and the
+    model that answers prompts, with intensities and expected shape weighed as the
+    decided planes teach. Their log-odds are averaged.
+    """
 
     def __init__(self, predictor: VolumePredictor, rules: Rules) -> None:
         self._predictor, self._rules = predictor, rules
         device = str(predictor.model.device)
         self._tracker = Tracker(load_follower(device), predictor)
+        self._gap: Gap | None = None
 
     def look(self, asked: Asked, cancelled: Callable[[], bool]) -> Found:
         """Find in a plane what is expected there.
@@ -54,33 +86,119 @@ class Scout:
         napari_segnext.models.Cancelled
             If `cancelled` said so.
         """
+        if asked.gap is not self._gap:
+            self._learn(asked.gap, cancelled)
         expected = self._expected(asked)
+        part, features = self._features(asked.plane, expected, cancelled)
+        sighting = self._followed(asked, expected, cancelled)
+        decoded = log_odds(self._evidence.probability(features))
+        followed = log_odds(sighting.patch.read(part))
+        odds = _FOLLOWER * followed + (1 - _FOLLOWER) * decoded
+        probability = np.asarray(expit(odds), np.float32)
+        found = probability > 0.5
+        probability[found & ~touching(found, expected[part.slices] > 0.5)] = 0
+        area = int(np.count_nonzero(probability > 0.5))
+        confidence = sighting.present * sighting.overlap
+        rules = self._rules
+        ended = area < rules.smallest or confidence < rules.confidence
+        height, width = expected.shape
+        patch = Patch((height, width), part[:2], probability)
+        return Found(PlaneResult(asked.plane, patch, confidence), ended)
+
+    def _followed(
+        self, asked: Asked, expected: FloatArray, cancelled: Callable[[], bool]
+    ) -> Sighting:
+        """Ask the follower, which remembers the plane before and the decided ones."""
         seen = [(p, mask) for p, mask in asked.gap.sides if p != asked.before]
         if asked.before is not None:
             seen.insert(0, (asked.before, asked.shape))
         known = [(p, Patch.of(mask.astype(np.float32))) for p, mask in seen]
-        sighting = self._tracker.look(asked.plane, Patch.of(expected), known, cancelled)
-        probability = sighting.patch.expand()
-        found = probability > 0.5
-        probability[found & ~touching(found, expected > 0.5)] = 0
-        area = int(np.count_nonzero(probability > 0.5))
-        ended = area < self._rules.smallest or sighting.present < self._rules.present
-        confidence = sighting.present * sighting.overlap
-        return Found(PlaneResult(asked.plane, Patch.of(probability), confidence), ended)
+        return self._tracker.look(asked.plane, Patch.of(expected), known, cancelled)
 
     def _expected(self, asked: Asked) -> FloatArray:
         """Return (H, W): where the object is expected, having moved with its pixels."""
         shape = asked.shape
         if asked.before is not None:
-            part = around(shape, _REACH)
-            before, now = (self._seen(p, part) for p in (asked.before, asked.plane))
-            moved = np.zeros_like(shape)
-            moved[part] = carried(shape[part], motion(before, now))
+            part, moved = _part(shape, _REACH), np.zeros_like(shape)
+            sections = (
+                self._seen(p, part).mean(-1) for p in (asked.before, asked.plane)
+            )
+            moved[part.slices] = carried(shape[part.slices], motion(*sections))
             shape = moved if moved.any() else shape
         return guide(shape, asked.goal, asked.weight)
 
-    def _seen(self, plane: Plane, part: tuple[slice, slice]) -> FloatArray:
-        """Return (h, w): a part of a plane as the model sees it, in grey."""
-        pixels = self._predictor.volume.read(plane, part)
-        grey = self._predictor.window.apply(pixels).mean(-1)
-        return np.asarray(grey, np.float32)
+    def _learn(self, gap: Gap, cancelled: Callable[[], bool]) -> None:
+        """Get to know the object from the planes on either side of a gap."""
+        sides = [(plane, mask, _part(mask)) for plane, mask in gap.sides]
+        first, mask, _ = sides[0]
+        wide = _part(mask, _WIDE)
+        longest = max(wide.bottom - wide.top, wide.right - wide.left)
+        step = 1 + longest // _ENOUGH
+        self._brightness = Brightness(
+            first.index,
+            lambda index: self._window(gap.at(index), wide)[::step, ::step],
+        )
+        self._appearance = Appearance(
+            (self._seen(plane, part), mask[part.slices]) for plane, mask, part in sides
+        )
+        features, truth = [], []
+        for plane, mask, _ in sides:
+            for wrong in _wrong(mask):
+                part, seen = self._features(plane, guide(wrong), cancelled)
+                answer = mask[part.slices]
+                near = np.abs(signed_distance(answer)) <= _BAND
+                features.append(seen[near])
+                truth.append(answer[near])
+        self._evidence = Evidence(np.concatenate(features), np.concatenate(truth))
+        self._gap = gap
+
+    def _features(
+        self, plane: Plane, expected: FloatArray, cancelled: Callable[[], bool]
+    ) -> tuple[Extent, FloatArray]:
+        """Return (h, w, 3) log-odds in a part of a plane: what `Evidence` weighs."""
+        shape = expected > 0.5
+        part, prompts = _part(shape), Prompts()
+        for y, x in inner_clicks(shape):
+            prompts = prompts.click(y, x)
+        previous = Prediction.from_probability(expected)
+        found = self._predictor.predict(plane, prompts, previous, cancelled)
+        return part, np.stack(
+            [
+                log_odds(found.patch.read(part)),
+                self._appearance.log_ratio(self._seen(plane, part)),
+                log_odds(expected[part.slices]),
+            ],
+            -1,
+        )
+
+    def _seen(self, plane: Plane, part: Extent) -> FloatArray:
+        """Return (h, w, C) of a part of a plane, as bright as a decided plane."""
+        image = self._window(plane, part)
+        change = self._brightness.at(plane.index)
+        return np.asarray(np.clip(image - change, 0, 1), np.float32)
+
+    def _window(self, plane: Plane, part: Extent) -> FloatArray:
+        """Return (h, w, C) of a part of a plane as the model sees it."""
+        pixels = self._predictor.volume.read(plane, part.slices)
+        return self._predictor.window.apply(pixels)
+
+
+def _part(mask: BoolArray, margin: int = _MARGIN) -> Extent:
+    """Return where a mask and its surroundings lie."""
+    rows, columns = around(mask, margin)
+    height, width = mask.shape
+    return Extent(
+        rows.start, columns.start, min(rows.stop, height), min(columns.stop, width)
+    )
+
+
+def _wrong(mask: BoolArray) -> Iterator[BoolArray]:
+    """Yield shapes that are too small and too large, as those of neighbours are."""
+    part = _part(mask)
+    distance = signed_distance(mask[part.slices])
+    change = max(1.0, _CHANGE * float(np.sqrt(np.count_nonzero(mask) / np.pi)))
+    for offset in (-change, change):
+        wrong = np.zeros_like(mask)
+        wrong[part.slices] = distance + offset > 0
+        if wrong.any():
+            yield wrong
