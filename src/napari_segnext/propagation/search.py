@@ -58,10 +58,13 @@ class Rules:
         Pixels that it has at least.
     confidence
         Of the result, at least; see `Propagation`.
+    likeness
+        Least `Appearance.likeness` to the nearest planes that are known.
     """
 
     smallest: int = 4
     confidence: float = 0.45
+    likeness: float = 0.0
 
 
 class Scout:
@@ -99,8 +102,14 @@ class Scout:
         probability[found & ~touching(found, expected[part.slices] > 0.5)] = 0
         area = int(np.count_nonzero(probability > 0.5))
         confidence = sighting.present * sighting.overlap
+        shown = self._seen(asked.plane, part)
+        alike = self._appearance.likeness(shown, probability > 0.5)
         rules = self._rules
-        ended = area < rules.smallest or confidence < rules.confidence
+        ended = (
+            area < rules.smallest
+            or confidence < rules.confidence
+            or alike < rules.likeness
+        )
         height, width = expected.shape
         patch = Patch((height, width), part[:2], probability)
         return Found(PlaneResult(asked.plane, patch, confidence), ended)
