@@ -24,9 +24,9 @@ class PropagationPart(QWidget):
             narrow=True,
         )
         self.all = make_button(
-            PROPAGATE_ALL.button,
+            PROPAGATE_ALL.label,
             "Propagate every object that has prompts or edits along the displayed axis "
-            "and is not finished, one after the other, each as one step of undo",
+            "and is not finished, one after the other, each as one step of undo (Alt+U)",
             narrow=True,
         )
         self.cancel = make_button("Cancel", "Stop; nothing changes", narrow=True)
