@@ -12,7 +12,7 @@ from napari_segnext.models import Cancelled
 from napari_segnext.predicting.image_model import ImageModel
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
-from napari_segnext.propagation import PlaneResult, Propagation, propagate
+from napari_segnext.propagation import PlaneResult, Propagation, propagate, search
 from napari_segnext.propagation.whole_object import (
     WholeObject,
     commit,
@@ -21,9 +21,15 @@ from napari_segnext.propagation.whole_object import (
 )
 from napari_segnext.session import ArrayLabels, Session
 from tests.doubles import WHOLE
-from tests.propagation.test_propagate import Forgetful
+from tests.propagation.test_propagate import Both
 
 SHAPE = (12, 64, 64)
+
+
+@pytest.fixture(autouse=True)
+def model(monkeypatch: pytest.MonkeyPatch) -> None:
+    both = Both(WHOLE)
+    monkeypatch.setattr(search, "load_follower", lambda device: both)
 
 
 def bar(first: int, last: int) -> np.ndarray:
@@ -37,7 +43,7 @@ def started(truth: np.ndarray) -> tuple[Session, VolumePredictor, np.ndarray]:
     labels = np.zeros(truth.shape, np.uint16)
     session = Session(ArrayLabels(labels))
     session.new_object()
-    return session, VolumePredictor(Forgetful(WHOLE), volume), labels
+    return session, VolumePredictor(search.load_follower("cpu"), volume), labels
 
 
 def prompt(session, predictor, plane: Plane, prompts: Prompts) -> None:

@@ -9,9 +9,7 @@ import torch
 
 pytest.importorskip("accelerate", reason="training needs the extra `train`")
 
-from napari_segnext import load_model
 from napari_segnext.models import build_model
-from napari_segnext.models.fingerprint import model_fingerprint
 from napari_segnext.models.follower import Follower
 from napari_segnext.training.follow import FollowTrainer
 from napari_segnext.training.loop import Options
@@ -66,13 +64,3 @@ def test_the_follower_learns_where_a_square_goes_and_that_another_ends(
         row = trainer._train([walk()])
     assert row["iou_1"] > 0.85
     assert row["present_1"] < 0.5
-
-
-def test_the_bundled_follower_shares_the_embeddings_of_tiny() -> None:
-    base, model = load_model("tiny", device="cpu"), follower()
-    assert model.embeds_as == model_fingerprint(base)
-    assert model.config.arch["base"] == model.embeds_as
-    image = np.random.default_rng(0).random((256, 256, 3), np.float32)
-    one, other = base.encode(image), model.eval().encode(image)
-    for name, tensor in one.tensors.items():
-        torch.testing.assert_close(tensor, other.tensors[name])

@@ -11,6 +11,7 @@ its own answer: whether the object is there, and how well it is found.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -93,8 +94,9 @@ class Memory(nn.Module):
             nn.ReLU(inplace=True),
             nn.Conv2d(inner, inner, 1),
         )
-        near = torch.tensor(_NEAR)
-        self.near = nn.Parameter(torch.log(torch.expm1(near)))
+        # Not by PyTorch, which on the device "meta" would bring its compiler along.
+        near = [math.log(math.expm1(n)) for n in _NEAR]
+        self.near = nn.Parameter(torch.tensor(near))
         # Of the plane gone through last, and of the others.
         self.role = nn.Parameter(torch.zeros(2, inner))
         self.believed = nn.Parameter(torch.zeros(2, self.heads))

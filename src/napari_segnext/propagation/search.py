@@ -77,8 +77,8 @@ class Scout:
 
     def __init__(self, predictor: VolumePredictor, rules: Rules) -> None:
         self._predictor, self._rules = predictor, rules
-        device = str(predictor.model.device)
-        self._tracker = Tracker(load_follower(device), predictor)
+        # Loaded where it is first asked, which is not the thread of a window.
+        self._tracker: Tracker | None = None
         self._gap: Gap | None = None
 
     def look(self, asked: Asked, cancelled: Callable[[], bool]) -> Found:
@@ -118,6 +118,9 @@ class Scout:
         self, asked: Asked, expected: FloatArray, cancelled: Callable[[], bool]
     ) -> Sighting:
         """Ask the follower, which remembers the plane before and the decided ones."""
+        if self._tracker is None:
+            device = str(self._predictor.model.device)
+            self._tracker = Tracker(load_follower(device), self._predictor)
         seen = [(p, mask) for p, mask in asked.gap.sides if p != asked.before]
         if asked.before is not None:
             seen.insert(0, (asked.before, asked.shape))

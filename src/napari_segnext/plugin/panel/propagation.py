@@ -26,7 +26,7 @@ class PropagationPart(QWidget):
         self.all = make_button(
             PROPAGATE_ALL.label,
             "Propagate every object that has prompts or edits along the displayed axis "
-            "and is not finished, one after the other, each as one step of undo (Alt+U)",
+            "and is not finished, one after the other, each as a step of undo (Alt+U)",
             narrow=True,
         )
         self.cancel = make_button("Cancel", "Stop; nothing changes", narrow=True)
@@ -49,7 +49,7 @@ class PropagationPart(QWidget):
             layout.addWidget(widget, 0, column, 1, width)
         keep_place(self.list)
         layout.addWidget(self.list, 1, 0, 1, 3)
-        for column, stretch in enumerate((3, 2, 4)):
+        for column, stretch in enumerate((5, 2, 5)):
             layout.setColumnStretch(column, stretch)
         self.button.clicked.connect(lambda _=False: do(PROPAGATE.run))
         self.cancel.clicked.connect(
