@@ -149,7 +149,7 @@ def test_objects_without_names_get_no_phrase():
     sample = Sample(np.zeros((32, 32, 3), np.float32), mask)
     for seed in range(10):
         (opening,) = openings(sample, np.random.default_rng(seed))
-        assert opening.prompts.phrase is None
+        assert opening.phrase is None
 
 
 # Training
