@@ -19,6 +19,7 @@ ROOT = Path(__file__).parents[1]
 ONE_STEP = "--validation SET --steps 1 --limit 1 --out OUT"
 RUNS = {
     "ablation": (f"{ONE_STEP} --variant sa0", "OUT/ablation.json"),
+    "adopt": ("--shape 4,96,96 --objects 20 --json OUT/R", "OUT/R"),
     "approximate": ("vitb-sa2 --area 0.01 --repeats 1 --json OUT/R", "OUT/R"),
     "baselines": (
         "--data SET --out OUT --limit 1 --max-clicks 1 --baseline flood-fill",
