@@ -19,8 +19,8 @@ from napari_segnext.models import PromptBatch, SegmentationModel
 from napari_segnext.models.base import Auxiliary
 from napari_segnext.prompts import Prompts, PromptStyle
 from napari_segnext.training.crops import around_object
-from napari_segnext.training.data import Crop, Mixture, Sample, Source
-from napari_segnext.training.loop import Options, TrainingLoop
+from napari_segnext.training.data import Crop, Sample, Source
+from napari_segnext.training.loop import CropLoop, Options
 from napari_segnext.training.losses import (
     auxiliary_pair,
     click_loss,
@@ -140,19 +140,15 @@ class _Pass(nn.Module):
         return answers
 
 
-class Trainer(TrainingLoop[SegmentationModel, Sample]):
+class Trainer(CropLoop[SegmentationModel]):
     """Train a model on objects that simulated users ask for.
 
     Parameters
     ----------
     model
         With freshly initialised or pretrained weights.
-    sources
-        Name -> (source, weight).
-    folder, options
-        See `TrainingLoop`.
-    crop
-        How samples are cut out of images.
+    sources, folder, options, crop
+        See `CropLoop`.
     """
 
     def __init__(
@@ -163,25 +159,11 @@ class Trainer(TrainingLoop[SegmentationModel, Sample]):
         options: Options,
         crop: Crop = around_object,
     ) -> None:
-        super().__init__(model, _Pass(model), folder, options)
-        self.sources, self.crop = sources, crop
+        super().__init__(model, _Pass(model), sources, folder, options, crop)
         if options.compiled:
             # Functions and not modules, whose tensors would get other names.
             model.image_features = torch.compile(model.image_features)  # type: ignore[method-assign]
             model.mask_logits = torch.compile(model.mask_logits)  # type: ignore[method-assign]
-
-    def samples(self, start: int, share: tuple[int, int]) -> Mixture:
-        """Return a process's share of the samples, from the `start`-th on."""
-        options = self.options
-        return Mixture(
-            self.sources,
-            self.crop,
-            options.size,
-            options.objects,
-            options.seed,
-            start,
-            share,
-        )
 
     def learn(self, samples: Sequence[Sample]) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of a batch of crops, and what is reported of it.

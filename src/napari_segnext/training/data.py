@@ -6,10 +6,11 @@ resumable.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
-from typing import Any, TypeAlias
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,23 +94,69 @@ Crop: TypeAlias = Callable[
 ]
 
 
-class Mixture(IterableDataset[Sample]):
+Drawer = TypeVar("Drawer")
+Drawn = TypeVar("Drawn")
+
+
+class Weighted(IterableDataset[Drawn], ABC, Generic[Drawer, Drawn]):
     """Draw samples from weighted sources, forever.
 
     Parameters
     ----------
     sources
         Name -> (source, weight).
+    seed, start
+        Sample `start`, `start` + 1, ... of the seed are drawn.
+    share
+        (r, n): of these, the r-th of n processes draws every n-th.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, tuple[Drawer, float]],
+        seed: int,
+        start: int = 0,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        self.sources = [source for source, _ in sources.values()]
+        weights = np.array([weight for _, weight in sources.values()])
+        self.weights = weights / weights.sum()
+        self.seed, self.start, self.share = seed, start, share
+
+    @abstractmethod
+    def draw(self, source: Drawer, rng: np.random.Generator) -> Drawn | None:
+        """Draw from a source; None if what was drawn cannot be used."""
+
+    def sample(self, number: int) -> Drawn:
+        """Return sample `number` of the seed."""
+        rng = np.random.default_rng([self.seed, number])
+        while True:
+            source = self.sources[rng.choice(len(self.sources), p=self.weights)]
+            drawn = self.draw(source, rng)
+            if drawn is not None:
+                return drawn
+
+    def __iter__(self) -> Iterator[Drawn]:
+        worker = get_worker_info()
+        first, step = (worker.id, worker.num_workers) if worker else (0, 1)
+        rank, processes = self.share
+        start = self.start + rank + first * processes
+        return map(self.sample, count(start, step * processes))
+
+
+class Mixture(Weighted[Source, Sample]):
+    """Draw crops from weighted sources of images, forever.
+
+    Parameters
+    ----------
+    sources, seed, start, share
+        See `Weighted`.
     crop
         How samples are cut out of their images.
     size
         Side of a crop, in model pixels.
     objects
         Objects per crop.
-    seed, start
-        Sample `start`, `start` + 1, ... of the seed are drawn.
-    share
-        (r, n): of these, the r-th of n processes draws every n-th.
     """
 
     def __init__(
@@ -122,40 +169,17 @@ class Mixture(IterableDataset[Sample]):
         start: int = 0,
         share: tuple[int, int] = (0, 1),
     ) -> None:
-        self.sources = [source for source, _ in sources.values()]
-        weights = np.array([weight for _, weight in sources.values()])
-        self.weights = weights / weights.sum()
-        self.crop = crop
-        self.size, self.objects, self.seed = size, objects, seed
-        self.start, self.share = start, share
+        super().__init__(sources, seed, start, share)
+        self.crop, self.size, self.objects = crop, size, objects
 
-    def sample(self, number: int) -> Sample:
-        """Return sample `number` of the seed."""
-        rng = np.random.default_rng([self.seed, number])
-        while True:
-            picture = self.sources[rng.choice(len(self.sources), p=self.weights)](rng)
-            for _ in range(4):
-                drawn = self.crop(picture, rng, self.size, self.objects)
-                if drawn is not None and drawn.phrases:
-                    image = change_brightness(drawn.image, rng)
-                    return replace(drawn, image=image)
-                if drawn is not None:
-                    image = change_intensity(drawn.image, rng)
-                    return Sample(*turn(image, drawn.masks, rng))
-
-    def __iter__(self) -> Iterator[Sample]:
-        return map(self.sample, numbers_of_process(self.start, self.share))
-
-
-def numbers_of_process(start: int, share: tuple[int, int]) -> Iterator[int]:
-    """Count the samples that this worker of this process draws.
-
-    Parameters
-    ----------
-    share
-        (r, n): the r-th of n processes.
-    """
-    worker = get_worker_info()
-    first, step = (worker.id, worker.num_workers) if worker else (0, 1)
-    rank, processes = share
-    return count(start + rank + first * processes, step * processes)
+    def draw(self, source: Source, rng: np.random.Generator) -> Sample | None:
+        """Cut a sample out of one image, in a few attempts."""
+        picture = source(rng)
+        for _ in range(4):
+            drawn = self.crop(picture, rng, self.size, self.objects)
+            if drawn is not None and drawn.phrases:
+                return replace(drawn, image=change_brightness(drawn.image, rng))
+            if drawn is not None:
+                image = change_intensity(drawn.image, rng)
+                return Sample(*turn(image, drawn.masks, rng))
+        return None

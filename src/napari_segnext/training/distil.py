@@ -19,8 +19,8 @@ from torch.nn.functional import batch_norm, interpolate, pixel_unshuffle
 from napari_segnext.models import SegmentationModel, build_model
 from napari_segnext.models.segnext import SegNext
 from napari_segnext.training.crops import around_object
-from napari_segnext.training.data import Mixture, Sample, Source
-from napari_segnext.training.loop import Options, TrainingLoop
+from napari_segnext.training.data import Sample, Source
+from napari_segnext.training.loop import CropLoop, Options
 from napari_segnext.training.recipes import RECIPES, bundled_mixture
 from napari_segnext.weights import load_model, save_model
 
@@ -65,7 +65,7 @@ class Pupil(nn.Module):
         return self.guess(self.backbone(images, lambda: None))  # type: ignore[no-any-return]
 
 
-class Distiller(TrainingLoop[Pupil, Sample]):
+class Distiller(CropLoop[Pupil]):
     """Teach the encoder of a SegNext the features of a trained model.
 
     The loss is the mean squared difference, each channel of the teacher having mean 0
@@ -77,10 +77,8 @@ class Distiller(TrainingLoop[Pupil, Sample]):
         The encoder of this one learns, in place.
     teacher
         Stays as it is.
-    sources
-        Name -> (source, weight).
-    folder, options
-        See `TrainingLoop`; a crop has the size of `model`.
+    sources, folder, options
+        See `CropLoop`; a crop has the size of `model`.
     """
 
     def __init__(
@@ -96,23 +94,9 @@ class Distiller(TrainingLoop[Pupil, Sample]):
         self._grid = model.backbone.grid
         channels = on_grid(teacher.image_features(blank), self._grid).shape[1]
         pupil = Pupil(model, channels)
-        super().__init__(pupil, pupil, folder, options)
-        self.sources = sources
+        super().__init__(pupil, pupil, sources, folder, options, around_object)
         self._teacher = teacher.to(self.accelerator.device)
         self._model = model.to(self.accelerator.device)
-
-    def samples(self, start: int, share: tuple[int, int]) -> Mixture:
-        """Return a process's share of the samples, from the `start`-th on."""
-        options = self.options
-        return Mixture(
-            self.sources,
-            around_object,
-            options.size,
-            options.objects,
-            options.seed,
-            start,
-            share,
-        )
 
     def learn(self, samples: Sequence[Sample]) -> tuple[Tensor, dict[str, float]]:
         """Return the loss of a batch of crops, and the share of variance explained."""

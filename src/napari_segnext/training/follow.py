@@ -23,9 +23,8 @@ from napari_segnext.training.walks import Walk, Walks, Ways
 
 # Weights of the losses of presence and of the overlap that is judged.
 _PRESENCE, _OVERLAP = 0.3, 0.3
-# Chance that the first plane, which is known, is shown as if it were far: the model
-# may read it all along.
-_FAR = 0.7
+# Chance that the first plane, which is known, is read all along.
+_REMEMBERED = 0.7
 
 
 class _Pass(nn.Module):
@@ -133,7 +132,7 @@ class FollowTrainer(TrainingLoop[Follower, Walk]):
             images.permute(0, 1, 4, 2, 3).to(device),
             masks[:, :, 0],
             moved.to(device),
-            bool(rng.random() < _FAR),
+            bool(rng.random() < _REMEMBERED),
         )
         loss, row = torch.zeros((), device=device), dict[str, float]()
         for n, each in enumerate(found, 1):

@@ -24,6 +24,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from napari_segnext.files.atomic import replacing
 from napari_segnext.files.checks import check_special
+from napari_segnext.training.data import Crop, Mixture, Sample, Source
 
 Learner = TypeVar("Learner", bound=nn.Module)
 Learned = TypeVar("Learned")
@@ -279,3 +280,42 @@ class TrainingLoop(ABC, Generic[Learner, Learned]):
             if new:
                 writer.writeheader()
             writer.writerow(row)
+
+
+class CropLoop(TrainingLoop[Learner, Sample]):
+    """Train on crops of images.
+
+    Parameters
+    ----------
+    model, network, folder, options
+        See `TrainingLoop`.
+    sources
+        Name -> (source, weight).
+    crop
+        How samples are cut out of images.
+    """
+
+    def __init__(
+        self,
+        model: Learner,
+        network: nn.Module,
+        sources: Mapping[str, tuple[Source, float]],
+        folder: Path,
+        options: Options,
+        crop: Crop,
+    ) -> None:
+        super().__init__(model, network, folder, options)
+        self.sources, self.crop = sources, crop
+
+    def samples(self, start: int, share: tuple[int, int]) -> Mixture:
+        """Return a process's share of the crops, from the `start`-th on."""
+        options = self.options
+        return Mixture(
+            self.sources,
+            self.crop,
+            options.size,
+            options.objects,
+            options.seed,
+            start,
+            share,
+        )

@@ -18,6 +18,7 @@ from napari_segnext.training.phrases import PHRASES, NamedImages, read_phrases
 from napari_segnext.training.sources import (
     Archive,
     DataSet,
+    archives_in,
     generated_em,
     generated_mri,
     repeated,
@@ -281,12 +282,7 @@ def bundled_mixture(folder: Path | None) -> dict[str, tuple[Source, float]]:
     }
     weights = dict(GENERATED)
     if folder is not None:
-        paths = {name: folder / f"{name}.npz" for name in ARCHIVES}
-        for path in paths.values():
-            if not path.is_file():
-                raise FileNotFoundError(
-                    f"{path} is missing: give the folder that holds {', '.join(paths)}"
-                )
+        paths = archives_in(folder, ARCHIVES)
         for name, (labels, pixels) in ARCHIVES.items():
             sources[name], weights[name] = Archive(paths[name]), labels
             if pixels:

@@ -6,7 +6,7 @@ kinds of object exist.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +17,23 @@ from napari_segnext import evaluation
 from napari_segnext.images.intensity import WindowRule
 from napari_segnext.training.data import LabelledImage, Source
 from napari_segnext.training.generated import GeneratedSlice, em_slice, mri_slice
+
+
+def archives_in(folder: Path, names: Iterable[str]) -> dict[str, Path]:
+    """Return the ``.npz`` files of these names, by name.
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of them is missing: the message names them all.
+    """
+    paths = {name: folder / f"{name}.npz" for name in names}
+    for path in paths.values():
+        if not path.is_file():
+            raise FileNotFoundError(
+                f"{path} is missing: give the folder that holds {', '.join(paths)}"
+            )
+    return paths
 
 
 class Archive:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from torch.utils.data import IterableDataset
 
 from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.geometry.resample import FloatArray
@@ -23,7 +22,7 @@ from napari_segnext.training.crops import (
     is_usable,
     nearest,
 )
-from napari_segnext.training.data import Source, numbers_of_process
+from napari_segnext.training.data import Source, Weighted
 from napari_segnext.training.generated.noise import smooth_noise
 
 # Planes of a way: the one that is known, and those that are looked at.
@@ -96,7 +95,6 @@ def walks_in(
         chosen = _chosen(boxes, labels, rng)
         frame = frame_around(boxes[chosen], labels.shape[1:], rng, size)
         window = robust_window(image[planes[0]], "percentile")
-        # Nothing is filtered where a pixel is not shrunk to less than two thirds.
         images = np.stack([frame.crop(window.apply(image[p]), True) for p in planes])
         small = np.stack(
             [
@@ -142,11 +140,7 @@ def made_up(source: Source) -> Ways:
             else:
                 masks.append(np.stack([_at(m, place, "constant") for m in masks[0]]))
             images.append(image)
-        stacked = np.stack(masks, 1) > 0.5
-        shown = stacked[:, 0].any((1, 2))
-        if not shown.all():
-            return None
-        return _walk(np.stack(images), stacked, rng)
+        return _walk(np.stack(images), np.stack(masks, 1) > 0.5, rng)
 
     return draw
 
@@ -244,17 +238,15 @@ def _walk(images: FloatArray, masks: BoolArray, rng: np.random.Generator) -> Wal
     return Walk(images, np.ascontiguousarray(masks), moved)
 
 
-class Walks(IterableDataset[Walk]):
+class Walks(Weighted[Ways, Walk]):
     """Draw ways from weighted sources, forever.
 
     Parameters
     ----------
-    sources
-        Name -> (ways, weight).
+    sources, seed, start, share
+        See `napari_segnext.training.data.Weighted`.
     size, objects
         Side of a crop, in model pixels, and objects of a way.
-    seed, start, share
-        As those of `napari_segnext.training.data.Mixture`.
     """
 
     def __init__(
@@ -266,20 +258,9 @@ class Walks(IterableDataset[Walk]):
         start: int = 0,
         share: tuple[int, int] = (0, 1),
     ) -> None:
-        self.sources = [source for source, _ in sources.values()]
-        weights = np.array([weight for _, weight in sources.values()])
-        self.weights = weights / weights.sum()
+        super().__init__(sources, seed, start, share)
         self.size, self.objects = size, objects
-        self.seed, self.start, self.share = seed, start, share
 
-    def sample(self, number: int) -> Walk:
-        """Return way `number` of the seed."""
-        rng = np.random.default_rng([self.seed, number])
-        while True:
-            draw = self.sources[rng.choice(len(self.sources), p=self.weights)]
-            walk = draw(rng, self.size, self.objects)
-            if walk is not None:
-                return walk
-
-    def __iter__(self) -> Iterator[Walk]:
-        return map(self.sample, numbers_of_process(self.start, self.share))
+    def draw(self, source: Ways, rng: np.random.Generator) -> Walk | None:
+        """Draw one way."""
+        return source(rng, self.size, self.objects)

@@ -15,7 +15,7 @@ from napari_segnext.training.generated import (
     mri_stack,
 )
 from napari_segnext.training.organelles import dark_organelles, planes_of
-from napari_segnext.training.sources import Archive
+from napari_segnext.training.sources import Archive, archives_in
 from napari_segnext.training.walks import Ways, made_up, walks_in
 
 # Weights in the mixture: of generated stacks; of volumes, of which there are neurons
@@ -63,13 +63,7 @@ def follower_mixture(folder: Path | None) -> dict[str, tuple[Ways, float]]:
     sources = {"em": _drawn_each(_em), "mri": _drawn_each(_mri)}
     weights = dict(GENERATED)
     if folder is not None:
-        names = dict.fromkeys((*VOLUMES, *PICTURES))
-        paths = {name: folder / f"{name}.npz" for name in names}
-        for path in paths.values():
-            if not path.is_file():
-                raise FileNotFoundError(
-                    f"{path} is missing: give the folder that holds {', '.join(paths)}"
-                )
+        paths = archives_in(folder, (*VOLUMES, *PICTURES))
         sources[HEADS] = _drawn_each(lambda number: _head(paths[HEADS], number))
         sources[NEURONS] = _along_each_axis(lambda: _neurons(paths[NEURONS]))
         sources[MITOCHONDRIA] = _along_each_axis(

@@ -190,10 +190,10 @@ class Propagating(Background):
         said = self._write(whole, results)
         self._accepted = False
         self.written.emit(self._object_id)
-        if self._left and self._inference.model is not None:
-            if self._next(along) is None:
-                self.changed.emit()
-                return
+        # Without a model there is nothing to go on with.
+        if self._inference.model is not None and self._next(along) is None:
+            self.changed.emit()
+            return
         if self._done > 1:
             said = f"Propagated {self._done} objects. {said}"
         self._end(said)
