@@ -107,7 +107,8 @@ def module_of(frame: FrameType) -> str | None:
 def trace_click(size: int, model: str, engine: str) -> dict[str, Way]:
     """Click in a window; return what was crossed, by thread."""
     tracer = Tracer()
-    desk = Desk(size, model, engine)
+    desk = Desk(size)
+    desk.open_panel(model, engine)
     desk.start()
     desk.settle()
     for number in range(BEFORE + 1):

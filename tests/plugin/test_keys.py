@@ -31,6 +31,7 @@ DOES = {
     "Q": "objects.discard",
     "Shift-Q": "objects.clear_slice",
     "U": "propagation.start",
+    "Alt-U": "propagation.start_all",
     "Shift-U": "propagation.next_doubtful",
     "Control-Z": "undo",
     "Control-Shift-Z": "redo",
