@@ -9,16 +9,20 @@ import stat
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+import zarr
 from torch import Tensor
+from zarr.errors import ContainsGroupError
 
 from napari_segnext.images.intensity import Window
 from napari_segnext.images.layout import content_key
 from napari_segnext.models import Embedding, ModelConfig, SegmentationModel
 from napari_segnext.models.fingerprint import model_fingerprint
+from napari_segnext.predicting.entries import make_group
 from napari_segnext.predicting.store import EmbeddingStore, embedding_key
 
 
@@ -258,6 +262,23 @@ def test_processes_write_shared_and_own_keys_at_once(tmp_path: Path):
     store = EmbeddingStore(folder=folder)
     assert [value_of(store.get(f"key{n}")) for n in range(18)] == list(range(18))
     assert not list(folder.glob(".part-*"))
+
+
+def test_a_folder_that_another_process_makes_at_the_same_time_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    made = zarr.open_group
+
+    def late(path: Path, mode: str, **options: Any) -> zarr.Group:
+        if mode == "a":
+            made(path, mode="w", **options)
+            raise ContainsGroupError(path, "")
+        return made(path, mode=mode, **options)
+
+    monkeypatch.setattr(zarr, "open_group", late)
+    group = make_group(tmp_path / "store")
+    assert dict(group.attrs) == {}
+    assert (tmp_path / "store" / "zarr.json").exists()
 
 
 def test_threads_put_and_get_at_once_without_losing_count(tmp_path: Path):

@@ -10,13 +10,18 @@ import numpy as np
 import zarr
 from numpy.typing import NDArray
 from zarr.codecs import Crc32cCodec
+from zarr.errors import ContainsGroupError
 
 _NAMES = "tensors"
 
 
 def make_group(path: Path) -> zarr.Group:
     """Make an empty group, or open the one that there is."""
-    return zarr.open_group(path, mode="a", zarr_format=3)
+    try:
+        return zarr.open_group(path, mode="a", zarr_format=3)
+    except ContainsGroupError:
+        # Another process has made it between zarr's look and its write.
+        return zarr.open_group(path, mode="r+", zarr_format=3)
 
 
 def write_entry(path: Path, arrays: Mapping[str, NDArray[Any]]) -> None:
