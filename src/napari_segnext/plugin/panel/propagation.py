@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qtpy.QtWidgets import QGridLayout, QProgressBar, QWidget
+from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QWidget
 
 from napari_segnext.plugin.keys import PROPAGATE, PROPAGATE_ALL, TO_CHECK
 from napari_segnext.plugin.panel.controls import Do, keep_place, make_button
@@ -37,19 +37,22 @@ class PropagationPart(QWidget):
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
+        self._begin = QWidget()
+        begin = QHBoxLayout(self._begin)
+        begin.setContentsMargins(0, 0, 0, 0)
+        begin.setSpacing(4)
+        begin.addWidget(self.button, 2)
+        begin.addWidget(self.all, 1)
         # One in the place of the other, so that nothing below moves.
-        for widget, column, width in (
-            (self.button, 0, 1),
-            (self.all, 1, 1),
-            (self.bar, 0, 2),
-            (self.next, 2, 1),
-            (self.cancel, 2, 1),
+        for column, pair in enumerate(
+            ((self._begin, self.bar), (self.next, self.cancel))
         ):
-            keep_place(widget)
-            layout.addWidget(widget, 0, column, 1, width)
+            for widget in pair:
+                keep_place(widget)
+                layout.addWidget(widget, 0, column)
         keep_place(self.list)
-        layout.addWidget(self.list, 1, 0, 1, 3)
-        for column, stretch in enumerate((5, 2, 5)):
+        layout.addWidget(self.list, 1, 0, 1, 2)
+        for column, stretch in enumerate((3, 2)):
             layout.setColumnStretch(column, stretch)
         self.button.clicked.connect(lambda _=False: do(PROPAGATE.run))
         self.cancel.clicked.connect(
@@ -67,12 +70,12 @@ class PropagationPart(QWidget):
 
     def show_state(self, state: PropagationState) -> None:
         """Show what there is to check, and whether something is on its way."""
-        for widget in (self.bar, self.cancel):
-            widget.setVisible(state.running)
-        for widget in (self.button, self.all, self.next):
-            widget.setVisible(not state.running)
-        for widget in (self.button, self.all):
-            widget.setEnabled(not state.running)
+        for at_work in (self.bar, self.cancel):
+            at_work.setVisible(state.running)
+        for idle in (self._begin, self.next):
+            idle.setVisible(not state.running)
+        for button in (self.button, self.all):
+            button.setEnabled(not state.running)
         doubtful = state.doubtful
         self.next.setText(f"To check: {len(doubtful)}   ⇧U")
         self.next.setEnabled(bool(doubtful))
