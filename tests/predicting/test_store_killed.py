@@ -9,7 +9,7 @@ import pytest
 
 WRITER = """
 import os, signal, sys
-import torch
+import torch, zarr  # zarr before the forks: importing it takes long
 from napari_segnext.predicting.store import EmbeddingStore
 from napari_segnext.models.base import Embedding
 
@@ -20,7 +20,7 @@ def embedding(key):
     return Embedding(tensors)
 
 def die_at(count):
-    # Ends the process at once, before it does the count-th thing to an unfinished entry.
+    # Ends the process before it does the count-th thing to an unfinished entry.
     def watch(event, arguments):
         nonlocal count
         if event in ("open", "os.rename", "os.mkdir") and ".part-" in str(arguments[0]):
