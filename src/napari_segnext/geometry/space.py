@@ -254,6 +254,26 @@ class Space:
             inside &= voxels // stride % self.spatial[plane.axis] == plane.index
         return inside
 
+    def parted(self, axis: int, voxels: Voxels) -> dict[Plane, Index]:
+        """Return, by plane perpendicular to an axis, where in an array its voxels are.
+
+        Parameters
+        ----------
+        voxels
+            (N,), which lie in any planes; those without any are left out.
+        """
+        frames, at = np.divmod(voxels, math.prod(self.spatial))
+        depth = self.depth(axis)
+        at = at * 0 if self.flat else at // math.prod(self.spatial[axis + 1 :]) % depth
+        places = frames * depth + at
+        order = np.argsort(places, kind="stable")
+        first = np.flatnonzero(np.diff(places[order], prepend=-1))
+        planes = (
+            Plane(axis, int(index), self.slice_plane(int(frame) * self.depth(0)).fixed)
+            for frame, index in zip(frames[order][first], at[order][first], strict=True)
+        )
+        return dict(zip(planes, np.split(order, first[1:]), strict=False))
+
     def extent(self, plane: Plane, voxels: Voxels) -> Extent:
         """Return what holds those of some voxels that lie in a plane."""
         rows, columns = self.pixels(plane, voxels[self.within(plane, voxels)])

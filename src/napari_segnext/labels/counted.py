@@ -134,6 +134,18 @@ class Painter:
             values[here] = page[rows[here] - part.top, columns[here] - part.left]
         return values
 
+    def values_at(self, voxels: Voxels) -> Values:
+        """Return the ids of sorted voxels, in whichever planes they lie."""
+        slices = voxels // self.space.area
+        first = np.flatnonzero(np.diff(slices, prepend=-1))
+        parts = [
+            self.values(self.space.slice_plane(number), part)
+            for number, part in zip(
+                slices[first].tolist(), np.split(voxels, first[1:]), strict=False
+            )
+        ]
+        return np.concatenate([np.zeros(0, self.dtype), *parts])
+
     def filling(self, runs: Runs) -> Diff:
         """Return the change of those voxels of sorted runs that nothing has.
 

@@ -292,6 +292,12 @@ class ObjectBook:
             raise ValueError(f"there is no object {object_id!r}")
         return self._objects[object_id]
 
+    def _open(self, object_id: int) -> SegmentedObject:
+        known = self._known(object_id)
+        if known.finished:
+            raise ValueError(f"{known.name} is finished; reopen it to change it")
+        return known
+
     def _view(self, edits: dict[Key, Sparse] | None = None) -> View:
         if edits is None:
             edits = self._history.edits_at(len(self._history.done), self._objects)

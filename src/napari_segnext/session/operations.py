@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.geometry.space import Space
+from napari_segnext.geometry.space import Space, Voxels
 from napari_segnext.labels.counted import Painter
 from napari_segnext.labels.diffs import Diff, PlaneDiff
-from napari_segnext.labels.sparse import Sparse
-from napari_segnext.prompts import Prompts
+from napari_segnext.labels.sparse import Sparse, find
+from napari_segnext.prompts import Prompt, Prompts, extent
 from napari_segnext.session.masks import View
 from napari_segnext.session.state import Delta, Info, Result, SegmentedObject
 
@@ -131,6 +131,88 @@ def merged(
     return delta
 
 
+def reshaped(known: SegmentedObject, space: Space, diff: Diff) -> Delta:
+    """Return what is known of an object that got another shape.
+
+    What was painted or erased by hand where it changes decides no longer, and taking
+    the prompts away takes the change away too.
+    """
+    delta, voxels = Delta(), diff.voxels
+    change = Sparse(diff.after)
+    for plane, edits in known.edits.items():
+        if edits.runs.holds(voxels).any():
+            delta.edits[known.id, plane] = edits.without(change)
+    was = Sparse(diff.before)
+    for axis in {plane.axis for plane in known.results}:
+        for plane, here in space.parted(axis, voxels).items():
+            if plane in known.results:
+                result = known.results[plane]
+                base = Sparse.of(voxels[here], was.values[here]).updated(result.base)
+                delta.results[known.id, plane] = replace(result, base=base)
+    return delta
+
+
+def divided(known: SegmentedObject, number: int, space: Space, voxels: Voxels) -> Delta:
+    """Return what makes some voxels of an object another one.
+
+    Parameters
+    ----------
+    number
+        Of the other.
+    voxels
+        Sorted.
+    """
+    name = f"Object {number}"
+    info = replace(known.info, name=name, colour=None, value=None)
+    delta = Delta(objects={number: info})
+    for plane, edits in known.edits.items():
+        goes = (edits.values != 0) & find(voxels, edits.voxels)[0]
+        if goes.any():
+            delta.edits[known.id, plane] = edits.select(~goes)
+            delta.edits[number, plane] = edits.select(goes)
+    parted = {a: space.parted(a, voxels) for a in {p.axis for p in known.planes}}
+    for plane in {*known.prompts, *known.results}:
+        here = voxels[parted[plane.axis].get(plane, np.zeros(0, np.intp))]
+        prompts, result = known.prompts.get(plane, Prompts()), known.results.get(plane)
+        goes = [_lies_on(prompt, plane, space, here) for prompt in prompts]
+        stay, go = (
+            Prompts(tuple(p for p, g in zip(prompts, goes, strict=True) if g == side))
+            for side in (False, True)
+        )
+        if len(go):
+            delta.prompts[known.id, plane] = stay
+            delta.prompts[number, plane] = go
+        if result is None or not len(here):
+            continue
+        theirs = find(here, result.base.voxels)[0]
+        delta.results[known.id, plane] = _stale(
+            result, stay, result.base.select(~theirs)
+        )
+        if len(go):
+            base = result.base.select(theirs)
+            delta.results[number, plane] = _stale(result, go, base)
+    return delta
+
+
+def _lies_on(prompt: Prompt, plane: Plane, space: Space, voxels: Voxels) -> bool:
+    """Tell whether the middle of a positive prompt lies on one of sorted voxels."""
+    corners = np.array(list(extent(prompt)))
+    if not prompt.positive or not len(corners):
+        return False
+    row, column = np.round((corners.min(0) + corners.max(0)) / 2).astype(int)
+    at = space.numbers(plane, [row], [column])
+    return bool(find(voxels, at)[0].any())
+
+
+def _stale(result: Result, prompts: Prompts, base: Sparse) -> Result:
+    """Return a result for other prompts.
+
+    Its section is empty, so that the next prediction starts from the labels.
+    """
+    section = Region((0, 0), np.zeros((0, 0), bool))
+    return Result.of(prompts, result.probability, section, base)
+
+
 def adopted(objects: Mapping[int, SegmentedObject], ids: NDArray[np.int64]) -> Delta:
     """Return what makes objects of another session known under new ids.
 
@@ -155,20 +237,15 @@ def adopted(objects: Mapping[int, SegmentedObject], ids: NDArray[np.int64]) -> D
 def _joined(
     first: Result | None, second: Result | None, prompts: Prompts, other: int
 ) -> Result | None:
-    """Return a result that stands for two.
-
-    Its section is empty, so that the next prediction starts from the labels, which
-    show both.
-    """
+    """Return a result that stands for two."""
     result = first or second
     if result is None:
         return None
-    section = Region((0, 0), np.zeros((0, 0), bool))
     base = result.base
     if first is not None and second is not None:
         mine = second.base.select(second.base.values != other)
         base = mine.updated(first.base)
-    return Result.of(prompts, result.probability, section, base)
+    return _stale(result, prompts, base)
 
 
 def next_id(used: Collection[int], limit: int) -> int:

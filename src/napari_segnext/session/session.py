@@ -25,6 +25,7 @@ from napari_segnext.session.history import History
 from napari_segnext.session.masks import concerned, repaint, restore
 from napari_segnext.session.messages import Record, Request
 from napari_segnext.session.probability import Probability, as_patch
+from napari_segnext.session.reshaping import Reshaping
 from napari_segnext.session.state import (
     Delta,
     Result,
@@ -32,10 +33,9 @@ from napari_segnext.session.state import (
     prompts_of,
     result_of,
 )
-from napari_segnext.session.undoable import Undoable
 
 
-class Session(Undoable):
+class Session(Reshaping):
     """Objects in the labels of one image.
 
     A step of undo is one action of the user; it is taken at once and gets its mask
@@ -92,9 +92,7 @@ class Session(Undoable):
         if object_id is None and not self._objects:
             self.new_object()
         number = self.current if object_id is None else object_id
-        known = self._known(number)
-        if known.finished:
-            raise ValueError(f"{known.name} is finished; reopen it to change it")
+        known = self._open(number)
         new = {
             (number, plane): prompts
             for plane, prompts in changes.items()
@@ -197,9 +195,7 @@ class Session(Undoable):
             changed then.
         """
         self.labels.settle()
-        known = self._known(object_id)
-        if known.finished:
-            raise ValueError(f"{known.name} is finished; reopen it to change it")
+        known = self._open(object_id)
         for plane, probability in probabilities.items():
             self.space.check(plane)
             self._check_probability(plane, probability)
@@ -318,9 +314,7 @@ class Session(Undoable):
         """
         self.settle()
         self.space.check(plane)
-        known, key = self._known(object_id), (object_id, plane)
-        if known.finished:
-            raise ValueError(f"{known.name} is finished; reopen it to change it")
+        known, key = self._open(object_id), (object_id, plane)
         part = self._painter.extent(object_id, plane)
         rows, columns = np.nonzero(self.labels.read(plane, part) == object_id)
         rows, columns = rows + part.top, columns + part.left

@@ -1,0 +1,149 @@
+"""Objects that get another shape without prompts: repaired, or split in two."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Extent
+from napari_segnext.geometry.space import Voxels
+from napari_segnext.labels.diffs import Diff
+from napari_segnext.session import operations
+from napari_segnext.session.state import SegmentedObject
+from napari_segnext.session.undoable import Undoable
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Planes outside of which an object has no voxel, and the part of each.
+
+    Attributes
+    ----------
+    planes
+        Parallel and in order: one, or those of all of the object.
+    """
+
+    planes: tuple[Plane, ...]
+    extent: Extent
+
+
+class Reshaping(Undoable):
+    """Objects whose shape can be changed by rules, in place of by prompts.
+
+    Nothing is taken from another object, finished or not. What comes of it is no manual
+    edit: the next prompt refines it. Parameters and attributes are those of
+    `ObjectBook`.
+    """
+
+    def place(self, object_id: int, within: Plane, whole: bool) -> Place:
+        """Return where an object is, in a plane or at its place in all of them.
+
+        Raises
+        ------
+        ValueError
+            If there is no such object, it is finished, or its last prompt has no mask.
+        """
+        self.settle()
+        self._mask_of(object_id)
+        planes = [within]
+        if whole:
+            planes = self.planes_of(object_id, Plane(0, 0, within.fixed))
+        extent = Extent(0, 0, 0, 0)
+        for plane in planes:
+            extent = extent.joined(self._painter.extent(object_id, plane))
+        return Place(tuple(planes), extent)
+
+    def reshape(
+        self,
+        object_id: int,
+        name: str,
+        gained: Voxels,
+        lost: Voxels,
+        plane: Plane | None = None,
+    ) -> int:
+        """Give an object voxels that nothing has, and take others from it: one step.
+
+        What does not hold any more of the labels is left as it is.
+
+        Parameters
+        ----------
+        name
+            What the step is called.
+        gained, lost
+            Sorted, none twice, and none in both.
+        plane
+            The one that all lie in, if one is.
+
+        Returns
+        -------
+        How many voxels have changed; without any there is no step
+
+        Raises
+        ------
+        ValueError
+            As `place`. Nothing has changed then.
+        """
+        self.settle()
+        known = self._mask_of(object_id)
+        gained = gained[self._painter.values_at(gained) == 0]
+        lost = lost[self._painter.values_at(lost) == object_id]
+        if not len(gained) and not len(lost):
+            return 0
+        left = self._view().beneath(object_id, lost, operations.covered(known))
+        old = np.repeat([0, object_id], [len(gained), len(lost)])
+        new = np.concatenate([np.full(len(gained), object_id), left])
+        dtype = self._painter.dtype
+        voxels = np.concatenate([gained, lost])
+        diff = Diff.of(voxels, old.astype(dtype), new.astype(dtype))
+        delta = operations.reshaped(known, self.space, diff)
+        step = self._step(name, object_id, plane, delta)
+        step.settles, step.diff = set(delta.results), diff
+        self._take(step)
+        return len(diff)
+
+    def split(self, object_id: int, voxels: Voxels) -> int:
+        """Make voxels of an object another one, of the same class: one step.
+
+        It gets the positive prompts and what was painted by hand there; the current
+        object stays.
+
+        Parameters
+        ----------
+        voxels
+            Sorted, none twice; what is no longer the object's is left as it is.
+
+        Returns
+        -------
+        The id of the new object
+
+        Raises
+        ------
+        ValueError
+            As `place`, or if one of the two would be empty. Nothing has changed then.
+        """
+        self.settle()
+        known = self._mask_of(object_id)
+        voxels = voxels[self._painter.values_at(voxels) == object_id]
+        if not 0 < len(voxels) < self._painter.count(object_id):
+            raise ValueError(f"nothing of {known.name} would be left on one side")
+        number = self._next_id()
+        delta = operations.divided(known, number, self.space, voxels)
+        step = self._step("split", object_id, None, delta)
+        step.settles = set(delta.results)
+        # The user has decided about each voxel: a late mask of another object must not
+        # take what was the object's when it was split.
+        step.manual = True
+        step.diff = self._painter.relabel(
+            object_id, voxels, np.full(len(voxels), number)
+        )
+        self._take(step)
+        return number
+
+    def _mask_of(self, object_id: int) -> SegmentedObject:
+        """Return an object of which the mask is known, and may be changed."""
+        known = self._open(object_id)
+        if any(number == object_id for number, _ in self._history.waiting):
+            raise ValueError(f"the last prompt of {known.name} has no mask yet")
+        return known
