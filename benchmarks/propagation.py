@@ -42,12 +42,12 @@ from napari_segnext.evaluation.clicker import ClickRobot
 from napari_segnext.evaluation.metrics import iou
 from napari_segnext.files import read_image, write_labels
 from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.shapes import between, overlap
 from napari_segnext.images.volume import Volume
 from napari_segnext.predicting.image_model import ImageModel
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.propagation import to_check
-from napari_segnext.propagation.shapes import between, overlap
 from napari_segnext.propagation.whole_object import complete
 from napari_segnext.session import ArrayLabels, Session
 from napari_segnext.training.generated import em_stack

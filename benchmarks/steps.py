@@ -40,13 +40,13 @@ from napari_segnext.files import read_image
 from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.geometry.shapes import around, guide, inner_clicks, overlap
 from napari_segnext.images.volume import Volume
 from napari_segnext.predicting.prediction import Prediction
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.propagation import Annotated as Decided
 from napari_segnext.propagation import propagate, to_check
-from napari_segnext.propagation.shapes import around, guide, inner_clicks, overlap
 from napari_segnext.training.generated import em_stack, mri_stack
 from napari_segnext.weights import load_model
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from napari_segnext.geometry.shapes import overlap
 from napari_segnext.propagation.motion import carried, motion
-from napari_segnext.propagation.shapes import overlap
 
 rng = np.random.default_rng(0)
 TISSUE = ndimage.gaussian_filter(rng.random((96, 104)), 2.0)

@@ -168,7 +168,7 @@ def test_the_next_prompt_refines_a_half(half):
 
 
 def test_a_half_of_nothing_is_refused(adopted):
-    session, array = adopted
+    session, _ = adopted
     for voxels in (NOTHING, session.voxels(1), session.voxels(2)):
         with pytest.raises(ValueError, match="would be left on one side"):
             session.split(1, voxels)

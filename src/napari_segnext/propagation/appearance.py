@@ -14,7 +14,7 @@ from scipy import ndimage
 
 from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.geometry.resample import FloatArray
-from napari_segnext.propagation.shapes import signed_distance
+from napari_segnext.geometry.shapes import signed_distance
 
 _BINS = 32
 # Standard deviation in bins by which frequencies are smoothed, and their floor as a

@@ -9,8 +9,8 @@ from typing import TypeAlias
 
 from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.shapes import guide, overlap
 from napari_segnext.propagation.results import PlaneResult
-from napari_segnext.propagation.shapes import guide, overlap
 
 
 @dataclass(frozen=True, slots=True, eq=False)

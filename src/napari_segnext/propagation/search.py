@@ -12,6 +12,13 @@ from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent, Patch
 from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.geometry.shapes import (
+    around,
+    guide,
+    inner_clicks,
+    signed_distance,
+    touching,
+)
 from napari_segnext.predicting.following import Sighting, Tracker
 from napari_segnext.predicting.prediction import Prediction
 from napari_segnext.predicting.volume_predictor import VolumePredictor
@@ -21,13 +28,6 @@ from napari_segnext.propagation.brightness import Brightness
 from napari_segnext.propagation.gaps import Asked, Found, Gap
 from napari_segnext.propagation.motion import carried, motion
 from napari_segnext.propagation.results import PlaneResult
-from napari_segnext.propagation.shapes import (
-    around,
-    guide,
-    inner_clicks,
-    signed_distance,
-    touching,
-)
 from napari_segnext.propagation.weighing import Evidence, log_odds
 from napari_segnext.weights import load_follower
 

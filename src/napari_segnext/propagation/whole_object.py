@@ -11,11 +11,11 @@ import numpy as np
 from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Patch
+from napari_segnext.geometry.shapes import overlap
 from napari_segnext.labels.sparse import Sparse
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.propagation import Annotated, PlaneResult, propagate
-from napari_segnext.propagation.shapes import overlap
 from napari_segnext.session import Session
 from napari_segnext.session.doubt import doubtful
 from napari_segnext.session.state import Result

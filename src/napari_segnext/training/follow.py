@@ -15,8 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, grid_sample
 
+from napari_segnext.geometry.shapes import guide
 from napari_segnext.models.follower import Followed, Follower, Seen
-from napari_segnext.propagation.shapes import guide
 from napari_segnext.training.loop import Options, TrainingLoop
 from napari_segnext.training.losses import dice_loss, normalised_focal_loss
 from napari_segnext.training.walks import Walk, Walks, Ways

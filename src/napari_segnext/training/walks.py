@@ -12,9 +12,9 @@ from scipy import ndimage
 
 from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.geometry.shapes import touching
 from napari_segnext.images.intensity import robust_window
 from napari_segnext.propagation.motion import motion
-from napari_segnext.propagation.shapes import touching
 from napari_segnext.training.augment import change_intensity
 from napari_segnext.training.crops import (
     around_object,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_segnext.propagation.shapes import (
+from napari_segnext.geometry.shapes import (
     between,
     guide,
     inner_clicks,

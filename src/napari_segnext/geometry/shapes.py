@@ -5,6 +5,8 @@ Numpy and scipy only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -24,11 +26,16 @@ _DEEP = 0.4
 _APART = 3.0
 
 
-def signed_distance(mask: BoolArray) -> FloatArray:
+def signed_distance(mask: BoolArray, steps: Sequence[float] = ()) -> FloatArray:
     """Return the distance to a mask's border: positive inside, negative outside.
 
     The border runs between pixels, so no value lies within half a pixel of 0. The
     frame of the array is no border.
+
+    Parameters
+    ----------
+    steps
+        From pixel to pixel along each axis; default: 1.
 
     Raises
     ------
@@ -39,8 +46,8 @@ def signed_distance(mask: BoolArray) -> FloatArray:
         raise ValueError("an empty mask has no border")
     if mask.all():
         return np.full(mask.shape, max(mask.shape), np.float32)
-    inside = ndimage.distance_transform_edt(mask)
-    outside = ndimage.distance_transform_edt(~mask)
+    inside = ndimage.distance_transform_edt(mask, steps or None)
+    outside = ndimage.distance_transform_edt(~mask, steps or None)
     return np.asarray(inside - outside - np.where(mask, 0.5, -0.5), np.float32)
 
 

@@ -1,0 +1,1 @@
+"""Putting the shape of an object right without the model."""

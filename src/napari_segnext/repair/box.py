@@ -1,0 +1,217 @@
+"""The part of a volume around an object, in which its shape is put right."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_segnext.files.checks import check_memory
+from napari_segnext.geometry.frame import BoolArray
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Extent
+from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.geometry.space import Space, Voxels
+from napari_segnext.labels.labels import ReadableLabels
+from napari_segnext.session.reshaping import Place
+from napari_segnext.session.state import Result
+
+# Bytes that a repair takes for a voxel, the distances to the border among them.
+_TAKES = 40
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ObjectBox:
+    """An object and what is around it.
+
+    The arrays are stacks of parts of parallel planes, (n, h, w).
+
+    Attributes
+    ----------
+    space
+        Of the whole.
+    planes, extent
+        The n planes, one after the other, and the part of each.
+    axis
+        Of the arrays, along which the user sees slices.
+    steps
+        (3,) from voxel to voxel along each axis; the smaller one in slices is 1.
+    mask
+        Where the object is.
+    free
+        Where nothing is.
+    probability
+        What the model said in slices that it has decoded, (n, h, w) float32; NaN in
+        all others.
+    """
+
+    space: Space
+    planes: tuple[Plane, ...]
+    extent: Extent
+    axis: int
+    steps: tuple[float, float, float]
+    mask: BoolArray
+    free: BoolArray
+    probability: FloatArray
+
+    @classmethod
+    def read(
+        cls,
+        labels: ReadableLabels,
+        object_id: int,
+        place: Place,
+        shown: int,
+        scale: Sequence[float],
+        results: Mapping[Plane, Result],
+        margin: int = 1,
+    ) -> ObjectBox:
+        """Read an object; any thread may do so.
+
+        Parameters
+        ----------
+        place
+            Where it is; of several planes these are perpendicular to axis 0.
+        shown
+            The axis that the user sees slices along.
+        scale
+            From voxel to voxel along the spatial axes.
+        results
+            Of the object.
+        margin
+            How much around it belongs to the box, in the smaller step of slices.
+
+        Raises
+        ------
+        ValueError
+            If nothing of the object is there.
+        MemoryError
+            If there is not enough for a repair.
+        """
+        space = Space(labels.shape)
+        axis = shown if len(place.planes) > 1 else 0
+        steps = _steps(space, place.planes, axis, scale)
+        around = [math.ceil(margin / step) for step in steps]
+        planes, extent = _widened(space, place, around)
+        pages = [labels.read(plane, extent) for plane in planes]
+        mask = np.stack([page == object_id for page in pages])
+        if not mask.any():
+            raise ValueError("there is nothing of the object here")
+        free = np.stack([page == 0 for page in pages])
+        nothing = np.zeros((0, 0, 0), np.float32)
+        box = cls(space, planes, extent, axis, steps, mask, free, nothing)
+        box = box._cropped(around)
+        check_memory(_TAKES * box.mask.size)
+        probability = np.full(box.mask.shape, np.nan, np.float32)
+        for at, part in box._slices():
+            if part in results:
+                patch = results[part].probability.patch
+                page = patch.read(box._extent(part))
+                np.moveaxis(probability, box.axis, 0)[at] = page
+        return replace(box, probability=probability)
+
+    def numbers(self, chosen: BoolArray) -> Voxels:
+        """Return the numbers of the chosen voxels of the box, sorted."""
+        parts = [np.zeros(0, np.int64)]
+        for plane, page in zip(self.planes, chosen, strict=True):
+            rows, columns = np.nonzero(page)
+            rows, columns = rows + self.extent.top, columns + self.extent.left
+            parts.append(self.space.numbers(plane, rows, columns))
+        return np.sort(np.concatenate(parts))
+
+    def change(self, shape: BoolArray) -> tuple[Voxels, Voxels]:
+        """Return the voxels that an object gains and loses by another shape.
+
+        What is another object's is not gained.
+        """
+        gained = self.numbers(shape & self.free)
+        return gained, self.numbers(self.mask & ~shape)
+
+    def marked(self, voxels: Iterable[int]) -> BoolArray:
+        """Return where voxels of these numbers are; what lies outside is left out."""
+        numbers = np.array(sorted(set(voxels)), np.int64)
+        marked = np.zeros(self.mask.shape, bool)
+        for page, plane in zip(marked, self.planes, strict=True):
+            here = numbers[self.space.within(plane, numbers)]
+            rows, columns = self.space.pixels(plane, here)
+            rows, columns = rows - self.extent.top, columns - self.extent.left
+            inside = (rows >= 0) & (rows < page.shape[0])
+            inside &= (columns >= 0) & (columns < page.shape[1])
+            page[rows[inside], columns[inside]] = True
+        return marked
+
+    def along(self, array: NDArray[np.generic]) -> NDArray[np.generic]:
+        """Return a view of an array of the box as the user sees it: slice by slice."""
+        return np.moveaxis(array, self.axis, 0)
+
+    def _slices(self) -> Iterator[tuple[int, Plane]]:
+        """Yield the slices that the user sees, and where they are in the arrays."""
+        first = self.planes[0]
+        if self.axis == 0:
+            yield from enumerate(self.planes)
+            return
+        start = self.extent.top if self.axis == 1 else self.extent.left
+        for at in range(self.mask.shape[self.axis]):
+            yield at, Plane(self.axis, start + at, first.fixed)
+
+    def _extent(self, plane: Plane) -> Extent:
+        """Return the part of a slice, as the user sees it, that lies in the box."""
+        ends = [
+            (self.planes[0].index, self.planes[-1].index + 1),
+            (self.extent.top, self.extent.bottom),
+            (self.extent.left, self.extent.right),
+        ]
+        (top, bottom), (left, right) = (
+            each for at, each in enumerate(ends) if at != self.axis
+        )
+        return Extent(top, left, bottom, right)
+
+    def _cropped(self, around: Sequence[int]) -> ObjectBox:
+        """Return what is around the object, and no more."""
+        ends = []
+        for axis, margin in enumerate(around):
+            others = tuple(at for at in range(3) if at != axis)
+            used = np.flatnonzero(self.mask.any(others))
+            first = max(int(used[0]) - margin, 0)
+            ends.append((first, min(int(used[-1]) + 1 + margin, self.mask.shape[axis])))
+        (first, last), (top, bottom), (left, right) = ends
+        part = slice(first, last), slice(top, bottom), slice(left, right)
+        corner = self.extent.top + top, self.extent.left + left
+        return replace(
+            self,
+            planes=self.planes[first:last],
+            extent=Extent.at(corner, (bottom - top, right - left)),
+            mask=self.mask[part],
+            free=self.free[part],
+        )
+
+
+def _steps(
+    space: Space, planes: Sequence[Plane], axis: int, scale: Sequence[float]
+) -> tuple[float, float, float]:
+    """Return the steps along the axes of a stack of planes."""
+    rows, columns = (at - space.leading for at in space.in_plane(planes[0].axis))
+    across = 1.0 if space.flat else scale[planes[0].axis]
+    steps = [across, scale[rows], scale[columns]]
+    least = min(step for at, step in enumerate(steps) if at != axis)
+    first, second, third = (step / least for step in steps)
+    return first, second, third
+
+
+def _widened(
+    space: Space, place: Place, around: Sequence[int]
+) -> tuple[tuple[Plane, ...], Extent]:
+    """Return where an object is, and what is around it, without gaps."""
+    planes, extent = place.planes, place.extent
+    if len(planes) > 1:
+        first, last = planes[0].index - around[0], planes[-1].index + around[0]
+        planes = tuple(p for p in space.along(planes[0]) if first <= p.index <= last)
+    wide = Extent(
+        extent.top - around[1],
+        extent.left - around[2],
+        extent.bottom + around[1],
+        extent.right + around[2],
+    )
+    return planes, wide.common(Extent(0, 0, *space.plane_shape(planes[0])))
