@@ -29,6 +29,7 @@ from napari_segnext.plugin.work.inference import Inference
 from napari_segnext.plugin.work.loading import Loading
 from napari_segnext.plugin.work.phrases import Phrases
 from napari_segnext.plugin.work.propagating import Propagating
+from napari_segnext.plugin.work.repairing import Repairing
 from napari_segnext.plugin.work.saving import Saving
 from napari_segnext.plugin.work.worker import Worker
 from napari_segnext.predicting.storage import StoragePolicy
@@ -97,10 +98,8 @@ class Annotator(QObject):
         )
         layers = (self.output, *self.prompts.layers)
         self.saving = Saving(image, self._space, self.session, layers, self)
-        mirror = self._labels.mirror
-        self.saving.changed.connect(
-            lambda: mirror(self.saving.path, self.saving.problem)
-        )
+        mirror, saving = self._labels.mirror, self.saving
+        saving.changed.connect(lambda: mirror(saving.path, saving.problem))
         self.adopting = Adopting(image, self.session, self.saving, self)
         self._inference = Inference(worker, self)
         self.exporting = Exporting(image, self.session, self._labels, self)
@@ -109,6 +108,9 @@ class Annotator(QObject):
         self.embedding = EmbedAll(self._inference, self._shown.all_planes, self)
         self.propagation = Propagating(
             self._inference, self.session, self._labels, self._shown, self
+        )
+        self.repairing = Repairing(
+            viewer, image, self.session, self._labels, self._shown, self
         )
         self.phrases = Phrases(
             self._inference, self.session, self._shown, self._named, self
@@ -142,8 +144,8 @@ class Annotator(QObject):
         self._closed = True
         self.adopting.stop()
         self._connect(False)
-        parts: list[Any] = [self._inputs, self._shown, self._inference, self._model]
-        parts += [self._labels, self.saving, self.prompts, self._preview]
+        parts: list[Any] = [self.repairing, self._inputs, self._shown, self._inference]
+        parts += [self._model, self._labels, self.saving, self.prompts, self._preview]
         for part in parts:
             part.close()
         self.ended.emit(why)
@@ -151,7 +153,8 @@ class Annotator(QObject):
     def _listen(self) -> None:
         """Follow the parts; they live as long as this does."""
         speakers: list[Any] = [self.objects, self.saving, self.exporting, self.adopting]
-        for speaker in (*speakers, self.importing, self.propagation, self._model):
+        speakers += [self.importing, self.propagation, self.repairing, self._model]
+        for speaker in speakers:
             speaker.said.connect(self.said)
         for task in (self.importing, self.propagation):
             task.ended.connect(self.said)
@@ -165,6 +168,7 @@ class Annotator(QObject):
             source.changed.connect(self.changed)
             source.taken.connect(self._object_changed)
         self.propagation.changed.connect(self._objects_changed)
+        self.repairing.done.connect(self._object_changed)
         self.phrases.changed.connect(self.changed)
         self.propagation.found.connect(self._preview.show)
         self.propagation.written.connect(lambda number: self._preview.clear())
@@ -183,9 +187,6 @@ class Annotator(QObject):
         self._shown.lost.connect(self._plane_lost)
         # Queued, because napari is then done with what caused the end.
         self._ending.connect(self.close, Qt.ConnectionType.QueuedConnection)
-
-    def _mirror_labels(self) -> None:
-        self._labels.mirror(self.saving.path, self.saving.problem)
 
     def _connect(self, on: bool) -> None:
         """Follow the viewer and the layers, or do no more."""

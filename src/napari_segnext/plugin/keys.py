@@ -117,6 +117,54 @@ CLEAR_EDITS = Action(
     ),
     lambda to: to.clear_edits(),
 )
+# What is done to the shape of the object, in the displayed slice or in all of it.
+REPAIRS = (
+    Action(
+        "Fill holes",
+        "",
+        "Fill the holes that slices show; another object in one stays",
+        lambda to: to.repairing.fill_holes(),
+    ),
+    Action(
+        "Remove specks",
+        "",
+        "Take away parts smaller than a twentieth of the largest",
+        lambda to: to.repairing.remove_specks(),
+    ),
+    Action(
+        "Keep part",
+        "",
+        (
+            "Keep the parts that have positive prompts or were painted by hand, "
+            "or the largest if none has"
+        ),
+        lambda to: to.repairing.keep_part(),
+    ),
+    Action(
+        "Smooth",
+        "",
+        "Smooth the border; the size stays",
+        lambda to: to.repairing.smooth(),
+    ),
+    Action(
+        "Split",
+        "",
+        (
+            "Make two objects of one: drag a line across it, or one line inside each "
+            "half"
+        ),
+        lambda to: to.repairing.split(),
+    ),
+    Action(
+        "Interpolate",
+        "",
+        (
+            "Find the slices between those with prompts or edits from their shapes "
+            "alone, or those that the object leaves out"
+        ),
+        lambda to: to.repairing.interpolate(),
+    ),
+)
 # Those with keys.
 ACTIONS = (
     TOGGLE_SIGN,

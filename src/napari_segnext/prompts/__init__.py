@@ -10,6 +10,7 @@ from napari_segnext.prompts.kinds import (
     Prompt,
     Scribble,
     extent,
+    middle,
 )
 from napari_segnext.prompts.prompts import ModelPrompts, Prompts
 
@@ -25,4 +26,5 @@ __all__ = [
     "Prompts",
     "Scribble",
     "extent",
+    "middle",
 ]

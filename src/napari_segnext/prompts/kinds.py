@@ -188,3 +188,17 @@ def extent(prompt: Prompt) -> Iterable[Point]:
         case Phrase():
             return ()
     raise TypeError(f"not a prompt: {prompt!r}")
+
+
+def middle(prompt: Prompt) -> tuple[int, int] | None:
+    """Return the pixel (row, column) in the middle of a prompt; None of a phrase.
+
+    Of a path it is on the path, of all others in their bounding box.
+    """
+    points = np.array(list(extent(prompt)), float)
+    if not len(points):
+        return None
+    if isinstance(prompt, Scribble) and prompt.painted is None:
+        points = points[[len(points) // 2]]
+    row, column = np.round((points.min(0) + points.max(0)) / 2).astype(int).tolist()
+    return row, column

@@ -21,6 +21,7 @@ from napari_segnext.session.state import Result
 
 # Bytes that a repair takes for a voxel, the distances to the border among them.
 _TAKES = 40
+_NOTHING = "there is nothing of the object here"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -73,7 +74,7 @@ class ObjectBox:
         Parameters
         ----------
         place
-            Where it is; of several planes these are perpendicular to axis 0.
+            Where it is.
         shown
             The axis that the user sees slices along.
         scale
@@ -90,15 +91,17 @@ class ObjectBox:
         MemoryError
             If there is not enough for a repair.
         """
+        if not place.planes:
+            raise ValueError(_NOTHING)
         space = Space(labels.shape)
-        axis = shown if len(place.planes) > 1 else 0
+        axis = shown if place.whole else 0
         steps = _steps(space, place.planes, axis, scale)
         around = [math.ceil(margin / step) for step in steps]
         planes, extent = _widened(space, place, around)
         pages = [labels.read(plane, extent) for plane in planes]
         mask = np.stack([page == object_id for page in pages])
         if not mask.any():
-            raise ValueError("there is nothing of the object here")
+            raise ValueError(_NOTHING)
         free = np.stack([page == 0 for page in pages])
         nothing = np.zeros((0, 0, 0), np.float32)
         box = cls(space, planes, extent, axis, steps, mask, free, nothing)
@@ -205,7 +208,7 @@ def _widened(
 ) -> tuple[tuple[Plane, ...], Extent]:
     """Return where an object is, and what is around it, without gaps."""
     planes, extent = place.planes, place.extent
-    if len(planes) > 1:
+    if place.whole:
         first, last = planes[0].index - around[0], planes[-1].index + around[0]
         planes = tuple(p for p in space.along(planes[0]) if first <= p.index <= last)
     wide = Extent(

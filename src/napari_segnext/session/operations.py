@@ -15,7 +15,7 @@ from napari_segnext.geometry.space import Space, Voxels
 from napari_segnext.labels.counted import Painter
 from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.labels.sparse import Sparse, find
-from napari_segnext.prompts import Prompt, Prompts, extent
+from napari_segnext.prompts import Prompt, Prompts, middle
 from napari_segnext.session.masks import View
 from napari_segnext.session.state import Delta, Info, Result, SegmentedObject
 
@@ -196,12 +196,10 @@ def divided(known: SegmentedObject, number: int, space: Space, voxels: Voxels) -
 
 def _lies_on(prompt: Prompt, plane: Plane, space: Space, voxels: Voxels) -> bool:
     """Tell whether the middle of a positive prompt lies on one of sorted voxels."""
-    corners = np.array(list(extent(prompt)))
-    if not prompt.positive or not len(corners):
+    at = middle(prompt)
+    if not prompt.positive or at is None:
         return False
-    row, column = np.round((corners.min(0) + corners.max(0)) / 2).astype(int)
-    at = space.numbers(plane, [row], [column])
-    return bool(find(voxels, at)[0].any())
+    return bool(find(voxels, space.numbers(plane, *np.array([at]).T))[0].any())
 
 
 def _stale(result: Result, prompts: Prompts, base: Sparse) -> Result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.space import Voxels
 from napari_segnext.labels.diffs import Diff
+from napari_segnext.prompts import middle
 from napari_segnext.session import operations
 from napari_segnext.session.state import SegmentedObject
 from napari_segnext.session.undoable import Undoable
@@ -17,16 +19,19 @@ from napari_segnext.session.undoable import Undoable
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Planes outside of which an object has no voxel, and the part of each.
+    """Where an object is: planes, and a part outside of which none shows it.
 
     Attributes
     ----------
     planes
-        Parallel and in order: one, or those of all of the object.
+        Parallel and in order: one, or all perpendicular to axis 0 that show the object.
+    whole
+        Whether it is all of the object, at one place along the axes not spatial.
     """
 
     planes: tuple[Plane, ...]
     extent: Extent
+    whole: bool
 
 
 class Reshaping(Undoable):
@@ -50,10 +55,14 @@ class Reshaping(Undoable):
         planes = [within]
         if whole:
             planes = self.planes_of(object_id, Plane(0, 0, within.fixed))
+        return Place(tuple(planes), self.extent(object_id, planes), whole)
+
+    def extent(self, object_id: int, planes: Iterable[Plane]) -> Extent:
+        """Return a part of parallel planes outside of which none shows an object."""
         extent = Extent(0, 0, 0, 0)
         for plane in planes:
             extent = extent.joined(self._painter.extent(object_id, plane))
-        return Place(tuple(planes), extent)
+        return extent
 
     def reshape(
         self,
@@ -140,6 +149,27 @@ class Reshaping(Undoable):
         )
         self._take(step)
         return number
+
+    def marks(self, object_id: int, within: Plane, whole: bool) -> list[int]:
+        """Return voxels that the user has said to be the object's.
+
+        These are the middles of positive prompts, and what was painted by hand.
+
+        Parameters
+        ----------
+        within, whole
+            As for `place`.
+        """
+        self.settle()
+        known, found = self._known(object_id), list[int]()
+        for plane, prompts in known.prompts.items():
+            if plane == within or (whole and plane.fixed == within.fixed):
+                at = [m for p in prompts if p.positive and (m := middle(p))]
+                if at:
+                    found += self.space.numbers(plane, *np.array(at).T).tolist()
+        for edits in known.edits.values():
+            found += edits.voxels[edits.values != 0].tolist()
+        return found
 
     def _mask_of(self, object_id: int) -> SegmentedObject:
         """Return an object of which the mask is known, and may be changed."""

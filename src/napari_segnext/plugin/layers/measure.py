@@ -50,3 +50,16 @@ class Measure:
         if amount >= 1e6:
             return f"{amount:.2e}".replace("e+0", "e").replace("e+", "e")
         return f"{amount:,.0f}" if amount >= 100 else f"{amount:.3g}"
+
+
+def voxel_steps(layer: Layer, space: Space) -> tuple[float, ...]:
+    """Return how far voxels of a layer lie apart along the spatial axes.
+
+    In millimetres where the units are lengths, else in what the layer counts in.
+    """
+    spatial = list(space.spatial_axes)
+    stretch = layer.affine.linear_matrix[np.ix_(spatial, spatial)]
+    names = [unit_name(str(layer.units[axis])) for axis in spatial]
+    units = [millimetres(name) if is_length(name) else 1.0 for name in names]
+    steps = np.linalg.norm(stretch, axis=0) * layer.scale[spatial] * units
+    return tuple(np.abs(steps).tolist())

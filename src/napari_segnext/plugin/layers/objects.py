@@ -6,14 +6,13 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.plugin.layers.colours import Colours
 from napari_segnext.plugin.layers.measure import Measure
 from napari_segnext.plugin.layers.own_layers import plane_name
-from napari_segnext.prompts import extent
+from napari_segnext.prompts import middle
 
 if TYPE_CHECKING:
     from napari.viewer import ViewerModel
@@ -256,11 +255,10 @@ class Objects(QObject):
         What to do about it; nothing where there is none.
         """
         for prompt in prompts:
-            corners = np.array(list(extent(prompt)))
-            if not prompt.positive or not len(corners):
+            at = middle(prompt)
+            if not prompt.positive or at is None:
                 continue
-            row, column = np.round((corners.min(0) + corners.max(0)) / 2).astype(int)
-            pixel = Extent.at((int(row), int(column)), (1, 1))
+            pixel = Extent.at(at, (1, 1))
             number = int(self._labels.read(plane, pixel).max(initial=0))
             other = self._session.objects.get(number)
             if other is not None and other.finished and number != object_id:

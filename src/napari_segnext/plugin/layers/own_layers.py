@@ -68,12 +68,12 @@ def make_points(image: Image, space: Space) -> Points:
     return layer
 
 
-def make_shapes(image: Image, space: Space) -> Shapes:
-    """Make the layer of boxes, polygons and scribbled paths."""
+def make_shapes(image: Image, space: Space, name: str = "Shapes") -> Shapes:
+    """Make a layer of boxes, polygons and scribbled paths."""
     layer = Shapes(
         None,
         ndim=space.ndim,
-        name="Shapes",
+        name=name,
         features={"sign": np.array([], object)},
         feature_defaults={"sign": SIGNS[True]},
         edge_color=COLOURS[True],

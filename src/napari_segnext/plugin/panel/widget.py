@@ -35,6 +35,7 @@ from napari_segnext.plugin.panel.leaving import Leaving
 from napari_segnext.plugin.panel.model_choice import ModelChoice
 from napari_segnext.plugin.panel.objects import ClassPanel, ObjectPanel
 from napari_segnext.plugin.panel.propagation import PropagationPart
+from napari_segnext.plugin.panel.repair import RepairPart
 from napari_segnext.plugin.panel.resume import ResumeOffer, SavingLine, StatusLine
 from napari_segnext.plugin.panel.section import Section
 from napari_segnext.plugin.panel.start_choice import StartChoice
@@ -184,6 +185,7 @@ class SegNextWidget(QWidget):
         self.embeddings.follow(annotator.embedding)
         self.text.follow(annotator.phrases)
         self.propagation.follow(annotator.propagation)
+        self.repair.follow(annotator.repairing)
         for part in (self.offer, self._status, self._saving):
             part.follow(annotator.saving)
 
@@ -242,21 +244,20 @@ class SegNextWidget(QWidget):
         running.addLayout(self._sections)
         self.files = FilesPanel(self._do)
         self.classes = ClassPanel(self._do, lambda: self.objects.list.selected)
+        self.repair = RepairPart(self._do)
+        self._add_section("Repair", self.repair, "Holes, specks, borders, splits")
         self._add_section("Classes", self.classes, "What objects are, such as edema")
         self._add_section("Save and load", self.files, "Files of labels and prompts")
         self.embeddings = EmbeddingsPart()
         self._add_section(
-            "Embeddings",
-            self.embeddings,
-            "What the model has made of the slices, from which clicks are answered",
+            "Embeddings", self.embeddings, "Of slices: clicks are answered from them"
         )
         self._running = QScrollArea()
         self._running.setWidget(content)
         self._running.setWidgetResizable(True)
         self._running.setFrameShape(QFrame.Shape.NoFrame)
-        self._running.setHorizontalScrollBarPolicy(
-            Qt.ScrollBarPolicy.ScrollBarAlwaysOff
-        )
+        never = Qt.ScrollBarPolicy.ScrollBarAlwaysOff
+        self._running.setHorizontalScrollBarPolicy(never)
         return self._running
 
     def _build_choices(self) -> QFormLayout:
@@ -375,8 +376,7 @@ class SegNextWidget(QWidget):
         text, tip = _STOP if begun else _START
         self.start_button.setText(text)
         self.start_button.setToolTip(tip)
-        choices = (self.image_choice, self.inputs, self.start_choice, self._limits)
-        for choice in choices:
+        for choice in (self.image_choice, self.inputs, self.start_choice, self._limits):
             choice.setEnabled(not begun)
         if self._resolver is None or self.annotator is None:
             self._running.hide()

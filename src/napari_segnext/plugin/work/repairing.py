@@ -1,0 +1,329 @@
+"""Putting the shape of the current object right, beside the user, without the model."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from qtpy.QtCore import QObject, Signal
+
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.plugin.layers.cut_layer import CutLayer
+from napari_segnext.plugin.layers.measure import voxel_steps
+from napari_segnext.repair.between import interpolated
+from napari_segnext.repair.box import ObjectBox
+from napari_segnext.repair.cut import drawn, half, sides
+from napari_segnext.repair.rules import (
+    SMOOTH_MARGIN,
+    filled,
+    grown,
+    one_part,
+    smoothed,
+    without_specks,
+)
+from napari_segnext.session.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from napari.layers import Image
+    from napari.viewer import ViewerModel
+
+    from napari_segnext.geometry.frame import BoolArray, Point
+    from napari_segnext.labels.labels import ReadableLabels
+    from napari_segnext.plugin.layers.displayed_plane import ShownPlane
+    from napari_segnext.plugin.layers.labels_layer import LayerLabels
+    from napari_segnext.session import Session
+
+_NOTHING = "Nothing was repaired"
+
+
+class Repairing(QObject):
+    """Repairs of the current object, in the displayed slice or in all of it.
+
+    Each is computed on a thread of its own, from the labels as they are when it is
+    asked for, and written as one step of undo. Voxels that have changed meanwhile stay
+    as they are.
+
+    Signals: `said` (status line), `changed` (`running`, `whole`, `splitting`), `done`
+    (objects have another shape).
+
+    Attributes
+    ----------
+    whole
+        Whether the whole object is repaired, or the displayed slice alone.
+    """
+
+    said = Signal(str)
+    changed = Signal()
+    done = Signal()
+    _arrived = Signal(object)
+
+    def __init__(
+        self,
+        viewer: ViewerModel,
+        image: Image,
+        session: Session,
+        labels: LayerLabels,
+        shown: ShownPlane,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(parent)
+        self._session, self._labels, self._shown = session, labels, shown
+        self.whole = True
+        self._space = session.space
+        self._cut = CutLayer(viewer, image, session.space, self._drawn, self._left)
+        # The first of two lines, and the object that it is for.
+        self._first: tuple[int, Plane, BoolArray] | None = None
+        # Of what is being computed; without it nothing of that is written.
+        self._token: object | None = None
+        self._arrived.connect(lambda finish: finish())
+
+    @property
+    def running(self) -> bool:
+        """Whether a repair is being computed."""
+        return self._token is not None
+
+    @property
+    def splitting(self) -> bool:
+        """Whether a line is awaited that splits an object."""
+        return self._cut.active
+
+    def choose(self, whole: bool) -> None:
+        """Choose whether the whole object is repaired, or the displayed slice."""
+        self.whole = whole
+        self.changed.emit()
+
+    def stop(self) -> None:
+        """Write nothing of what is being computed, and await no line."""
+        if self.running:
+            self._end(_NOTHING)
+        if self._cut.active:
+            self._cut.end()
+            self._left()
+
+    def close(self) -> None:
+        """End."""
+        self.stop()
+        self._cut.close()
+
+    # What can be done
+
+    def fill_holes(self) -> None:
+        """Fill the holes that slices show."""
+        self._reshape("fill holes", filled)
+
+    def remove_specks(self) -> None:
+        """Take away parts that are small beside the largest."""
+        self._reshape("remove specks", without_specks)
+
+    def keep_part(self) -> None:
+        """Keep the parts with positive prompts, or the largest without any."""
+        plane = self._shown.plane
+        if plane is not None:
+            marks = self._session.marks(self._session.current, plane, self.whole)
+            self._reshape("keep part", lambda box: one_part(box, box.marked(marks)))
+
+    def smooth(self) -> None:
+        """Smooth the border."""
+        self._reshape("smooth", smoothed, SMOOTH_MARGIN)
+
+    def grow(self, by: int) -> None:
+        """Move the border outwards by so many pixels, or inwards."""
+        name = "grow" if by > 0 else "shrink"
+        self._reshape(name, lambda box: grown(box, by), 2 * abs(by) + 1)
+
+    def split(self) -> None:
+        """Let the user draw the line along which the object is split, or leave it."""
+        if self._cut.active:
+            self.stop()
+        elif self._may_begin():
+            self._cut.begin()
+            self.said.emit(
+                f"Drag a line across {self._name}, or one inside each of its halves"
+            )
+            self.changed.emit()
+
+    def interpolate(self) -> None:
+        """Find the slices between those with prompts or edits, from these alone.
+
+        Where there are less than two of them, those that the object leaves out.
+        """
+        shown, number = self._shown.plane, self._session.current
+        if not self._may_begin() or shown is None:
+            return
+        known = self._session.objects[number]
+        planes = [
+            plane
+            for plane in sorted({*known.prompts, *known.edits})
+            if (plane.axis, plane.fixed) == (shown.axis, shown.fixed)
+        ]
+        if len(planes) < 2:
+            planes = self._session.planes_of(number, shown)
+        extent = self._session.extent(number, planes)
+
+        def compute(labels: ReadableLabels) -> Any:
+            return dict(interpolated(labels, number, planes, extent))
+
+        def write(found: Any) -> str:
+            if not found:
+                return "there is no slice between two that show it"
+            self._session.commit_planes(number, found, "interpolate")
+            return f"{len(found)} slice{'s' if len(found) != 1 else ''} between"
+
+        self._begin("interpolate", compute, write)
+
+    # How a line becomes a cut
+
+    def _drawn(self, plane: Plane, path: Sequence[Point]) -> None:
+        number = self._session.current
+        section = self._session.labels.read(plane) == number
+        line = drawn(path, section.shape)
+        if not (line & section).any():
+            self._again(f"The line does not touch {self._name}: draw it once more")
+            return
+        first = self._first
+        halves = sides(section, line)
+        if halves:
+            marks = [(plane, half) for half in halves]
+        elif first is None or first[0] != number:
+            self._first = number, plane, line & section
+            self._again(f"One half of {self._name} is marked: draw a line in the other")
+            return
+        else:
+            marks = [first[1:], (plane, line & section)]
+        self._cut.end()
+        self._left()
+        self._split([self._numbers(*mark) for mark in marks])
+
+    def _again(self, why: str) -> None:
+        self.said.emit(why)
+        self._cut.begin()
+
+    def _left(self) -> None:
+        self._first = None
+        self.changed.emit()
+
+    def _numbers(self, plane: Plane, marked: BoolArray) -> list[int]:
+        numbers: list[int] = self._space.numbers(plane, *np.nonzero(marked)).tolist()
+        return numbers
+
+    def _split(self, marks: list[list[int]]) -> None:
+        number = self._session.current
+
+        def work(box: ObjectBox) -> Any:
+            return box.numbers(half(box, *map(box.marked, marks)))
+
+        def write(voxels: Any) -> str:
+            new = self._session.split(number, voxels)
+            return f"the other half is {self._session.objects[new].name}"
+
+        self._compute("split", work, write)
+
+    # How it is done
+
+    def _reshape(
+        self, name: str, shape: Callable[[ObjectBox], BoolArray], margin: int = 1
+    ) -> None:
+        """Give the object another shape."""
+        number = self._session.current
+        within = None if self.whole else self._shown.plane
+
+        def write(change: Any) -> str:
+            gained, lost = change
+            count = self._session.reshape(number, name, gained, lost, within)
+            return f"{count:,} voxels" if count else "there is nothing to change"
+
+        self._compute(name, lambda box: box.change(shape(box)), write, margin)
+
+    def _compute(
+        self,
+        name: str,
+        work: Callable[[ObjectBox], Any],
+        write: Callable[[Any], str],
+        margin: int = 1,
+    ) -> None:
+        """Have something computed of the object's box, and written."""
+        shown, number = self._shown.plane, self._session.current
+        if not self._may_begin() or shown is None:
+            return
+        place = self._session.place(number, shown, self.whole)
+        results = dict(self._session.objects[number].results)
+        steps = voxel_steps(self._labels.layer, self._session.space)
+
+        def compute(labels: ReadableLabels) -> Any:
+            return work(
+                ObjectBox.read(
+                    labels, number, place, shown.axis, steps, results, margin
+                )
+            )
+
+        self._begin(name, compute, write)
+
+    def _may_begin(self) -> bool:
+        """Tell whether something can be done to the object, and say why not."""
+        shown, why = self._shown.plane, ""
+        if self.running:
+            why = "A repair is on its way: wait, or cancel it"
+        elif shown is None:
+            why = "Show a slice of the image to repair the object"
+        else:
+            try:
+                self._session.place(self._session.current, shown, False)
+            except ValueError as error:
+                why = str(error)
+        if why:
+            self.said.emit(why)
+        return not why
+
+    def _begin(
+        self,
+        name: str,
+        compute: Callable[[ReadableLabels], Any],
+        write: Callable[[Any], str],
+    ) -> None:
+        """Compute something of the labels as they are now on a thread, and write it."""
+        token = self._token = object()
+        told = f"{self._name}: {name}"
+        snapshot = Snapshot(self._session, self._labels.stored)
+
+        def run() -> None:
+            try:
+                outcome = compute(snapshot)
+            # Whatever it is: the user must not wait for a repair that never comes.
+            except Exception as error:
+                outcome = error
+            with contextlib.suppress(RuntimeError):  # The viewer is gone.
+                self._arrived.emit(partial(finish, outcome))
+
+        def finish(outcome: Any) -> None:
+            snapshot.close()
+            if token is self._token:
+                self._end(self._written(told, outcome, write))
+
+        self.changed.emit()
+        self.said.emit(f"{told} …")
+        threading.Thread(target=run, name="segnext-repair", daemon=True).start()
+
+    def _written(self, told: str, outcome: Any, write: Callable[[Any], str]) -> str:
+        """Write what was computed, and return what that was."""
+        try:
+            if isinstance(outcome, Exception):
+                raise outcome
+            said = f"{told}, {write(outcome)}"
+        except Exception as error:
+            why = " ".join(str(error).split()) or type(error).__name__
+            return f"{_NOTHING}: {why}"
+        self.done.emit()
+        return said
+
+    def _end(self, why: str) -> None:
+        self._token = None
+        self.changed.emit()
+        self.said.emit(why)
+
+    @property
+    def _name(self) -> str:
+        return self._session.objects[self._session.current].name
