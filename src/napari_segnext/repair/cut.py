@@ -51,19 +51,21 @@ def sides(section: BoolArray, across: BoolArray) -> list[BoolArray]:
 def half(box: ObjectBox, first: BoolArray, second: BoolArray) -> BoolArray:
     """Return the half of an object that belongs to the second of two marks.
 
-    The watershed runs where the object is narrow, and where the model is less sure of
-    it. Parts that neither mark reaches stay with the first.
+    The watershed runs where slices show it narrow, and where the model is less sure of
+    it; how far apart slices lie does not count, as that is often not known. Parts that
+    neither mark reaches stay with the first.
 
     Parameters
     ----------
     first, second
         (n, h, w) marks.
     """
-    depth = signed_distance(box.mask, box.steps)
-    evidence = np.nan_to_num(box.probability, nan=1.0)
+    height = np.zeros(box.mask.shape)
+    for page, mask in zip(box.along(height), box.along(box.mask), strict=True):
+        page[...] = -signed_distance(mask) if mask.any() else 0
+    height *= np.nan_to_num(box.probability, nan=1.0)
     marks = np.zeros(box.mask.shape, np.int32)
     marks[second], marks[first] = 2, 1
-    height = -depth * evidence
     # A mark near the border does not lift the water over what is between the two.
     height[marks > 0] = height.min()
     found: BoolArray = watershed(height, marks, mask=box.mask) == 2
