@@ -89,21 +89,51 @@ def test_a_stop_sign_takes_back_what_lies_behind_it() -> None:
     assert np.array_equal(labels[9:] == 1, bar(2, 11)[9:])
 
 
-def test_a_negative_click_alone_ends_what_was_followed_too_far() -> None:
+def test_a_negative_click_in_its_middle_ends_what_was_followed_too_far() -> None:
     session, predictor, labels = started(bar(2, 11))
     prompt(session, predictor, Plane(0, 4), Prompts().click(30, 30))
     complete(session, predictor, 1)
-    # At the object's edge: a model would take no more than a dent out of the mask.
-    off = Prompts().click(22, 42, positive=False)
+    # A model would take no more than a dent out of the mask.
+    off = Prompts().click(31, 32, positive=False)
     prompt(session, predictor, Plane(0, 8), off)
     assert not labels[8].any()
-    prompt(session, predictor, Plane(0, 8), off.click(30, 30, positive=False))
+    prompt(session, predictor, Plane(0, 8), off.click(22, 42, positive=False))
     assert not labels[8].any()
     complete(session, predictor, 1)
     assert np.array_equal(labels == 1, bar(2, 8))
     for _ in range(3):
         session.undo()
     assert np.array_equal(labels == 1, bar(2, 11))
+
+
+def test_a_negative_click_at_its_border_trims_what_was_followed() -> None:
+    session, predictor, labels = started(bar(2, 11))
+    prompt(session, predictor, Plane(0, 4), Prompts().click(30, 30))
+    complete(session, predictor, 1)
+    off = Prompts().click(22, 42, positive=False)
+    request = session.set_prompts(Plane(0, 8), off)
+    assert request is not None
+    assert request.patch is not None
+    assert np.array_equal(request.patch.expand() > 0.5, bar(2, 11)[8])
+    trimmed = bar(2, 11)[8].astype(np.float32)
+    trimmed[20:26, 38:44] = 0
+    session.commit(request, trimmed)
+    assert np.array_equal(labels[8] == 1, trimmed > 0.5)
+    # What is left is still not the user's own: in its middle it is ended.
+    prompt(session, predictor, Plane(0, 8), off.click(31, 30, positive=False))
+    assert not labels[8].any()
+
+
+def test_of_two_pieces_that_were_followed_the_one_that_is_hit_goes() -> None:
+    session, _, _ = started(bar(2, 11))
+    shown = np.where(bar(2, 11)[8], 0.9, 0).astype(np.float32)
+    shown[46:54, 48:56] = 0.9
+    commit(session, 1, [PlaneResult.of(Plane(0, 8), shown, 0.8)])
+    off = Prompts().click(50, 52, positive=False)
+    request = session.set_prompts(Plane(0, 8), off, 1)
+    assert request is not None
+    assert request.patch is not None
+    assert np.array_equal(request.patch.expand() > 0.5, bar(2, 11)[8])
 
 
 def test_a_negative_click_trims_what_was_clicked_or_painted() -> None:

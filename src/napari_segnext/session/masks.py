@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from napari_segnext.geometry.frame import BoolArray, Region
+from napari_segnext.geometry.frame import BoolArray, Frame, Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent, Patch
 from napari_segnext.geometry.space import Index, Voxels
@@ -16,9 +17,14 @@ from napari_segnext.labels.counted import Painter
 from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.labels.labels import Values
 from napari_segnext.labels.sparse import Sparse, find
-from napari_segnext.prompts import Prompts
+from napari_segnext.prompts import Prompts, PromptStyle
 from napari_segnext.session.probability import Probability
 from napari_segnext.session.state import Key, Result
+
+# The middle of a piece: so much of its greatest depth, or deeper. There one clicks on
+# what is not the object at all; errors of a good mask lie less deep.
+_MIDDLE = 2 / 3
+_AS_PIXELS = PromptStyle(radius=0, region="positive")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,8 +103,9 @@ def previous_mask(
     since, and at the first prompt. When prompts were moved or taken away their
     effect must go too: the cross-section from before the first prompt.
 
-    Negative prompts alone take away from what a prompt or the user has put there. A
-    mask that was only followed from other planes they end: nothing is left of it.
+    Negative prompts alone take away from what is there. Of a mask that was only
+    followed from other planes, a piece goes as a whole if they hit its middle: it is
+    not the object, which no carving would make it.
 
     Returns
     -------
@@ -109,8 +116,6 @@ def previous_mask(
     own = view.own(key)
     extent = concerned(view, key)
     adding = any(prompt.positive for prompt in prompts)
-    if not adding and result is not None and not len(result.prompts):
-        return None, 0
     if result is not None:
         extent = extent.joined(space.extent(plane, result.base.voxels))
         extent = extent.joined(result.probability.extent)
@@ -122,6 +127,8 @@ def previous_mask(
         answered = 0
         covered = _pixels(view, plane, result.base.voxels, extent)
         section[covered] = result.base.values == number
+    if result is not None and not any(p.positive for p in (*prompts, *result.prompts)):
+        section = _without_hit(section, extent, prompts)
     section[at] = own.values
     shape = space.plane_shape(plane)
     if not adding and not section.any():
@@ -137,6 +144,20 @@ def previous_mask(
     if not section.any():
         return None, answered
     return Patch(shape, extent[:2], section.astype(np.float32)), answered
+
+
+def _without_hit(section: BoolArray, extent: Extent, prompts: Prompts) -> BoolArray:
+    """Return a part of a plane without the pieces whose middle prompts cover."""
+    if not section.any():
+        return section
+    rows, columns = section.shape
+    frame = Frame(*extent[:2], rows, columns, max(rows, columns), "pad")
+    hit = prompts.to_dense(frame, _AS_PIXELS)[2, :rows, :columns] > 0
+    pieces, count = ndimage.label(section, np.ones((3, 3), bool))
+    depth = ndimage.distance_transform_edt(np.pad(section, 1))[1:-1, 1:-1]
+    deepest = ndimage.maximum(depth, pieces, np.arange(count + 1))
+    middle = depth >= _MIDDLE * deepest[pieces]
+    return section & ~np.isin(pieces, pieces[hit & middle & section])
 
 
 def repaint(
