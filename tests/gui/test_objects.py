@@ -269,6 +269,35 @@ def test_prompts_on_a_finished_object_say_which_one_it_is(desk):
     desk.user.waits_until(lambda: "Mask in" in desk.status)
 
 
+def test_a_core_is_drawn_on_the_finished_whole_that_it_lies_inside_of(desk):
+    click(desk, (4, 30, 20))
+    desk.annotator.objects.categorise([1], Category(2, "whole"))
+    desk.user.key(Qt.Key.Key_G)
+    desk.annotator.objects.categorise([2], Category(1, "core"))
+    outer = desk.widget.classes.outer
+    assert [outer.itemText(n) for n in range(outer.count())] == [
+        "no other class",
+        "2 whole",
+    ]
+    whole = listed(desk, AMOUNT)[0]
+    outer.setCurrentIndex(1)
+    outer.activated.emit(1)
+    assert desk.status == "core lies inside whole, and on top of it"
+    desk.user.click((4, 32, 22), desk.image)
+    desk.user.waits_until(lambda: "Mask in" in desk.status)
+    assert desk.labels[4, 30, 20] == desk.labels[4, 32, 22] == 2
+    assert desk.mask(FIRST).any()
+    # What is outside of the whole counts to both.
+    assert listed(desk, AMOUNT)[0] != whole
+    both = np.count_nonzero(desk.labels) * 3 * 1.5
+    assert listed(desk, AMOUNT)[0] == f"{both:.0f}"
+    undo(desk)
+    undo(desk)
+    assert "placing of a class in another" in desk.status
+    assert outer.currentIndex() == 0
+    assert listed(desk, AMOUNT)[0] == whole
+
+
 def test_the_displayed_axis_stays_where_the_object_is_seen_along_it(desk):
     click(desk, (4, 30, 20))
     desk.user.key(Qt.Key.Key_N)

@@ -21,21 +21,26 @@ class Category:
         Of all its objects in semantic labels, at least 1.
     name
         What the user calls it.
+    inside
+        Value of the class that its objects lie inside of, 0 of none.
     """
 
     value: int
     name: str
+    inside: int = 0
 
     def __post_init__(self) -> None:
-        try:
-            whole = operator.index(self.value)
-        except TypeError:
-            whole = 0
-        if whole < 1:
-            raise ValueError(
-                f"a class has a value of at least 1, a whole number, not {self.value!r}"
-            )
-        object.__setattr__(self, "value", whole)
+        for name, least in (("value", 1), ("inside", 0)):
+            given = getattr(self, name)
+            try:
+                whole = operator.index(given)
+            except TypeError:
+                whole = -1
+            if whole < least:
+                raise ValueError(
+                    f"a class has a value of at least 1, a whole number, not {given!r}"
+                )
+            object.__setattr__(self, name, whole)
         if not self.name:
             raise ValueError("a class needs a name")
 
@@ -54,23 +59,44 @@ Legend: TypeAlias = Mapping[int, Named]
 
 
 def check_distinct(categories: Iterable[Category]) -> None:
-    """Check that no class can be mistaken for another.
+    """Check that no class can be mistaken for another, and none lies inside itself.
 
     Raises
     ------
     ValueError
-        If two have the same value or the same name, but not both.
+        If two have the same value or the same name, but not both, or a class lies
+        inside another that lies inside it.
     """
     by_value, by_name = dict[int, Category](), dict[str, Category]()
+    categories = list(categories)
     for each in categories:
         same_value = by_value.setdefault(each.value, each)
         same_name = by_name.setdefault(each.name, each)
         for other in (same_value, same_name):
-            if other != each:
+            if (other.value, other.name) != (each.value, each.name):
                 raise ValueError(
                     f"{each.value} {each.name} would be mistaken for the class "
                     f"{other.value} {other.name}: a class has one value and one name"
                 )
+    around = enclosing(categories)
+    for each in categories:
+        if each.value in around.get(each.value, ()):
+            raise ValueError(
+                f"{each.name} cannot lie inside a class that lies inside {each.name}"
+            )
+
+
+def enclosing(categories: Iterable[Category]) -> dict[int, frozenset[int]]:
+    """Return the values of all classes that lie around a class, by its value."""
+    inside = {each.value: each.inside for each in categories if each.inside}
+    around = {}
+    for value in inside:
+        found, outer = set[int](), inside[value]
+        while outer and outer not in found:
+            found.add(outer)
+            outer = inside.get(outer, 0)
+        around[value] = frozenset(found)
+    return around
 
 
 def semantic_values(legend: Legend) -> dict[int, int]:

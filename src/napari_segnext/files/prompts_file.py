@@ -227,6 +227,8 @@ def _object(item: ObjectPrompts) -> dict[str, Any]:
     entry: dict[str, Any] = {"id": item.id, "name": item.name}
     if item.category is not None:
         entry["class"] = {"value": item.category.value, "name": item.category.name}
+        if item.category.inside:
+            entry["class"]["inside"] = item.category.inside
     return {**entry, "planes": planes}
 
 
@@ -252,7 +254,8 @@ def _parse_object(values: Mapping[str, Any]) -> ObjectPrompts:
     category = None
     if "class" in values:
         value = whole_number(values["class"]["value"], "a class", 1, _MOST_CLASS)
-        category = Category(value, _text(values["class"]["name"]))
+        outer = whole_number(values["class"].get("inside", 0), "inside", 0, _MOST_CLASS)
+        category = Category(value, _text(values["class"]["name"]), outer)
     number = whole_number(values["id"], "id", 1, MOST_ID)
     return ObjectPrompts(number, _text(values.get("name", "")), planes, category)
 

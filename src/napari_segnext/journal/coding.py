@@ -184,7 +184,10 @@ def _info(info: Info | None) -> Entry | None:
         return None
     entry = Entry(name=info.name, finished=info.finished, colour=info.colour)
     if info.category is not None:
-        entry["class"] = [info.category.value, info.category.name]
+        category = info.category
+        entry["class"] = [category.value, category.name]
+        if category.inside:
+            entry["class"].append(category.inside)
     if info.value is not None:
         entry["value"] = info.value
     return entry

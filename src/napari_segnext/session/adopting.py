@@ -11,11 +11,11 @@ from napari_segnext.files.categories import check_distinct
 from napari_segnext.labels.diffs import Diff
 from napari_segnext.labels.scan import Scanned
 from napari_segnext.session import operations
-from napari_segnext.session.book import ObjectBook
+from napari_segnext.session.classes import Classified
 from napari_segnext.session.state import Delta, Info
 
 
-class Adopting(ObjectBook):
+class Adopting(Classified):
     """Objects, beside which others can be taken in.
 
     They get the voxels that nothing has; what is there stays as it is. Parameters and
@@ -36,7 +36,7 @@ class Adopting(ObjectBook):
         limit = int(np.iinfo(self._painter.dtype).max)
         return operations.free_ids(wanted, taken, self._used_ids(), limit)
 
-    def adopt(self, other: ObjectBook, ids: Mapping[int, int]) -> None:
+    def adopt(self, other: Classified, ids: Mapping[int, int]) -> None:
         """Take in the objects of another session of the same image: one step.
 
         Parameters

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from napari_segnext.files.categories import Category, check_distinct
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.space import Space, Voxels
 from napari_segnext.labels.counted import Painter
@@ -20,6 +19,7 @@ from napari_segnext.session import operations
 from napari_segnext.session.history import History
 from napari_segnext.session.masks import View
 from napari_segnext.session.messages import Counts, Record
+from napari_segnext.session.nesting import Nesting
 from napari_segnext.session.state import Colour, Delta, Info, Key, SegmentedObject, Step
 
 
@@ -54,6 +54,7 @@ class ObjectBook:
         self._painter = Painter(labels, blank)
         self._objects: dict[int, SegmentedObject] = {}
         self._history = History()
+        self._nesting: Nesting | None = None
         self._tickets = 0
         self.current = 0
         self.semantic = False
@@ -78,6 +79,13 @@ class ObjectBook:
     def objects(self) -> Mapping[int, SegmentedObject]:
         """All objects by id, in ascending order."""
         return MappingProxyType(self._objects)
+
+    @property
+    def nesting(self) -> Nesting:
+        """Which objects lie inside which."""
+        if self._nesting is None:
+            self._nesting = Nesting.of(self._objects)
+        return self._nesting
 
     def settle(self) -> None:
         """Let what the user has begun, as half a polygon, become a step first."""
@@ -179,44 +187,6 @@ class ObjectBook:
         self.labels.settle()
         self._describe("recolour", object_id, colour=colour)
 
-    @property
-    def categories(self) -> list[Category]:
-        """The classes of all objects, by value."""
-        return sorted({c for each in self._objects.values() if (c := each.category)})
-
-    def categorise(self, object_ids: Iterable[int], category: Category | None) -> None:
-        """Make objects members of a class, or of none: one step.
-
-        Raises
-        ------
-        ValueError
-            As `check_category`.
-        """
-        self.labels.settle()
-        chosen = {n: self._known(n).info for n in object_ids}
-        if category is not None:
-            self.check_category(category, chosen)
-        infos = {n: replace(info, category=category) for n, info in chosen.items()}
-        if infos and infos != chosen:
-            delta = Delta(objects=dict(infos))
-            self._take(self._step("class", next(iter(infos)), None, delta))
-
-    def check_category(self, category: Category, besides: Container[int] = ()) -> None:
-        """Check that a class is not mistaken for one that objects have already.
-
-        Parameters
-        ----------
-        besides
-            Objects whose class does not matter.
-
-        Raises
-        ------
-        ValueError
-            As `napari_segnext.files.categories.check_distinct`.
-        """
-        others = (each for n, each in self._objects.items() if n not in besides)
-        check_distinct([*(c for each in others if (c := each.category)), category])
-
     def discard(self, object_id: int) -> None:
         """Take away an object's pixels, prompts and edits; it stays, empty.
 
@@ -302,7 +272,8 @@ class ObjectBook:
         if edits is None:
             edits = self._history.edits_at(len(self._history.done), self._objects)
         finished = frozenset(n for n, each in self._objects.items() if each.finished)
-        return View(self._painter, frozenset(self._objects), finished, edits)
+        ids = frozenset(self._objects)
+        return View(self._painter, ids, finished, edits, self.nesting)
 
     def _next_id(self) -> int:
         """Return an id that neither an object nor a step has ever used."""
@@ -350,6 +321,8 @@ class ObjectBook:
 
     def _apply(self, delta: Delta) -> None:
         delta.apply(self._objects)
+        if delta.objects:
+            self._nesting = None
         if delta.current is not None:
             self.current = delta.current
         if delta.semantic is not None:

@@ -18,6 +18,7 @@ from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.labels.labels import Values
 from napari_segnext.labels.sparse import Sparse, find
 from napari_segnext.prompts import Prompts, PromptStyle
+from napari_segnext.session.nesting import Nesting
 from napari_segnext.session.probability import Probability
 from napari_segnext.session.state import Key, Result
 
@@ -37,12 +38,15 @@ class View:
         All objects, and those that are protected.
     edits
         All manual edits.
+    nesting
+        Which objects lie inside which.
     """
 
     painter: Painter
     ids: frozenset[int]
     finished: frozenset[int]
     edits: Mapping[Key, Sparse]
+    nesting: Nesting
 
     def own(self, key: Key) -> Sparse:
         """Return the manual edits of an object that lie in a plane.
@@ -56,13 +60,35 @@ class View:
         return own
 
     def painted_for_others(self, key: Key) -> Voxels:
-        """Return the voxels of a plane painted by hand for other objects, sorted."""
+        """Return the voxels of a plane painted by hand for other objects, sorted.
+
+        Those around it are left out.
+        """
         parts = [np.zeros(0, np.int64)]
+        own = self.nesting.outer(key[0]) | {key[0]}
         for (number, plane), edits in self.edits.items():
-            if number != key[0]:
+            if number not in own:
                 inside = self._within(key[1], plane, edits)
                 parts.append(inside.voxels[inside.values != 0])
         return np.unique(np.concatenate(parts))
+
+    def guarded(self, number: int) -> frozenset[int]:
+        """Return the objects that another one takes nothing from.
+
+        Those that are finished, unless they lie around it, and those inside it.
+        """
+        nesting = self.nesting
+        finished = self.finished - nesting.outer(number) - {number}
+        return finished | nesting.inner(number)
+
+    def refused(self, old: Values, new: Values) -> BoolArray:
+        """Tell which pixels may not be painted by hand: (N,), of (N,) ids each."""
+        finished = list(self.finished)
+        refused: BoolArray = np.isin(new, finished)
+        for number in np.unique(new).tolist():
+            kept = list(self.finished - self.nesting.outer(number))
+            refused |= (new == number) & np.isin(old, kept)
+        return refused
 
     def beneath(self, number: int, voxels: Voxels, base: Sparse) -> NDArray[np.int64]:
         """Return what voxels become when an object leaves them.
@@ -72,7 +98,7 @@ class View:
         values = np.zeros(len(voxels), np.int64)
         known, at = find(base.voxels, voxels)
         values[known] = base.values[at]
-        open_ = self.ids - self.finished - {number}
+        open_ = (self.ids - self.finished - {number}) | self.nesting.outer(number)
         return np.where(np.isin(values, list(open_)), values, 0)
 
     def _within(self, plane: Plane, made: Plane, edits: Sparse) -> Sparse:
@@ -200,7 +226,7 @@ def _protect(
     mask: BoolArray,
     changed: BoolArray,
 ) -> None:
-    """Let a mask change nothing of finished objects, nor what others were painted.
+    """Let a mask change nothing that is guarded, nor what others were painted.
 
     Parameters
     ----------
@@ -214,10 +240,10 @@ def _protect(
     inside &= (columns >= 0) & (columns < mask.shape[1])
     at = rows[inside], columns[inside]
     changed[at] &= ~mask[at]
-    finished = list(view.finished - {key[0]})
-    for band in part.bands() if finished else ():
+    guarded = list(view.guarded(key[0]))
+    for band in part.bands() if guarded else ():
         here = band.within(part)
-        changed[here] &= ~(mask[here] & np.isin(page[here], finished))
+        changed[here] &= ~(mask[here] & np.isin(page[here], guarded))
 
 
 def _places(chosen: BoolArray, part: Extent) -> tuple[Index, Index]:

@@ -276,12 +276,12 @@ class Session(Reshaping):
         -------
         What was taken back because it is finished.
         """
-        finished = [n for n, each in self._objects.items() if each.finished]
+        view = self._view()
         taken, reverted = list[PlaneDiff](), list[PlaneDiff]()
         for part in parts:
             self.space.check(part.plane)
             drawn = part.changed
-            kept = np.isin(drawn.old, finished) | np.isin(drawn.new, finished)
+            kept = view.refused(drawn.old, drawn.new)
             if kept.any():
                 back = drawn.select(kept)
                 self._painter.count_change(back)

@@ -34,6 +34,7 @@ _STEPS = {
     "clear slice": "clearing of a slice",
     "propagate": "propagation",
     "labels": "taking in of labels",
+    "nest": "placing of a class in another",
 }
 
 
@@ -122,9 +123,14 @@ class Objects(QObject):
             each.category.name if each.category else "",
             counts.prompts,
             counts.planes,
-            measure.text(counts.voxels),
+            measure.text(self._size(object_id)),
             each.finished,
         )
+
+    def _size(self, object_id: int) -> int:
+        """Return the voxels of an object and of those inside it."""
+        numbers = self._session.with_inner(object_id)
+        return sum(self._session.count(number).voxels for number in numbers)
 
     def category_of(self, object_id: int) -> Category | None:
         """Return the class of an object."""
@@ -263,8 +269,8 @@ class Objects(QObject):
             other = self._session.objects.get(number)
             if other is not None and other.finished and number != object_id:
                 return (
-                    f"{other.name} here is finished and keeps its voxels: "
-                    "H, then G to reopen it"
+                    f"{other.name} here is finished and keeps its voxels: H, then G "
+                    "to reopen it, or Classes > Inside to draw on it"
                 )
         return ""
 
@@ -309,6 +315,17 @@ class Objects(QObject):
             self._session.categorise(object_ids, category)
         except ValueError as error:
             self.said.emit(str(error))
+        self.changed.emit()
+
+    def nest(self, category: Category, outer: Category | None) -> None:
+        """Let the objects of a class lie inside those of another, or of none."""
+        try:
+            self._session.nest(category.value, outer.value if outer else 0)
+        except ValueError as error:
+            self.said.emit(str(error))
+        else:
+            where = f"inside {outer.name}, and on top of it" if outer else "in no other"
+            self.said.emit(f"{category.name} lies {where}")
         self.changed.emit()
 
     def accept(self) -> None:

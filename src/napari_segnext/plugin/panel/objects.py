@@ -134,12 +134,28 @@ class ClassPanel(QWidget):
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
         form.addRow(self.semantic)
         form.addRow("Class", self.choice)
+        self.outer = make_combo(
+            "The class that this one lies inside of, as a core in a tumour. Its "
+            "objects are drawn on top of those, finished or not, and count to their "
+            "volume"
+        )
+        self.outer.activated.connect(lambda _: self._nest())
+        form.addRow("Inside", self.outer)
 
     def show_state(self, state: ClassState) -> None:
         """Show the classes of a session, and that of the current object."""
         self._state = state
         self.semantic.setChecked(state.semantic)
         self._write()
+        inside = state.category.inside if state.category else 0
+        self.outer.clear()
+        self.outer.addItem("no other class", None)
+        for each in state.categories:
+            if state.category and each.value != state.category.value:
+                self.outer.addItem(_text(each), each)
+                if each.value == inside:
+                    self.outer.setCurrentIndex(self.outer.count() - 1)
+        self.outer.setEnabled(self.outer.count() > 1)
 
     def _write(self) -> None:
         """Write the classes, unless the user is typing one."""
@@ -153,6 +169,11 @@ class ClassPanel(QWidget):
     def _turn(self, semantic: bool) -> None:
         if self._state is not None and self._state.semantic != semantic:
             self._do(lambda to: to.objects.view_by_class(semantic))
+
+    def _nest(self) -> None:
+        if self._state is not None and self._state.category is not None:
+            category, outer = self._state.category, self.outer.currentData()
+            self._do(lambda to: to.objects.nest(category, outer))
 
     def _chosen(self) -> None:
         if self._state is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -34,6 +34,8 @@ class ListState:
         Whether they have the colours of their classes.
     classes
         Whether there are classes to list.
+    nested
+        Those that lie inside others, whose objects count to the size of these.
     """
 
     objects: tuple[tuple[int, int], ...]
@@ -41,6 +43,7 @@ class ListState:
     measure: Measure
     semantic: bool
     classes: bool
+    nested: tuple[Category, ...]
 
     @property
     def ids(self) -> list[int]:
@@ -49,9 +52,8 @@ class ListState:
 
     def changed_since(self, former: ListState | None) -> set[int] | None:
         """Return the objects whose rows may say something else; None for all."""
-        if former is None or (self.measure, self.semantic) != (
-            former.measure,
-            former.semantic,
+        if former is None or replace(self, objects=(), current=0) != replace(
+            former, objects=(), current=0
         ):
             return None
         return {number for number, _ in set(self.objects).difference(former.objects)}
@@ -181,6 +183,7 @@ class Resolver:
                 objects.measure,
                 objects.semantic,
                 bool(categories),
+                tuple(each for each in categories if each.inside),
             ),
             ClassState(
                 objects.semantic, categories, current, objects.category_of(current)
@@ -201,6 +204,8 @@ class Resolver:
         changed = {*delta.objects, *(number for number, _ in keys)}
         for runs in (diff.before, diff.after):
             changed.update(np.unique(runs.value).tolist())
+        nesting = self._annotator.session.nesting
+        changed.update(*map(nesting.outer, list(changed)))
         self._changes.update(changed)
 
     def _note_all(self) -> None:
