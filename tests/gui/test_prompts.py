@@ -9,6 +9,8 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.layers.tools import TOOLS
 from napari_segnext.prompts import Box, Polygon, Prompts, Scribble
 
+ALT = Qt.KeyboardModifier.AltModifier
+
 PLANE = Plane(0, 4)
 CLICK, BOX, POLYGON, PATH, BRUSH = TOOLS
 
@@ -281,3 +283,29 @@ def test_a_small_box_of_earlier_work_stays(desk):
     desk.annotator.use(BOX)
     desk.user.drag([(4, 30, 50), (4, 40, 60), (4, 50, 70)], desk.image)
     settled(desk, 2)
+
+
+def test_each_click_begins_an_object_and_ctrl_click_corrects_the_last(desk):
+    desk.user.key(Qt.Key.Key_N, ALT)
+    assert desk.widget.tools.each_own.isChecked()
+    assert "Each prompt begins an object" in desk.status
+    session = desk.annotator.session
+    for number, at in enumerate(((4, 15, 15), (4, 15, 45), (4, 40, 30)), 1):
+        desk.user.click(at, desk.image)
+        desk.user.waits_until(lambda n=number: shows(desk, number=n))
+        desk.user.waits_until(lambda n=number: session.current == n)
+        assert len(desk.annotator.prompts.points.data) == 1
+    desk.user.click((4, 43, 33), desk.image, CTRL)
+    desk.user.waits_until(lambda: not session.requests())
+    assert list(session.objects) == [1, 2, 3]
+    assert len(desk.prompts(PLANE, 3)) == 2
+    desk.user.key(Qt.Key.Key_Z, CTRL)
+    assert len(desk.prompts(PLANE, 3)) == 1
+    desk.user.key(Qt.Key.Key_Z, CTRL)
+    assert list(session.objects) == [1, 2]
+    desk.widget.tools.each_own.click()
+    assert not desk.widget.tools.each_own.isChecked()
+    desk.user.click((4, 30, 60), desk.image)
+    desk.user.waits_until(lambda: not session.requests())
+    assert list(session.objects) == [1, 2]
+    assert len(desk.prompts(PLANE, 2)) == 2

@@ -27,6 +27,7 @@ DOES = {
     "J": "objects.previous",
     "N": "objects.next",
     "Shift-N": "objects.begin",
+    "Alt-N": "prompting.toggle_each_own",
     "G": "accept",
     "Q": "objects.discard",
     "Shift-Q": "objects.clear_slice",

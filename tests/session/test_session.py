@@ -12,6 +12,7 @@ from tests.session.doubles import (
     Y5,
     Z1,
     Z2,
+    Picture,
     answer,
     ask,
     click,
@@ -384,3 +385,24 @@ def test_planes_of_an_object_are_those_of_the_frame():
     assert session.planes_of(1, Plane(0, 0, (1,))) == [plane]
     assert session.planes_of(1, Plane(1, 0, (0,))) == []
     assert len(session.planes_of(1, Plane(1, 0, (1,)))) == 5
+
+
+def test_prompts_that_begin_an_object_are_one_step():
+    session, array = started()
+    click(session, Z1, (4, 4))
+    before = Picture.of(session, array)
+    (request,) = session.begin_with({Z1: Prompts().click(8, 9)})
+    assert (request.object_id, session.current) == (2, 2)
+    answer(session, request, radius=1)
+    assert np.count_nonzero(array == 2) == 9
+    session.undo()
+    assert Picture.of(session, array) == before
+    session.redo()
+    assert session.current == 2
+    # One that is empty is used first.
+    session.new_object()
+    session.select(1)
+    assert session.begin_with({Z1: Prompts().click(1, 1)})[0].object_id == 3
+    with pytest.raises(ValueError, match="outside"):
+        session.begin_with({Z1: Prompts().click(99, 1)})
+    assert len(session.objects) == 3

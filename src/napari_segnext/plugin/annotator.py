@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ from napari_segnext.plugin.work.importing import Importing
 from napari_segnext.plugin.work.inference import Inference
 from napari_segnext.plugin.work.loading import Loading
 from napari_segnext.plugin.work.phrases import Phrases
+from napari_segnext.plugin.work.prompting import Prompting
 from napari_segnext.plugin.work.propagating import Propagating
 from napari_segnext.plugin.work.repairing import Repairing
 from napari_segnext.plugin.work.saving import Saving
@@ -88,7 +88,7 @@ class Annotator(QObject):
         self.session = Session(self._labels, blank=True)
         self.session.new_object()
         self.prompts = PromptLayers(
-            viewer, image, self._space, self._prompted, self.said.emit
+            viewer, image, self._space, self._drawn, self.said.emit
         )
         self.session.settlers.append(self.prompts.settle)
         self._labels.carry(self.prompts.scribbles, self.prompts.canvas)
@@ -102,6 +102,9 @@ class Annotator(QObject):
         saving.changed.connect(lambda: mirror(saving.path, saving.problem))
         self.adopting = Adopting(image, self.session, self.saving, self)
         self._inference = Inference(worker, self)
+        self.prompting = Prompting(
+            self.session, self.saving, self._inference, self.objects, self
+        )
         self.exporting = Exporting(image, self.session, self._labels, self)
         self.importing = Importing(self.session, self._inference, self)
         self._model = Loading(self._inference, self._inputs, self)
@@ -154,6 +157,7 @@ class Annotator(QObject):
         """Follow the parts; they live as long as this does."""
         speakers: list[Any] = [self.objects, self.saving, self.exporting, self.adopting]
         speakers += [self.importing, self.propagation, self.repairing, self._model]
+        speakers.append(self.prompting)
         for speaker in speakers:
             speaker.said.connect(self.said)
         for task in (self.importing, self.propagation):
@@ -169,6 +173,8 @@ class Annotator(QObject):
             source.taken.connect(self._object_changed)
         self.propagation.changed.connect(self._objects_changed)
         self.repairing.done.connect(self._object_changed)
+        self.prompting.turned.connect(self._object_changed)
+        self.prompting.changed.connect(self.changed)
         self.phrases.changed.connect(self.changed)
         self.propagation.found.connect(self._preview.show)
         self.propagation.written.connect(lambda number: self._preview.clear())
@@ -220,25 +226,12 @@ class Annotator(QObject):
 
     # Prompts to masks
 
-    def _prompted(self, changes: Mapping[Plane, Prompts]) -> None:
-        try:
-            requests = self.session.change_prompts(changes)
-        except ValueError as error:
-            finished = self.session.objects[self.current].finished
-            self.said.emit(self.objects.finished_text if finished else str(error))
-            QTimer.singleShot(0, self._draw_prompts)
-            return
-        self._answer(requests)
-        self.changed.emit()
+    def _drawn(self, changes: Mapping[Plane, Prompts]) -> None:
+        self.prompting.give(changes)
 
     def _named(self, plane: Plane, prompts: Prompts) -> None:
-        self._prompted({plane: prompts})
+        self.prompting.give({plane: prompts})
         self._draw_prompts()
-
-    def _answer(self, requests: Iterable[Request]) -> None:
-        for request in requests:
-            key = (request.object_id, request.plane)
-            self.saving.when_saved(key, partial(self._inference.decode, request))
 
     def _restored(self) -> None:
         """Show what was done earlier, where it was done."""
@@ -246,7 +239,7 @@ class Annotator(QObject):
         if planes and self._shown.plane not in planes:
             self._shown.go_to(planes[-1])
         self._object_changed()
-        self._answer(self.session.requests())
+        self.prompting.answer(self.session.requests())
 
     def _decoded(self, request: Request, prediction: Prediction) -> None:
         if self._closed or self.output not in self._viewer.layers:
@@ -371,7 +364,7 @@ class Annotator(QObject):
         """Let the prompts decide again where the displayed plane was painted."""
         if self._shown.plane is not None:
             request = self.session.clear_manual_edits(self.current, self._shown.plane)
-            self._answer([] if request is None else [request])
+            self.prompting.answer([] if request is None else [request])
             self.changed.emit()
 
     # Undo
@@ -397,4 +390,4 @@ class Annotator(QObject):
             self._shown.go_to(done.plane)
         self._object_changed()
         self.said.emit(f"{said}: {self.objects.told(done)}")
-        self._answer(done.requests)
+        self.prompting.answer(done.requests)

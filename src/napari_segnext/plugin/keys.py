@@ -73,6 +73,15 @@ BEGIN = Action(
     "Go to a new object, or to one that is still empty",
     lambda to: to.objects.begin(),
 )
+EACH_OWN = Action(
+    "Each prompt its own object",
+    "Alt-N",
+    (
+        "Let each positive prompt begin an object, as for a field of small things; one "
+        "of the other sign corrects the last"
+    ),
+    lambda to: to.prompting.toggle_each_own(),
+)
 ACCEPT = Action(
     "Accept",
     "G",
@@ -173,6 +182,7 @@ ACTIONS = (
     PREVIOUS,
     NEXT,
     BEGIN,
+    EACH_OWN,
     ACCEPT,
     DISCARD,
     CLEAR_SLICE,

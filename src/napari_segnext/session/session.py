@@ -13,7 +13,6 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike
 
-from napari_segnext.geometry.misuse import expect
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Patch
 from napari_segnext.geometry.resample import FloatArray
@@ -83,12 +82,7 @@ class Session(Reshaping):
             As `set_prompts`, or if planes cross.
         """
         self.labels.settle()
-        for plane, prompts in changes.items():
-            self.space.check(expect(plane, Plane, "a plane is Plane(axis, index)"))
-            expect(prompts, Prompts, "prompts are made by Prompts().click(y, x)")
-            prompts.check_inside(self.space.plane_shape(plane))
-        if len({plane.axis for plane in changes}) > 1:
-            raise ValueError("prompts of planes that cross cannot be changed at once")
+        self._check_prompts(changes)
         if object_id is None and not self._objects:
             self.new_object()
         number = self.current if object_id is None else object_id

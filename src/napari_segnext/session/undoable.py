@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
+from napari_segnext.geometry.misuse import expect
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.labels.diffs import Diff
 from napari_segnext.prompts import Prompts
@@ -29,6 +30,39 @@ class Undoable(Adopting):
         """Return all that is to be decoded now."""
         self.labels.settle()
         return self._wanted(self._history.waiting)
+
+    def begin_with(self, prompts: Mapping[Plane, Prompts]) -> list[Request]:
+        """Give prompts to an empty object, one there is or a new one, and go to it.
+
+        It is one step.
+
+        Returns
+        -------
+        What to decode
+
+        Raises
+        ------
+        ValueError
+            As `change_prompts`.
+        """
+        self.settle()
+        self._check_prompts(prompts)
+        number = self._spare()
+        after = Delta(number, {number: self._fresh(number)})
+        after.prompts = {(number, plane): given for plane, given in prompts.items()}
+        only = next(iter(prompts)) if len(prompts) == 1 else None
+        step = self._step("prompts", number, only, after)
+        step.asks = frozenset(after.prompts)
+        self._take(step)
+        return self._wanted(after.prompts)
+
+    def _check_prompts(self, changes: Mapping[Plane, Prompts]) -> None:
+        for plane, prompts in changes.items():
+            self.space.check(expect(plane, Plane, "a plane is Plane(axis, index)"))
+            expect(prompts, Prompts, "prompts are made by Prompts().click(y, x)")
+            prompts.check_inside(self.space.plane_shape(plane))
+        if len({plane.axis for plane in changes}) > 1:
+            raise ValueError("prompts of planes that cross cannot be changed at once")
 
     def _wanted(self, keys: Iterable[Key]) -> list[Request]:
         view = self._view()

@@ -103,10 +103,11 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class ToolState:
-    """What is drawn next."""
+    """What is drawn next, and whether it begins an object."""
 
     tool: Tool | None
     positive: bool
+    each_own: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +196,7 @@ class Resolver:
                 annotator.exporting.source,
                 annotator.importing.running or annotator.adopting.running,
             ),
-            ToolState(annotator.tool, annotator.positive),
+            ToolState(annotator.tool, annotator.positive, annotator.prompting.each_own),
         )
 
     def _note(self, record: Record) -> None:

@@ -14,6 +14,7 @@ from napari_segnext.plugin.keys import (
     BEGIN,
     CLEAR_EDITS,
     DISCARD,
+    EACH_OWN,
     NEXT,
     NEXT_TOOL,
     PREVIOUS,
@@ -66,6 +67,9 @@ class ToolPanel(QWidget):
         layout.setSpacing(6)
         layout.addLayout(self._build_tools())
         layout.addLayout(self._build_signs())
+        self.each_own = action_button(EACH_OWN, do, narrow=True)
+        self.each_own.setCheckable(True)
+        layout.addWidget(self.each_own)
         layout.addWidget(_hint())
 
     def show_state(self, state: ToolState) -> None:
@@ -74,6 +78,7 @@ class ToolPanel(QWidget):
             button.setChecked(tool == state.tool)
         for positive, button in self.signs.items():
             button.setChecked(positive == state.positive)
+        self.each_own.setChecked(state.each_own)
 
     def _build_tools(self) -> QHBoxLayout:
         row = QHBoxLayout()
