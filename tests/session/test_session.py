@@ -319,8 +319,24 @@ def test_count_follows_every_change():
     click(session, Y5, (1, 6))
     paint(session, Z2, [(0, 0), (0, 1)], 1)
     counts = session.count(1)
-    assert (counts.prompts, counts.planes) == (3, 2)
+    assert counts.prompts == 3
+    assert counts.slices == (labels == 1).any((1, 2)).sum()
     assert counts.voxels == (labels == 1).sum()
+
+
+def test_slices_are_counted_along_the_axis_that_an_object_was_followed_along():
+    session, labels = started()
+    click(session, Y5, (1, 6))
+    assert session.count(1).slices == 1
+    square = np.zeros(session.space.plane_shape(Y5), np.float32)
+    square[:3, 2:4] = 1
+    around = {Plane(1, index): square for index in (4, 6)}
+    session.commit_planes(1, around | {Plane(1, 7): square * 0}, "propagate")
+    assert session.count(1).slices == (labels == 1).any((0, 2)).sum() == 3
+    session.clear_plane(1, Plane(1, 6))
+    assert session.count(1).slices == 2
+    session.undo()
+    assert session.count(1).slices == 3
 
 
 def test_boolean_and_float_arrays_are_no_labels():

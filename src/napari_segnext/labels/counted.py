@@ -59,6 +59,10 @@ class Painter:
         """Return how many voxels an id has."""
         return self._counts[number].total() if number in self._counts else 0
 
+    def slices(self, number: int) -> int:
+        """Return in how many slices along the first axis an id has voxels."""
+        return len(np.unique(self._divided(self._used(number))[0]))
+
     @cached_property
     def dtype(self) -> np.dtype[np.integer[Any]]:
         """Integer type of the labels."""

@@ -95,9 +95,12 @@ class ObjectBook:
 
     def count(self, object_id: int) -> Counts:
         """Return how much there is of an object; costs nothing."""
-        prompts = self._known(object_id).prompts
-        voxels = self._painter.count(object_id)
-        return Counts(sum(map(len, prompts.values())), len(prompts), voxels)
+        known, painter = self._known(object_id), self._painter
+        # Voxels are counted by slices along the first axis alone.
+        axis = known.axis
+        slices = painter.slices(object_id) if axis == 0 else known.shown_along(axis)
+        prompts = sum(map(len, known.prompts.values()))
+        return Counts(prompts, slices, painter.count(object_id))
 
     def new_object(self, name: str | None = None, value: int | None = None) -> int:
         """Make an object, of the current one's class, and go to it; return its id.

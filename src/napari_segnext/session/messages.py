@@ -95,8 +95,15 @@ class Record:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How much there is of an object."""
+    """How much there is of an object.
+
+    Attributes
+    ----------
+    slices
+        That show it, along the axis of most planes in which the session knows
+        something for it; along the first for one that only has voxels.
+    """
 
     prompts: int
-    planes: int
+    slices: int
     voxels: int

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
@@ -86,6 +87,11 @@ class Result:
         While the labels still show them, nothing else has changed the object there.
         """
         return Region(self._offset, self._pixels.expand().view(bool))
+
+    @property
+    def shown(self) -> bool:
+        """Whether the object had pixels in the plane when it was written."""
+        return 0 not in self._pixels.shape
 
     @property
     def nbytes(self) -> int:
@@ -187,6 +193,19 @@ class SegmentedObject:
     def planes(self) -> list[Plane]:
         """Planes of which the session knows something for the object."""
         return sorted({*self.prompts, *self.edits, *self.results})
+
+    @property
+    def axis(self) -> int:
+        """The one that most of its planes are perpendicular to; 0 without any."""
+        planes = {*self.prompts, *self.edits, *self.results}
+        found = Counter(plane.axis for plane in planes)
+        return min(found, key=lambda axis: (-found[axis], axis), default=0)
+
+    def shown_along(self, axis: int) -> int:
+        """Return in how many planes along an axis predictions or edits show it."""
+        shown = {plane for plane, result in self.results.items() if result.shown}
+        shown.update(plane for plane, made in self.edits.items() if made.values.any())
+        return sum(plane.axis == axis for plane in shown)
 
 
 @dataclass(slots=True)

@@ -15,8 +15,8 @@ from napari_segnext.plugin.panel.object_table import (
     AMOUNT,
     CATEGORY,
     NAME,
-    PLANES,
     PROMPTS,
+    SLICES,
 )
 
 
@@ -69,7 +69,7 @@ def test_names_and_slices_can_be_read_in_a_narrow_panel(listed, classes):
     swatch_and_margins = 22
     needed = metrics.horizontalAdvance("Object 97") + swatch_and_margins
     assert listed.columnWidth(NAME) >= needed
-    assert listed.columnWidth(PLANES) >= metrics.horizontalAdvance("Slices")
+    assert listed.columnWidth(SLICES) >= metrics.horizontalAdvance("Slices")
     assert sum(listed.columnWidth(c) for c in range(6)) <= listed.viewport().width()
 
 

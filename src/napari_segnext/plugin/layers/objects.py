@@ -48,8 +48,8 @@ class ObjectRow:
         In files of labels.
     colour
         Red, green, blue from 0 to 1.
-    planes
-        Number of planes with prompts.
+    slices
+        Number of slices that show it; see `Counts`.
     amount
         Volume, or area, as it is written.
     """
@@ -60,7 +60,7 @@ class ObjectRow:
     colour: tuple[float, float, float]
     category: str
     prompts: int
-    planes: int
+    slices: int
     amount: str
     finished: bool
 
@@ -122,7 +122,7 @@ class Objects(QObject):
             self._colours.of(each),
             each.category.name if each.category else "",
             counts.prompts,
-            counts.planes,
+            counts.slices,
             measure.text(self._size(object_id)),
             each.finished,
         )

@@ -20,7 +20,7 @@ from napari_segnext.plugin.layers.objects import ObjectRow
 Index = QModelIndex | QPersistentModelIndex
 _NONE = QModelIndex()
 _ROLE = Qt.ItemDataRole
-NAME, CATEGORY, PROMPTS, PLANES, AMOUNT, DONE = range(6)
+NAME, CATEGORY, PROMPTS, SLICES, AMOUNT, DONE = range(6)
 _HEADERS = ("Object", "Class", "Prompts", "Slices", "", "✓")
 _SWATCH = 12
 
@@ -128,7 +128,7 @@ class ObjectTable(QAbstractTableModel):
             row.name,
             row.category,
             str(row.prompts),
-            str(row.planes),
+            str(row.slices),
             row.amount,
             "✓" if row.finished else "",
         )[index.column()]
@@ -142,8 +142,8 @@ class ObjectTable(QAbstractTableModel):
         state = ", finished: protected until it is reopened" if row.finished else ""
         kind = f" ({row.category})" if row.category else ""
         return (
-            f"{row.name}{kind}, value {row.value}: {row.prompts} prompts in "
-            f"{row.planes} slices, {row.amount} {self._unit}{state}"
+            f"{row.name}{kind}, value {row.value}: {row.prompts} prompts, "
+            f"found in {row.slices} slices, {row.amount} {self._unit}{state}"
         )
 
 
