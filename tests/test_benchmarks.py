@@ -30,6 +30,7 @@ RUNS = {
         "--sizes 20 --repeats 1 --clicks 2 --objects 2 --json OUT/R",
         "OUT/R",
     ),
+    "doubt": ("--limit 2 --json OUT/R", "OUT/R"),
     "family": (
         "--small --only tiny --turns 1 --sat-clicks 2 --json OUT/R",
         "OUT/R",

@@ -29,7 +29,7 @@ from napari_segnext.models.fingerprint import model_fingerprint
 from napari_segnext.predicting.store import EmbeddingStore, embedding_key
 from napari_segnext.predicting.tiles import Tile
 from napari_segnext.session import ArrayLabels, Session
-from napari_segnext.session.doubt import doubtful
+from napari_segnext.session.checklist import doubtful
 from napari_segnext.session.exchange import exported
 from napari_segnext.session.state import Result
 

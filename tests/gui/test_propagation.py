@@ -102,6 +102,10 @@ def check_next(desk):
     desk.user.key(Qt.Key.Key_U, SHIFT)
 
 
+def to_check(desk):
+    return desk.annotator.doubting.listed
+
+
 def press(button):
     QTest.mouseClick(button, LEFT)
 
@@ -136,7 +140,7 @@ def test_object_is_found_in_all_slices_as_one_step(desk):
     assert "Found in 8 more slices; 1 to check" in desk.status
     desk.user.key(Qt.Key.Key_Z, CTRL)
     assert alone(desk)
-    assert not desk.annotator.propagation.doubtful
+    assert not to_check(desk)
     desk.user.key(Qt.Key.Key_Z, CTRL | SHIFT)
     assert np.array_equal(desk.labels > 0, bar())
     propagate(desk)
@@ -220,23 +224,24 @@ def test_correction_reaches_to_the_next_prompted_slices_only(desk):
 
 @pytest.mark.parametrize("how", ["correct", "check"])
 def test_doubtful_slice_is_shown_and_leaves_the_list_when_it_is_right(desk, how):
-    part = desk.widget.propagation
+    part = desk.widget.propagation.doubts
     check_next(desk)
-    assert "propagate the object first" in desk.status
+    assert "There is nothing to check" in desk.status
     click(desk, (START, 30, 30))
     propagate(desk)
     is_over(desk)
-    assert str(ODD) in part.list.text()
+    assert [key for key, _ in to_check(desk)] == [(1, Plane(0, ODD))]
+    assert part.table.isVisibleTo(part)
     check_next(desk)
     assert shown(desk) == ODD
-    assert [p.index for p in desk.annotator.propagation.doubtful] == [ODD]
+    assert len(to_check(desk)) == 1
     if how == "correct":
         click(desk, (ODD, 10, 10))
     else:
         press(part.next)
         assert "No slice is left" in desk.status
-    assert not desk.annotator.propagation.doubtful
-    assert not part.list.isVisibleTo(part)
+    assert not to_check(desk)
+    assert not part.table.isVisibleTo(part)
 
 
 def test_output_layer_deleted_on_the_way_ends_the_session(desk, model):
@@ -292,11 +297,11 @@ class TestOfTwoOddSlices:
 
     def test_what_is_to_check_and_the_view_of_classes_come_back(self, desk):
         def seen():
-            part, classes = desk.widget.propagation, desk.widget.classes
+            part, classes = desk.widget.propagation.doubts, desk.widget.classes
             colour = desk.annotator.output.colormap.map(1)
             return (
                 part.next.text(),
-                part.list.text(),
+                part.table.model().listed,
                 classes.semantic.isChecked(),
                 colour.tolist(),
             )
@@ -305,11 +310,11 @@ class TestOfTwoOddSlices:
         desk.annotator.objects.categorise([1], Category(4, "bar"))
         propagate(desk)
         is_over(desk)
-        _, second = desk.annotator.propagation.doubtful
+        _, second = to_check(desk)
         for _ in range(2):
             check_next(desk)
-        assert shown(desk) == second.index
-        assert desk.annotator.propagation.doubtful == [second]
+        assert shown(desk) == second[0][1].index
+        assert to_check(desk) == (second,)
         desk.widget.classes.semantic.click()
         before = seen()
         desk.widget.stop()
@@ -317,12 +322,12 @@ class TestOfTwoOddSlices:
         offer = desk.widget.offer
         desk.user.waits_until(lambda: not offer.isHidden())
         press(offer.resume_button)
-        desk.user.waits_until(lambda: desk.annotator.propagation.doubtful == [second])
+        desk.user.waits_until(lambda: to_check(desk) == (second,))
         assert seen() == before
         assert desk.annotator.objects.semantic
         desk.user.key(Qt.Key.Key_Z, CTRL)
-        check_next(desk)
-        check_next(desk)
+        while to_check(desk):
+            check_next(desk)
         assert "No slice is left to check" in desk.status
 
 

@@ -33,7 +33,7 @@ DOES = {
     "Shift-Q": "objects.clear_slice",
     "U": "propagation.start",
     "Alt-U": "propagation.start_all",
-    "Shift-U": "propagation.next_doubtful",
+    "Shift-U": "doubting.next",
     "Control-Z": "undo",
     "Control-Shift-Z": "redo",
 }

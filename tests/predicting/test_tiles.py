@@ -124,3 +124,19 @@ def test_large_tiles_are_read_shrunk_and_lie_on_the_pixels_of_that_scale() -> No
 def test_tiles_of_up_to_4096_pixels_are_read_as_they_are() -> None:
     pyramid = TilePyramid((4096, 4096), TILED)
     assert {pyramid.step(level) for level in range(pyramid.levels)} == {1}
+
+
+def test_a_glance_is_no_closer_than_it_has_to_be_and_tiles_serve_many_objects() -> None:
+    pyramid = TilePyramid((512, 512), TILED)
+    assert pyramid.coarsest((200, 200, 280, 290), 8).level == 0
+    assert pyramid.coarsest((200, 200, 220, 220), 8).level == 2
+    apart = 0
+    for at in range(0, 480, 12):
+        bounds = (at, 30, at + 12, 42)
+        tile = pyramid.coarsest(bounds, 12)
+        frame = pyramid.frame(tile)
+        assert frame.top <= at
+        assert at + 12 <= frame.top + frame.height
+        # Tiles overlap by one half.
+        apart += tile.row % 2 == 0
+    assert apart > 25

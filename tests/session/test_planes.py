@@ -5,7 +5,7 @@ import pytest
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.prompts import Prompts
-from napari_segnext.session.doubt import doubtful
+from napari_segnext.session.checklist import doubtful
 from tests.session.doubles import (
     SHAPE,
     Y5,

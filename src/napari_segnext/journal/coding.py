@@ -24,6 +24,7 @@ from napari_segnext.labels.diffs import Diff
 from napari_segnext.labels.sparse import Sparse
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import Record, SegmentedObject
+from napari_segnext.session.doubt import Doubt
 from napari_segnext.session.packed import PackedImage
 from napari_segnext.session.probability import Probability
 from napari_segnext.session.state import Delta, Info, Key, Result, prompts_of
@@ -101,6 +102,7 @@ def encode(record: Record, known: Mapping[int, SegmentedObject]) -> Entry:
         ("prompts", prompts),
         ("edits", {k: _runs(v.runs) for k, v in delta.edits.items()}),
         ("results", {k: _result(v) for k, v in delta.results.items()}),
+        ("doubts", {k: _doubt(v) for k, v in delta.doubts.items()}),
     ):
         if values:
             entry[name] = [[*_key(key), value] for key, value in values.items()]
@@ -144,6 +146,8 @@ def decode(
     for key, values in _keyed(entry, "results", space):
         result = None if values is None else _to_result(values, key[1], space)
         delta.results[key] = result
+    for key, values in _keyed(entry, "doubts", space):
+        delta.doubts[key] = None if values is None else _to_doubt(values)
     diff = Diff()
     if "labels" in entry:
         labels = entry["labels"]
@@ -252,6 +256,19 @@ def _to_result(values: Mapping[str, Any], plane: Plane, space: Space) -> Result:
         confidence,
         _check_flag(values.get("checked", False)),
     )
+
+
+def _doubt(doubt: Doubt | None) -> list[Any] | None:
+    if doubt is None:
+        return None
+    return [round(doubt.degree, 4), doubt.parts, doubt.like, doubt.checked]
+
+
+def _to_doubt(values: Any) -> Doubt:
+    degree, parts, like, checked = values
+    if type(degree) not in (int, float) or type(parts) is not int:
+        raise ValueError(f"{values!r} is no doubt")
+    return Doubt(degree, parts, _check_id(like), _check_flag(checked))
 
 
 def _part(

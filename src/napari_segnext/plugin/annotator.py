@@ -21,6 +21,7 @@ from napari_segnext.plugin.layers.preview import Preview
 from napari_segnext.plugin.layers.prompt_layers import PromptLayers
 from napari_segnext.plugin.layers.tools import TOOLS, Tool
 from napari_segnext.plugin.work.adopting import Adopting
+from napari_segnext.plugin.work.doubting import Doubting
 from napari_segnext.plugin.work.embed_all import EmbedAll
 from napari_segnext.plugin.work.exporting import Exporting
 from napari_segnext.plugin.work.importing import Importing
@@ -109,15 +110,11 @@ class Annotator(QObject):
         self.importing = Importing(self.session, self._inference, self)
         self._model = Loading(self._inference, self._inputs, self)
         self.embedding = EmbedAll(self._inference, self._shown.all_planes, self)
-        self.propagation = Propagating(
-            self._inference, self.session, self._labels, self._shown, self
-        )
-        self.repairing = Repairing(
-            viewer, image, self.session, self._labels, self._shown, self
-        )
-        self.phrases = Phrases(
-            self._inference, self.session, self._shown, self._named, self
-        )
+        inference, session, shown = self._inference, self.session, self._shown
+        self.propagation = Propagating(inference, session, self._labels, shown, self)
+        self.repairing = Repairing(viewer, image, session, self._labels, shown, self)
+        self.doubting = Doubting(inference, session, self.objects, shown, self)
+        self.phrases = Phrases(inference, session, shown, self._named, self)
         self.tool: Tool | None = TOOLS[0]
         self._listen()
         self._connect(True)
@@ -156,26 +153,26 @@ class Annotator(QObject):
     def _listen(self) -> None:
         """Follow the parts; they live as long as this does."""
         speakers: list[Any] = [self.objects, self.saving, self.exporting, self.adopting]
-        speakers += [self.importing, self.propagation, self.repairing, self._model]
-        speakers.append(self.prompting)
+        speakers += [self.importing, self.propagation, self.repairing, self.doubting]
+        speakers += [self.prompting, self._model]
         for speaker in speakers:
             speaker.said.connect(self.said)
-        for task in (self.importing, self.propagation):
+        for task in (self.importing, self.propagation, self.doubting):
             task.ended.connect(self.said)
         self._inference.failed.connect(self.said)
         self.objects.turned.connect(self._object_changed)
         self.objects.changed.connect(self._objects_changed)
-        self.saving.changed.connect(self.changed)
+        for part in (self.saving, self.phrases, self.doubting, self.prompting):
+            part.changed.connect(self.changed)
         self.saving.restored.connect(self._restored)
         self.saving.restored.connect(self._earlier.drop_equal)
         for source in (self.importing, self.adopting):
             source.changed.connect(self.changed)
             source.taken.connect(self._object_changed)
+        self.saving.restored.connect(self.doubting.begin_anew)
         self.propagation.changed.connect(self._objects_changed)
         self.repairing.done.connect(self._object_changed)
         self.prompting.turned.connect(self._object_changed)
-        self.prompting.changed.connect(self.changed)
-        self.phrases.changed.connect(self.changed)
         self.propagation.found.connect(self._preview.show)
         self.propagation.written.connect(lambda number: self._preview.clear())
         self.propagation.ended.connect(lambda why: self._preview.clear())

@@ -112,8 +112,17 @@ PROPAGATE_ALL = Action(
 TO_CHECK = Action(
     "To check",
     "Shift-U",
-    "Show the next slice of low confidence",
-    lambda to: to.propagation.next_doubtful(),
+    "Show what is to be checked next, of all objects",
+    lambda to: to.doubting.next(),
+)
+COMPARE = Action(
+    "Compare all",
+    "",
+    (
+        "Compare every object that is not finished with the image and with the slices "
+        "beside, along the displayed axis: what does not fit is listed below"
+    ),
+    lambda to: to.doubting.start(),
 )
 UNDO = Action("Undo", "Control-Z", "Undo the last step", lambda to: to.undo())
 REDO = Action("Redo", "Control-Shift-Z", "Do it again", lambda to: to.redo())

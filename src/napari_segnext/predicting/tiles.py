@@ -19,6 +19,8 @@ from napari_segnext.models.config import ModelConfig
 
 # A region longer than this is read shrunk.
 _LARGE = 4096
+# How much a region is grown before it is seen whether a tile shows its surroundings.
+_SERVES = 1.2
 
 # (y0, x0, y1, x1) in image pixels; the ends are exclusive.
 Bounds = tuple[float, float, float, float]
@@ -126,6 +128,28 @@ class TilePyramid:
                 return tile
         return Tile(0, 0, 0)
 
+    def coarsest(self, bounds: Bounds, enough: float) -> Tile:
+        """Choose a tile that shows a region large enough, and serves many regions.
+
+        It is one of the coarsest level that shows it so, and if that will do one of
+        the tiles that do not overlap.
+
+        Parameters
+        ----------
+        bounds
+            What must be seen.
+        enough
+            Model pixels along the longer side of the region.
+        """
+        side = max(bounds[2] - bounds[0], bounds[3] - bounds[1])
+        for level in range(self.levels):
+            if side * self.scale(level) < enough and level < self.levels - 1:
+                continue
+            for tile in (self._nearest(bounds, level, 2), self._nearest(bounds, level)):
+                if self._holds(tile, bounds, _SERVES):
+                    return tile
+        return self.choose(bounds)
+
     def nearest(self, point: tuple[float, float], level: int, count: int) -> list[Tile]:
         """Return the tiles of a level whose centres are nearest to a point."""
         off = [
@@ -158,11 +182,14 @@ class TilePyramid:
             starts.append(even.round().astype(int).tolist())
         return starts[0], starts[1]
 
-    def _nearest(self, bounds: Bounds, level: int) -> Tile:
-        """Return the tile of a level whose centre is nearest to that of the bounds."""
+    def _nearest(self, bounds: Bounds, level: int, every: int = 1) -> Tile:
+        """Return the tile of a level whose centre is nearest to that of the bounds.
+
+        Of its rows and columns each is chosen from, or only some.
+        """
         centre = ((bounds[0] + bounds[2]) / 2, (bounds[1] + bounds[3]) / 2)
         indices = [
-            int(np.abs(np.array(starts) + side / 2 - c).argmin())
+            every * int(np.abs(np.array(starts[::every]) + side / 2 - c).argmin())
             for starts, side, c in zip(
                 self._starts[level], self._side(level), centre, strict=True
             )

@@ -17,7 +17,7 @@ from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.propagation import Annotated, PlaneResult, propagate
 from napari_segnext.session import Session
-from napari_segnext.session.doubt import doubtful
+from napari_segnext.session.checklist import doubtful
 from napari_segnext.session.state import Result
 
 # Negative prompts alone correct a mask of which, compared with the next plane, so
@@ -222,7 +222,7 @@ class WholeObject:
 
     @property
     def doubtful(self) -> list[Plane]:
-        """Planes to check, the least confident first; see `session.doubt`."""
+        """Planes to check, the least confident first; see `session.checklist`."""
         known = self._session.objects[self._id]
         return doubtful(known, Plane(self._axis, 0, self._fixed))
 

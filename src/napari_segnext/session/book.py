@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.space import Space, Voxels
 from napari_segnext.labels.counted import Painter
@@ -20,7 +21,15 @@ from napari_segnext.session.history import History
 from napari_segnext.session.masks import View
 from napari_segnext.session.messages import Counts, Record
 from napari_segnext.session.nesting import Nesting
-from napari_segnext.session.state import Colour, Delta, Info, Key, SegmentedObject, Step
+from napari_segnext.session.state import (
+    Colour,
+    Delta,
+    Info,
+    Key,
+    SegmentedObject,
+    Step,
+    doubt_of,
+)
 
 
 class ObjectBook:
@@ -154,6 +163,12 @@ class ObjectBook:
         self.labels.settle()
         indices = self._painter.indices(self._known(object_id).id, like)
         return [Plane(like.axis, index, like.fixed) for index in indices]
+
+    def section(self, object_id: int, plane: Plane) -> Region:
+        """Return the pixels of an object in a plane."""
+        self.labels.settle()
+        part = self._painter.extent(self._known(object_id).id, plane)
+        return Region.of(self.labels.read(plane, part) == object_id, part[:2])
 
     def select(self, object_id: int) -> None:
         """Go to an object; not a step."""
@@ -307,6 +322,10 @@ class ObjectBook:
                 self._painter.count_change(part)
             else:
                 self._painter.write(part)
+        doubts = operations.no_longer_doubted(self._objects, self.space, step.diff)
+        doubts |= {k: None for k in step.after.prompts if doubt_of(self._objects, k)}
+        step.before.doubts |= {key: doubt_of(self._objects, key) for key in doubts}
+        step.after.doubts |= doubts
         self._history.push(step)
         self._apply(step.after)
         self._tell(step.name, step.after, step.diff)

@@ -1,14 +1,53 @@
-"""Which of the planes that an object was found in are worth a look."""
+"""How far what is known of an object in a plane is to be doubted."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.session.state import SegmentedObject
+
+# A plane that was compared with the image is to be checked from this degree on.
+LEAST_DOUBT = 0.3
+# One that was propagated: below this share of the object's median confidence.
+LEAST_SHARE = 0.8
 
 
-def to_check(confidence: Mapping[Plane, float], share: float = 0.8) -> list[Plane]:
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """How far what the labels show of an object in a plane is to be doubted.
+
+    Attributes
+    ----------
+    degree
+        0 to 1: how far the model, the planes beside it and the labels disagree.
+    parts
+        In how many separate bodies the object is seen there; 0 where the labels do
+        not show it and are expected to.
+    like
+        Another object, which touches it and gets the same answer; 0 for none.
+    checked
+        Whether the user found the labels right.
+
+    Raises
+    ------
+    ValueError
+        If the degree is not from 0 to 1, or a number below 0.
+    """
+
+    degree: float
+    parts: int = 1
+    like: int = 0
+    checked: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.degree <= 1 or min(self.parts, self.like) < 0:
+            raise ValueError(f"a doubt is from 0 to 1, not {self}")
+
+
+def to_check(
+    confidence: Mapping[Plane, float], share: float = LEAST_SHARE
+) -> list[Plane]:
     """Return the planes that are worth a look, the least confident first.
 
     How confident a good result is depends on model and image, so these are the planes
@@ -19,29 +58,3 @@ def to_check(confidence: Mapping[Plane, float], share: float = 0.8) -> list[Plan
         return []
     least = share * confidence[ordered[len(ordered) // 2]]
     return [plane for plane in ordered if confidence[plane] < least]
-
-
-def confidences(known: SegmentedObject, like: Plane) -> dict[Plane, float]:
-    """Return how sure an object is in the planes parallel to one that it was found in.
-
-    Where it was prompted or found anew otherwise, that is not known.
-    """
-    return {
-        plane: result.confidence
-        for plane, result in known.results.items()
-        if result.confidence is not None
-        and (plane.axis, plane.fixed) == (like.axis, like.fixed)
-    }
-
-
-def doubtful(known: SegmentedObject, like: Plane) -> list[Plane]:
-    """Return the planes parallel to one to check, the least confident first.
-
-    Those that were prompted or edited since, or are checked, are not among them.
-    """
-    decided = {*known.prompts, *known.edits}
-    return [
-        plane
-        for plane in to_check(confidences(known, like))
-        if plane not in decided and not known.results[plane].checked
-    ]

@@ -16,8 +16,9 @@ from napari_segnext.labels.counted import Painter
 from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.labels.sparse import Sparse, find
 from napari_segnext.prompts import Prompt, Prompts, middle
+from napari_segnext.session.doubt import Doubt
 from napari_segnext.session.masks import View
-from napari_segnext.session.state import Delta, Info, Result, SegmentedObject
+from napari_segnext.session.state import Delta, Info, Key, Result, SegmentedObject
 
 
 def stroke(
@@ -68,7 +69,25 @@ def emptied(objects: Iterable[SegmentedObject]) -> Delta:
             delta.prompts[known.id, plane] = Prompts()
             delta.edits[known.id, plane] = Sparse()
             delta.results[known.id, plane] = None
+        delta.doubts |= {(known.id, plane): None for plane in known.doubts}
     return delta
+
+
+def no_longer_doubted(
+    objects: Mapping[int, SegmentedObject], space: Space, diff: Diff
+) -> dict[Key, Doubt | None]:
+    """Return what takes away the doubts about masks that a change of labels changes."""
+    if not any(each.doubts for each in objects.values()):
+        return {}
+    gone: dict[Key, Doubt | None] = {}
+    for runs in (diff.before, diff.after):
+        for number in np.unique(runs.value).tolist():
+            doubts = objects[number].doubts if number in objects else {}
+            for axis in {plane.axis for plane in doubts}:
+                voxels = runs.select(runs.value == number).voxels
+                changed = space.parted(axis, voxels).keys() & doubts.keys()
+                gone |= {(number, plane): None for plane in changed}
+    return gone
 
 
 def vacated(view: View, objects: Sequence[SegmentedObject]) -> Diff:

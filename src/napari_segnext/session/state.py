@@ -14,6 +14,7 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.labels.diffs import Diff
 from napari_segnext.labels.sparse import Sparse
 from napari_segnext.prompts import Prompts
+from napari_segnext.session.doubt import Doubt
 from napari_segnext.session.packed import PackedImage
 from napari_segnext.session.probability import Probability
 
@@ -156,6 +157,8 @@ class SegmentedObject:
         it was done; numbered voxels.
     results
         The last prediction by plane.
+    doubts
+        What was found when the masks were compared with the image, by plane.
     """
 
     id: int
@@ -163,6 +166,7 @@ class SegmentedObject:
     prompts: dict[Plane, Prompts] = field(default_factory=dict)
     edits: dict[Plane, Sparse] = field(default_factory=dict)
     results: dict[Plane, Result] = field(default_factory=dict)
+    doubts: dict[Plane, Doubt] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -212,8 +216,8 @@ class SegmentedObject:
 class Delta:
     """New values for a part of what a session knows.
 
-    None for an object or a result, empty prompts and empty edits take away what was
-    there; None for the current object or the view leaves what there is.
+    None for an object, a result or a doubt, empty prompts and empty edits take away
+    what was there; None for the current object or the view leaves what there is.
     """
 
     current: int | None = None
@@ -222,6 +226,7 @@ class Delta:
     edits: dict[Key, Sparse] = field(default_factory=dict)
     results: dict[Key, Result | None] = field(default_factory=dict)
     semantic: bool | None = None
+    doubts: dict[Key, Doubt | None] = field(default_factory=dict)
 
     def apply(self, objects: dict[int, SegmentedObject]) -> None:
         """Change the objects accordingly."""
@@ -247,6 +252,9 @@ class Delta:
         for (number, plane), result in self.results.items():
             if number in objects:
                 _set(objects[number].results, plane, result)
+        for (number, plane), doubt in self.doubts.items():
+            if number in objects:
+                _set(objects[number].doubts, plane, doubt)
 
     def copy(self) -> Delta:
         """Return one that does not change with this one."""
@@ -257,6 +265,7 @@ class Delta:
             dict(self.edits),
             dict(self.results),
             self.semantic,
+            dict(self.doubts),
         )
 
     def keep(self, known: Mapping[int, SegmentedObject], current: int) -> Delta:
@@ -270,6 +279,8 @@ class Delta:
             before.edits[key] = edits_of(known, key)
         for key in self.results:
             before.results[key] = result_of(known, key)
+        for key in self.doubts:
+            before.doubts[key] = doubt_of(known, key)
         return before
 
 
@@ -342,6 +353,7 @@ def everything(
         delta.prompts.update({(number, p): v for p, v in each.prompts.items()})
         delta.edits.update({(number, p): v for p, v in each.edits.items()})
         delta.results.update({(number, p): v for p, v in each.results.items()})
+        delta.doubts.update({(number, p): v for p, v in each.doubts.items()})
     return delta
 
 
@@ -361,6 +373,12 @@ def result_of(objects: Mapping[int, SegmentedObject], key: Key) -> Result | None
     """Return an object's last prediction in a plane."""
     number, plane = key
     return objects[number].results.get(plane) if number in objects else None
+
+
+def doubt_of(objects: Mapping[int, SegmentedObject], key: Key) -> Doubt | None:
+    """Return what is doubted of an object in a plane."""
+    number, plane = key
+    return objects[number].doubts.get(plane) if number in objects else None
 
 
 def _set(known: dict[Plane, T], plane: Plane, value: T | None) -> None:

@@ -9,7 +9,9 @@ from napari_segnext.geometry.misuse import expect
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.labels.diffs import Diff
 from napari_segnext.prompts import Prompts
+from napari_segnext.session import operations
 from napari_segnext.session.adopting import Adopting
+from napari_segnext.session.doubt import Doubt
 from napari_segnext.session.masks import View, previous_mask
 from napari_segnext.session.messages import Request, Undone
 from napari_segnext.session.state import Delta, Key, Step, prompts_of, result_of
@@ -124,10 +126,28 @@ class Undoable(Adopting):
         It is so too when undo or redo bring that result back.
         """
         self.labels.settle()
-        key, former = (object_id, plane), self._known(object_id).results[plane]
-        checked = replace(former, checked=True)
-        self._history.exchange(key, former, checked)
-        self._note("check", Delta(results={key: checked}))
+        key, known, delta = (object_id, plane), self._known(object_id), Delta()
+        if plane in known.results:
+            former = known.results[plane]
+            delta.results[key] = checked = replace(former, checked=True)
+            self._history.exchange(key, former, checked)
+        if plane in known.doubts:
+            delta.doubts[key] = replace(known.doubts[plane], checked=True)
+        self._note("check", delta)
+
+    def doubt(self, doubts: Mapping[Key, Doubt]) -> None:
+        """Take note of what was found when masks were compared with the image.
+
+        Raises
+        ------
+        ValueError
+            If there is no such object, or a plane lies outside.
+        """
+        self.labels.settle()
+        for number, plane in doubts:
+            self._known(number)
+            self.space.check(plane)
+        self._note("doubt", Delta(doubts=dict(doubts)))
 
     def view_by_class(self, semantic: bool) -> None:
         """See objects of a class as one, or each for itself."""
@@ -135,6 +155,9 @@ class Undoable(Adopting):
         self._note("view", Delta(semantic=semantic))
 
     def _turned(self, how: str, step: Step, delta: Delta, diff: Diff) -> Undone:
+        delta = delta.copy()
+        gone = operations.no_longer_doubted(self._objects, self.space, diff)
+        delta.doubts = gone | delta.doubts
         self._apply(delta)
         self._tell(f"{how} {step.name}", delta, diff)
         number, plane = step.object_id, step.plane

@@ -1,17 +1,20 @@
 """Parts of the panel: the models to choose from, the slices to check."""
 
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtTest import QTest
 from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
 
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.plugin.panel.doubtful_list import DoubtfulList
+from napari_segnext.plugin.panel.doubt_table import DoubtTable
 from napari_segnext.plugin.panel.model_choice import ModelChoice, MoreModels
 from napari_segnext.plugin.panel.propagation import PropagationPart
-from napari_segnext.plugin.panel.state import PropagationState
+from napari_segnext.plugin.panel.state import DoubtState, PropagationState
 from napari_segnext.plugin.work.exporting import label_formats
+from napari_segnext.session.doubt import Doubt
 from napari_segnext.weights import obtain
 from napari_segnext.weights.catalogue import CATALOGUE
 
@@ -76,56 +79,79 @@ def test_labels_are_proposed_in_the_format_of_the_image(source, ending, first):
     assert filters.count(";;") == 4
 
 
-def test_slices_to_check_are_links_as_far_as_there_is_room(qtbot):
-    shown = DoubtfulList()
-    qtbot.addWidget(shown)
-    planes = [Plane(0, 100 + at) for at in range(60)]
-    shown.resize(250, 20)
-    height = shown.minimumHeight()
-    shown.show_planes(planes)
-    links = shown.text().count("<a ")
-    assert 3 < links < 20
-    assert "102" in shown.text() and "…" in shown.text()
-    with qtbot.waitSignal(shown.chosen) as signal:
-        shown.linkActivated.emit("2")
-    assert signal.args == [planes[2]]
-    shown.resize(600, 20)
-    shown.show_planes(planes[:2])
-    assert "…" not in shown.text()
-    shown.show_planes([])
-    assert shown.text() == "" and shown.minimumHeight() == height
+@pytest.fixture
+def table(qtbot):
+    """List three slices to check."""
+    table = DoubtTable()
+    qtbot.addWidget(table)
+    table.name_by(lambda number: f"cell {number}")
+    table.show_listed(
+        [
+            ((3, Plane(0, 74)), Doubt(0.93)),
+            ((5, Plane(0, 8)), Doubt(0.8, like=3)),
+            ((3, Plane(0, 9)), Doubt(0.6, parts=2)),
+            ((4, Plane(0, 10)), Doubt(0.5, parts=0)),
+        ]
+    )
+    table.resize(280, table.height())
+    table.show()
+    return table
 
 
-@pytest.mark.parametrize("colour", ["#f0f1f2", "#202122"])
-def test_slices_to_check_are_read_in_the_colour_of_the_theme(qtbot, colour):
-    shown = DoubtfulList()
-    qtbot.addWidget(shown)
-    shown.resize(250, 20)
-    shown.show_planes([Plane(0, 7)])
-    shown.setStyleSheet(f"color: {colour}")
-    shown.show()
-    qtbot.waitUntil(lambda: f'style="color: {colour}">7<' in shown.text())
+def test_slices_to_check_are_listed_with_what_is_odd(table):
+    rows = table.model()
+    texts = [
+        [rows.data(rows.index(row, column)) for column in range(4)] for row in range(4)
+    ]
+    assert texts == [
+        ["cell 3", "74", "93%", ""],
+        ["cell 5", "8", "80%", "same as cell 3: merge?"],
+        ["cell 3", "9", "60%", "2 bodies: split?"],
+        ["cell 4", "10", "50%", "missing?"],
+    ]
+    tip = rows.data(rows.index(1, 0), Qt.ItemDataRole.ToolTipRole)
+    assert tip == "cell 5 in slice 8, doubt 80%: same as cell 3: merge?"
 
 
-class Propagating(QObject):
+def test_a_click_on_a_row_leads_there_and_leaves_the_keyboard(qtbot, table):
+    at = table.visualRect(table.model().index(1, 1)).center()
+    with qtbot.waitSignal(table.chosen) as signal:
+        QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
+    assert signal.args == [(5, Plane(0, 8))]
+    assert not table.hasFocus()
+
+
+class Running(QObject):
     progressed = Signal(int, int)
 
 
-def test_nothing_moves_when_a_propagation_begins_and_ends(qtbot):
+class Session:
+    objects: ClassVar = {}
+
+
+class Begun:
+    def __init__(self):
+        self.propagation, self.doubting = Running(), Running()
+        self.session = Session()
+
+
+def test_nothing_moves_when_something_begins_and_ends(qtbot):
     panel, part, below = QWidget(), PropagationPart(lambda act: None), QWidget()
     qtbot.addWidget(panel)
     layout = QVBoxLayout(panel)
     for widget in (part, below):
         layout.addWidget(widget)
-    part.follow(Propagating())
+    begun = Begun()
+    part.follow(begun)
     panel.resize(300, 200)
     panel.show()
     qtbot.wait(20)
     places = set()
-    for running, doubtful in ((False, ()), (True, ()), (False, (Plane(0, 3),))):
-        part.show_state(PropagationState(running, doubtful))
+    for propagating, comparing in ((False, False), (True, False), (False, True)):
+        part.show_state(PropagationState(propagating, DoubtState(comparing, ())))
         qtbot.wait(20)
-        assert part.bar.isVisible() == part.cancel.isVisible() == running
-        assert part.button.isVisible() == part.next.isVisible() == (not running)
+        for running, each in ((propagating, part), (comparing, part.doubts)):
+            assert each.bar.isVisible() == each.cancel.isVisible() == running
+            assert each.button.isVisible() == (not running)
         places.add((below.y(), part.height()))
     assert len(places) == 1

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from qtpy.QtCore import QObject, Signal
 
 from napari_segnext.geometry.frame import Point
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.layers.planes import (
     NoPlaneError,
+    look_at,
     looked_at,
     show_plane,
     shown_plane,
@@ -86,9 +89,12 @@ class ShownPlane(QObject):
         """Tell whether a plane is one of those along the displayed axis."""
         return self.plane is None or plane.axis == self.plane.axis
 
-    def go_to(self, plane: Plane) -> None:
-        """Make the viewer show a plane."""
+    def go_to(self, plane: Plane, corners: Sequence[Point] = ()) -> None:
+        """Make the viewer show a plane, and the middle of some of its pixels (y, x)."""
         show_plane(self._viewer, self._image, self._space, plane)
+        if corners:
+            y, x = np.mean(corners, 0).tolist()
+            look_at(self._viewer, self._image, self._space, plane, (y, x))
 
     @property
     def middle(self) -> Point | None:

@@ -167,6 +167,21 @@ class Objects(QObject):
         else:
             self._tell_prompts()
 
+    def show(self, object_id: int, plane: Plane) -> None:
+        """Go on with an object in a plane, and look at it there."""
+        if object_id not in self._session.objects:
+            return
+        if object_id != self.current:
+            self._session.select(object_id)
+        section = self._session.section(object_id, plane)
+        if not section.pixels.size:
+            # It is missing there: look at where it is beside.
+            beside = self._session.space.along(plane, 1)
+            sections = (self._session.section(object_id, each) for each in beside)
+            section = next((each for each in sections if each.pixels.size), section)
+        self._shown.go_to(plane, section.corners)
+        self.turned.emit()
+
     def pick(self) -> None:
         """Go on with the object under the pointer; once more, go to its prompts."""
         value = self._labels.value_at(self._viewer.cursor.position)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from napari_segnext.geometry.frame import Point
 from napari_segnext.geometry.plane import Plane
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from napari.viewer import ViewerModel
 
     from napari_segnext.geometry.space import Space
+
+
+# Share of the canvas, around its middle, in which what is looked at may lie.
+_SEEN = 0.6
 
 
 class NoPlaneError(Exception):
@@ -77,6 +82,23 @@ def looked_at(
     at = space.to_plane([layer.world_to_data(world)], plane.axis)[0]
     y, x = np.clip(at, 0, np.array(space.plane_shape(plane)) - 1).tolist()
     return y, x
+
+
+def look_at(
+    viewer: ViewerModel, layer: Layer, space: Space, plane: Plane, pixel: Point
+) -> None:
+    """Bring a pixel (y, x) of the displayed plane to the view's middle, if it is out.
+
+    Out it is in the outer fifths of the canvas too.
+    """
+    camera = (getattr(viewer, "scene", None) or viewer).camera
+    canvas = getattr(viewer, "canvas", None)
+    size = viewer._canvas_size if canvas is None else canvas.size
+    world = layer.data_to_world(space.from_plane(plane, [pixel])[0])
+    at = np.array(world)[list(viewer.dims.displayed)]
+    far = np.abs(at - camera.center[-2:]) * camera.zoom
+    if (far > _SEEN * np.array(size) / 2).any():
+        camera.center = (*camera.center[:-2], *at.tolist())
 
 
 def show_plane(viewer: ViewerModel, layer: Layer, space: Space, plane: Plane) -> None:

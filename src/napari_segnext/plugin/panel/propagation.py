@@ -1,18 +1,22 @@
-"""The part of the panel that propagates an object and leads to what is doubtful."""
+"""The part of the panel that propagates objects and leads to what is doubtful."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QWidget
 
-from napari_segnext.plugin.keys import PROPAGATE, PROPAGATE_ALL, TO_CHECK
+from napari_segnext.plugin.keys import PROPAGATE, PROPAGATE_ALL
 from napari_segnext.plugin.panel.controls import Do, keep_place, make_button
-from napari_segnext.plugin.panel.doubtful_list import DoubtfulList
+from napari_segnext.plugin.panel.doubts import DoubtPart
 from napari_segnext.plugin.panel.state import PropagationState
-from napari_segnext.plugin.work.propagating import Propagating
+
+if TYPE_CHECKING:
+    from napari_segnext.plugin.annotator import Annotator
 
 
 class PropagationPart(QWidget):
-    """Propagate, how far it is, cancel, and the slices to check."""
+    """Propagate, how far it is, cancel, and what is to be checked."""
 
     def __init__(self, do: Do) -> None:
         super().__init__()
@@ -30,10 +34,9 @@ class PropagationPart(QWidget):
             narrow=True,
         )
         self.cancel = make_button("Cancel", "Stop; nothing changes", narrow=True)
-        self.next = make_button("", "", narrow=True)
         self.bar = QProgressBar()
         self.bar.setFormat("%v of %m slices")
-        self.list = DoubtfulList()
+        self.doubts = DoubtPart(do)
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
@@ -44,14 +47,14 @@ class PropagationPart(QWidget):
         begin.addWidget(self.button, 2)
         begin.addWidget(self.all, 1)
         # One in the place of the other, so that nothing below moves.
-        for column, pair in enumerate(
-            ((self._begin, self.bar), (self.next, self.cancel))
+        for widget, column, columns in (
+            (self._begin, 0, 2),
+            (self.bar, 0, 1),
+            (self.cancel, 1, 1),
         ):
-            for widget in pair:
-                keep_place(widget)
-                layout.addWidget(widget, 0, column)
-        keep_place(self.list)
-        layout.addWidget(self.list, 1, 0, 1, 2)
+            keep_place(widget)
+            layout.addWidget(widget, 0, column, 1, columns)
+        layout.addWidget(self.doubts, 1, 0, 1, 2)
         for column, stretch in enumerate((3, 2)):
             layout.setColumnStretch(column, stretch)
         self.button.clicked.connect(lambda _=False: do(PROPAGATE.run))
@@ -59,32 +62,20 @@ class PropagationPart(QWidget):
             lambda _=False: do(lambda to: to.propagation.stop())
         )
         self.all.clicked.connect(lambda _=False: do(PROPAGATE_ALL.run))
-        self.next.clicked.connect(lambda _=False: do(TO_CHECK.run))
-        self.list.chosen.connect(
-            lambda plane: do(lambda to: to.propagation.show(plane))
-        )
 
-    def follow(self, propagating: Propagating) -> None:
+    def follow(self, annotator: Annotator) -> None:
         """Serve a session that has begun."""
-        propagating.progressed.connect(self._progress)
+        annotator.propagation.progressed.connect(self._progress)
+        self.doubts.follow(annotator)
 
     def show_state(self, state: PropagationState) -> None:
         """Show what there is to check, and whether something is on its way."""
         for at_work in (self.bar, self.cancel):
             at_work.setVisible(state.running)
-        for idle in (self._begin, self.next):
-            idle.setVisible(not state.running)
+        self._begin.setVisible(not state.running)
         for button in (self.button, self.all):
             button.setEnabled(not state.running)
-        doubtful = state.doubtful
-        self.next.setText(f"To check: {len(doubtful)}   ⇧U")
-        self.next.setEnabled(bool(doubtful))
-        self.next.setToolTip(
-            "Show the next slice of low confidence. The one that is displayed counts "
-            "as checked then; one that gets a prompt or an edit does so too"
-        )
-        self.list.show_planes(doubtful)
-        self.list.setVisible(bool(doubtful))
+        self.doubts.show_state(state.doubts)
 
     def _progress(self, done: int, total: int) -> None:
         self.bar.setRange(0, max(total, 1))

@@ -13,6 +13,7 @@ from napari_segnext.files.categories import Category
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.layers.measure import Measure
 from napari_segnext.plugin.layers.tools import Tool
+from napari_segnext.session.checklist import Doubtful
 
 if TYPE_CHECKING:
     from napari_segnext.plugin.annotator import Annotator
@@ -70,11 +71,19 @@ class ClassState:
 
 
 @dataclass(frozen=True, slots=True)
-class PropagationState:
-    """Whether an object is on its way, and the slices of the current one to check."""
+class DoubtState:
+    """Whether labels are being compared, and what is to be checked."""
 
     running: bool
-    doubtful: tuple[Plane, ...]
+    listed: tuple[Doubtful, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PropagationState:
+    """Whether an object is on its way, and what is to be checked."""
+
+    running: bool
+    doubts: DoubtState
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +182,7 @@ class Resolver:
     def resolve(self) -> PanelState:
         """Return what there is to show now."""
         annotator = self._annotator
-        objects, propagation = annotator.objects, annotator.propagation
+        objects = annotator.objects
         current, categories = objects.current, tuple(objects.categories)
         changes, restored = self._changes, self._restored
         return PanelState(
@@ -189,7 +198,10 @@ class Resolver:
             ClassState(
                 objects.semantic, categories, current, objects.category_of(current)
             ),
-            PropagationState(propagation.running, tuple(propagation.doubtful)),
+            PropagationState(
+                annotator.propagation.running,
+                DoubtState(annotator.doubting.running, annotator.doubting.listed),
+            ),
             PhraseState.of(annotator.phrases),
             FileState(
                 annotator.output.name.removesuffix(" objects"),

@@ -184,7 +184,7 @@ class SegNextWidget(QWidget):
         annotator.ended.connect(self._ended)
         self.embeddings.follow(annotator.embedding)
         self.text.follow(annotator.phrases)
-        self.propagation.follow(annotator.propagation)
+        self.propagation.follow(annotator)
         self.repair.follow(annotator.repairing)
         for part in (self.offer, self._status, self._saving):
             part.follow(annotator.saving)

@@ -9,7 +9,6 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_segnext.plugin.work.background import Background
 from napari_segnext.plugin.work.task import Dropped
-from napari_segnext.session.doubt import confidences, doubtful
 
 if TYPE_CHECKING:
     from napari_segnext.geometry.plane import Plane
@@ -31,9 +30,8 @@ class Propagating(Background):
     accepted meanwhile is finished when that is written. It belongs to the model that it
     began with.
 
-    Signals: those of `Background`; `changed` also for masks and planes to check;
-    `found` (which object, and results that are not written yet); `written` (which
-    object, of several).
+    Signals: those of `Background`; `found` (which object, and results that are not
+    written yet); `written` (which object, of several).
     """
 
     found = Signal(int, object)
@@ -56,14 +54,6 @@ class Propagating(Background):
         self._done = 0
         self._accepted = False
         self._final.connect(self._tell)
-        # What is doubtful is so along one axis.
-        shown.turned.connect(lambda axis: self.changed.emit())
-
-    @property
-    def doubtful(self) -> list[Plane]:
-        """Planes of the current object to check, the least confident first."""
-        plane = self._shown.plane
-        return [] if plane is None else doubtful(self._current, plane)
 
     def start(self) -> None:
         """Propagate the current object along the displayed axis."""
@@ -131,30 +121,6 @@ class Propagating(Background):
         """Finish the object on its way once it is written."""
         self._accepted = True
         self.said.emit(f"{self._name} is finished when its slices are written")
-
-    def next_doubtful(self) -> None:
-        """Show the next plane to check; a displayed one counts as checked."""
-        plane = self._shown.plane
-        if plane is None or not confidences(self._current, plane):
-            self.said.emit("There is nothing to check: propagate the object first")
-            return
-        if plane in self.doubtful:
-            self._session.check(self._session.current, plane)
-            self.changed.emit()
-        left = self.doubtful
-        if left:
-            self._shown.go_to(left[0])
-            self.said.emit(f"{len(left)} to check: correct it, or go on")
-        else:
-            self.said.emit("No slice is left to check")
-
-    def show(self, plane: Plane) -> None:
-        """Show one of the planes to check."""
-        self._shown.go_to(plane)
-
-    @property
-    def _current(self) -> SegmentedObject:
-        return self._session.objects[self._session.current]
 
     def _go(self, whole: WholeObject, propagation: Propagation, along: Plane) -> None:
         results: list[PlaneResult] = []

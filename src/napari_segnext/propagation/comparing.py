@@ -1,0 +1,150 @@
+"""How far labels are to be doubted: what the model makes of them, and their neighbours.
+
+A mask is shown to the follower as where the object is expected, and as what is known of
+it; right masks come back as they were. How much the planes beside it show of it counts
+too, and bodies that none of them touches. Where an object ends, it is looked for once
+more, from the mask next to it. All of that becomes the probability that the labels are
+wrong, where one section of an object in five is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from scipy import ndimage
+from scipy.special import expit
+
+from napari_segnext.geometry.frame import BoolArray
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.geometry.regions import Extent, Patch
+from napari_segnext.geometry.shapes import guide, overlap
+from napari_segnext.predicting.following import Sighting, Tracker
+from napari_segnext.predicting.volume_predictor import VolumePredictor
+from napari_segnext.propagation.survey import BODY, Shown
+from napari_segnext.session.doubt import Doubt
+from napari_segnext.weights import load_follower
+
+# Log-odds that a mask is wrong: at first, and for what of it the model answers
+# otherwise, for what no plane beside it shows, and for bodies that none touches,
+# as shares. They were fitted; see docs/benchmarks.md.
+_SHOWN, _ANSWER, _BESIDE, _ALONE = -11.0, 39.0, 4.0, 29.0
+# Those that an object is missing: at first, for how sure the follower is that it is
+# there, for the share of its place that others take, and between planes that show it.
+_ENDED, _THERE, _TAKEN, _BETWEEN = -8.4, 9.4, 5.8, 7.0
+# An object of two bodies that touch nowhere is doubted so far at least.
+_APART = 0.5
+# Another object gets the same answer if this share of it is covered.
+_SAME = 0.5
+_CONNECTED = np.ones((3, 3), bool)
+
+
+class Comparison:
+    """Compares masks with the image.
+
+    Parameters
+    ----------
+    predictor
+        Of the image; embeddings are shared with it if its model has the follower's
+        encoder.
+    """
+
+    def __init__(self, predictor: VolumePredictor) -> None:
+        self._tracker = Tracker(load_follower(str(predictor.model.device)), predictor)
+
+    def doubt(
+        self, shown: Shown, cancelled: Callable[[], bool] = lambda: False
+    ) -> Doubt:
+        """Return how far what is shown is to be doubted.
+
+        Raises
+        ------
+        napari_segnext.models.Cancelled
+            If `cancelled` said so.
+        """
+        mask = shown.page == shown.object_id
+        beside = [
+            (plane, _placed(region.pixels, region.offset, shown.extent))
+            for plane, region in shown.beside
+        ]
+        if not mask.any():
+            return self._missing(shown, beside, cancelled)
+        patch = self._patch(shown, mask.astype(np.float32))
+        seen = [(shown.plane, patch)]
+        expected = self._patch(shown, guide(mask))
+        sighting = self._look(shown, expected, seen, cancelled)
+        answer = sighting.patch.read(shown.extent) > 0.5
+        alike = max((overlap(mask, other) for _, other in beside), default=1.0)
+        parts, alone = _alone(mask, [other for _, other in beside])
+        odds = _SHOWN + _ANSWER * (1 - overlap(mask, answer))
+        odds += _BESIDE * (1 - alike) + _ALONE * alone
+        degree = max(float(expit(odds)), _APART if shown.bodies > 1 else 0)
+        return Doubt(degree, max(parts, shown.bodies), _like(shown, mask, answer))
+
+    def _missing(
+        self,
+        shown: Shown,
+        beside: list[tuple[Plane, BoolArray]],
+        cancelled: Callable[[], bool],
+    ) -> Doubt:
+        """Return how sure it is that an object goes on where no label shows it."""
+        masks = [mask for _, mask in beside]
+        between = len(masks) == 2
+        expected = guide(masks[0], masks[-1], 0.5) if between else guide(masks[0])
+        seen = [(p, self._patch(shown, m.astype(np.float32))) for p, m in beside]
+        found = self._look(shown, self._patch(shown, expected), seen, cancelled)
+        place = found.patch.read(shown.extent) > 0.5
+        odds = _ENDED + _THERE * found.present * found.overlap + _BETWEEN * between
+        if place.any():
+            odds += _TAKEN * float(np.count_nonzero(shown.page[place]) / place.sum())
+        return Doubt(float(expit(odds)), parts=0)
+
+    def _look(
+        self,
+        shown: Shown,
+        expected: Patch,
+        seen: list[tuple[Plane, Patch]],
+        cancelled: Callable[[], bool],
+    ) -> Sighting:
+        return self._tracker.look(shown.plane, expected, seen, cancelled, glance=True)
+
+    def _patch(self, shown: Shown, values: np.ndarray) -> Patch:
+        return Patch(shown.shape, shown.extent[:2], values)
+
+
+def _placed(pixels: BoolArray, offset: tuple[int, int], extent: Extent) -> BoolArray:
+    """Return the part of a mask that lies in an extent."""
+    values = pixels.astype(np.float32)
+    whole = Extent.at(offset, pixels.shape).joined(extent)
+    return Patch((whole.bottom, whole.right), offset, values).read(extent) > 0.5
+
+
+def _alone(mask: BoolArray, beside: list[BoolArray]) -> tuple[int, float]:
+    """Return of how many bodies a mask is, and the share of those apart from others.
+
+    Where every body is touched by a mask beside it, or by none, it counts as one.
+    """
+    labelled, count = ndimage.label(mask, _CONNECTED)
+    if count < 2 or not beside:
+        return 1, 0.0
+    sizes = np.bincount(labelled.ravel())
+    sizes[0] = 0
+    touched = np.zeros(count + 1, bool)
+    touched[labelled[np.logical_or.reduce(beside)]] = True
+    apart = float(sizes[~touched].sum() / sizes.sum())
+    if apart in (0.0, 1.0):
+        return 1, 0.0
+    return int(np.count_nonzero(sizes >= BODY * sizes.sum())), apart
+
+
+def _like(shown: Shown, mask: BoolArray, answer: BoolArray) -> int:
+    """Return the object that touches a mask and that the answer takes in, or 0."""
+    around = ndimage.binary_dilation(mask, _CONNECTED) & ~mask
+    ids, counts = np.unique(shown.page[around], return_counts=True)
+    for number in ids[np.argsort(-counts, kind="stable")].tolist():
+        other = shown.page == number
+        if number and np.count_nonzero(answer & other) >= _SAME * np.count_nonzero(
+            other
+        ):
+            return int(number)
+    return 0
