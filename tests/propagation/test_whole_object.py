@@ -8,6 +8,7 @@ import pytest
 from napari_segnext.commands.segment import answer
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.images.volume import Volume
+from napari_segnext.labels.scan import Scanned, scan
 from napari_segnext.models import Cancelled
 from napari_segnext.predicting.image_model import ImageModel
 from napari_segnext.predicting.volume_predictor import VolumePredictor
@@ -326,3 +327,54 @@ def test_doubtful_planes_leave_the_list_when_they_are_changed_or_checked() -> No
     assert [plane.index for plane in whole.doubtful] == [6, 7]
     with pytest.raises(ValueError, match="has changed"):
         whole.begin()
+
+
+@pytest.fixture
+def adopted():
+    """Adopt a bar with a wrong slice, another missing, and a prompt in a third."""
+    truth = bar(2, 11)
+    session, predictor, labels = started(truth)
+    given = truth.astype(np.uint32) * 70_000
+    given[6] = 0
+    given[8, :30] = 0
+    session.adopt_labels(Scanned.of((runs for runs, _ in scan(given)), {}))
+    return session, predictor, labels, truth
+
+
+def propagated(session, predictor, whole) -> None:
+    decided, within = whole.begin()
+    whole.commit(list(propagate(predictor, decided, within=within)))
+
+
+def test_slices_of_a_label_stay_until_it_is_asked_twice(adopted) -> None:
+    session, predictor, labels, truth = adopted
+    number = session.current
+    before = labels.copy()
+    whole = WholeObject(session, number)
+    propagated(session, predictor, whole)
+    changed = set(np.flatnonzero((labels != before).any((1, 2))).tolist())
+    assert changed == {6}
+    assert whole.kept == {2, 3, 4, 5, 7, 8, 9, 10}
+    prompt(session, predictor, Plane(0, 4), Prompts().click(30, 30))
+    with pytest.raises(ValueError, match="press U again"):
+        whole.begin()
+    propagated(session, predictor, whole)
+    np.testing.assert_array_equal(labels > 0, truth)
+    assert not whole.kept
+    session.undo()
+    np.testing.assert_array_equal(labels[8] > 0, before[8] > 0)
+
+
+def test_without_prompts_there_is_nothing_to_find_a_label_anew_from(adopted) -> None:
+    session, predictor, *_ = adopted
+    whole = WholeObject(session, session.current)
+    propagated(session, predictor, whole)
+    with pytest.raises(ValueError, match="click on it in one first"):
+        whole.begin()
+
+
+def test_a_whole_object_keeps_the_slices_of_its_label(adopted) -> None:
+    session, predictor, labels, _ = adopted
+    before = labels.copy()
+    complete(session, predictor, session.current)
+    assert set(np.flatnonzero((labels != before).any((1, 2))).tolist()) == {6}

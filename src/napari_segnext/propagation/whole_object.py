@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -25,8 +25,29 @@ from napari_segnext.session.state import Result
 _CORRECTED = 0.5
 
 
-def decided_planes(
+def kept_planes(
     session: Session, object_id: int, axis: int, fixed: tuple[int, ...] = ()
+) -> set[int]:
+    """Return the indices of planes that show an object as its label did.
+
+    Of an object that was adopted these are all that were neither prompted nor edited
+    nor found since; of another one none are.
+    """
+    known = session.objects[object_id]
+    found = {*known.prompts, *known.edits, *known.results}
+    # What was prompted along another axis is seen in all of these, too.
+    if known.info.value is None or any(plane.axis != axis for plane in found):
+        return set()
+    shows = session.planes_of(object_id, Plane(axis, 0, fixed))
+    return {plane.index for plane in shows if plane not in found}
+
+
+def decided_planes(
+    session: Session,
+    object_id: int,
+    axis: int,
+    fixed: tuple[int, ...] = (),
+    kept: Collection[int] = (),
 ) -> dict[Plane, Annotated]:
     """Return the planes of an object that the user has decided about.
 
@@ -40,6 +61,9 @@ def decided_planes(
         The planes are perpendicular to it.
     fixed
         Their place along the axes that are not spatial.
+    kept
+        Indices of planes that are decided too. Of these only the ones beside planes
+        that are not are returned: the others are of no use to find these.
     """
     known = session.objects[object_id]
     decided = {}
@@ -56,6 +80,12 @@ def decided_planes(
             if not any(overlap(mask, other) >= _CORRECTED for other in next_to_it):
                 mask = np.zeros_like(mask)
         decided[plane] = Annotated(mask, prompts) if prompts else Annotated(mask)
+    closed = {*kept, *(plane.index for plane in decided)}
+    closed |= {-1, session.space.depth(axis)}
+    for index in kept:
+        if not {index - 1, index + 1} <= closed:
+            plane = Plane(axis, index, fixed)
+            decided[plane] = Annotated(_section(session, object_id, plane))
     return decided
 
 
@@ -117,12 +147,19 @@ def complete(
         axis = max(sorted(set(along)), key=along.count, default=0)
     places = {plane.fixed for plane in planes if plane.axis == axis} or {()}
     found: list[PlaneResult] = []
-    for fixed in sorted(places):
-        decided = decided_planes(session, object_id, axis, fixed)
-        found += propagate(
-            predictor, decided, axis, cancelled=cancelled, progress=progress
-        )
     space = predictor.volume.space
+    for fixed in sorted(places):
+        kept = kept_planes(session, object_id, axis, fixed)
+        decided = decided_planes(session, object_id, axis, fixed, kept)
+        within = set(range(space.depth(axis))) - kept
+        found += propagate(
+            predictor,
+            decided,
+            axis,
+            within=within,
+            cancelled=cancelled,
+            progress=progress,
+        )
     every = {each for at in places for each in space.along(Plane(axis, 0, at))}
     commit(session, object_id, found, every)
     return found
@@ -150,7 +187,13 @@ class WholeObject:
     """An object along one axis: what was found of it, and what is to be found anew.
 
     It remembers what each propagation started from and led to, so that the next one
-    is limited to what depends on what has changed. Undo and redo are noticed.
+    is limited to what depends on what has changed. Undo and redo are noticed. Planes
+    that an adopted object came with stay as they are, until it is asked a second time.
+
+    Attributes
+    ----------
+    kept
+        Indices of the planes that stay as their label is.
     """
 
     def __init__(
@@ -164,6 +207,9 @@ class WholeObject:
         self._axis, self._fixed = axis, fixed
         self._from: dict[Plane, _Known] = {}
         self._found: dict[Plane, Result] = {}
+        self.kept: set[int] = set()
+        # Whether the user was told that these stay.
+        self._told = False
 
     def begin(self) -> tuple[dict[Plane, Annotated], set[int]]:
         """Return what is decided, and the indices of the planes to find.
@@ -177,21 +223,39 @@ class WholeObject:
         known = self._session.objects[self._id]
         if known.finished:
             raise ValueError(f"{known.name} is finished; reopen it to change it")
-        decided = decided_planes(self._session, self._id, self._axis, self._fixed)
-        if not any(each.mask.any() for each in decided.values()):
+        self.kept = kept_planes(self._session, self._id, self._axis, self._fixed)
+        decided = self._look()
+        if not self._stale and self.kept and self._told:
+            self.kept = set()
+            decided = self._look()
+        elif not self._stale and self.kept:
+            self._told = True
+            raise ValueError(
+                f"All slices of {known.name} keep their label: press U again to find "
+                "them anew from those with prompts"
+            )
+        self._told = bool(self.kept)
+        if not self._shows:
             raise ValueError(
                 f"There is no mask of {known.name} to start from in slices along "
                 "this axis: click on it in one first"
             )
-        self._begun = {plane: self._known(plane) for plane in decided}
-        self._shows = {plane for plane, each in decided.items() if each.mask.any()}
-        self._stale = self._changed()
         if not self._stale:
             raise ValueError(
                 f"Nothing of {known.name} has changed since it was propagated: "
                 "correct a slice first"
             )
         return decided, self._stale
+
+    def _look(self) -> dict[Plane, Annotated]:
+        """Return what is decided, and note what has changed."""
+        decided = decided_planes(
+            self._session, self._id, self._axis, self._fixed, self.kept
+        )
+        self._begun = {plane: self._known(plane) for plane in decided}
+        self._shows = {plane for plane, each in decided.items() if each.mask.any()}
+        self._stale = self._changed() - self.kept
+        return decided
 
     def commit(self, results: Iterable[PlaneResult]) -> None:
         """Write what was found since `begin`: one step.
@@ -204,7 +268,9 @@ class WholeObject:
         """
         if self._id not in self._session.objects:
             raise ValueError("the object was deleted meanwhile")
-        now = decided_planes(self._session, self._id, self._axis, self._fixed)
+        now = decided_planes(
+            self._session, self._id, self._axis, self._fixed, self.kept
+        )
         for plane in sorted(self._shows):
             if plane not in now or not now[plane].mask.any():
                 raise ValueError(

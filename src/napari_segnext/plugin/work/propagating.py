@@ -177,6 +177,8 @@ class Propagating(Background):
         said = f"Found in {len(results)} more slice{'s' if len(results) != 1 else ''}"
         if whole.doubtful:
             said += f"; {len(whole.doubtful)} to check"
+        if whole.kept:
+            said += f"; {len(whole.kept)} keep their label, U again finds those anew"
         if self._accepted:
             said += f". {self._name} is finished"
         elif self._object_id != self._session.current:
