@@ -208,8 +208,8 @@ class WholeObject:
         self._from: dict[Plane, _Known] = {}
         self._found: dict[Plane, Result] = {}
         self.kept: set[int] = set()
-        # Whether the user was told that these stay.
-        self._told = False
+        # What was decided when the user was told that these stay.
+        self._told: dict[Plane, _Known] = {}
 
     def begin(self) -> tuple[dict[Plane, Annotated], set[int]]:
         """Return what is decided, and the indices of the planes to find.
@@ -225,16 +225,15 @@ class WholeObject:
             raise ValueError(f"{known.name} is finished; reopen it to change it")
         self.kept = kept_planes(self._session, self._id, self._axis, self._fixed)
         decided = self._look()
-        if not self._stale and self.kept and self._told:
+        told, self._told = self._told, self._begun if self.kept else {}
+        if not self._stale and self.kept and self._as_it_was(told):
             self.kept = set()
             decided = self._look()
         elif not self._stale and self.kept:
-            self._told = True
             raise ValueError(
                 f"All slices of {known.name} keep their label: press U again to find "
                 "them anew from those with prompts"
             )
-        self._told = bool(self.kept)
         if not self._shows:
             raise ValueError(
                 f"There is no mask of {known.name} to start from in slices along "
@@ -256,6 +255,11 @@ class WholeObject:
         self._shows = {plane for plane, each in decided.items() if each.mask.any()}
         self._stale = self._changed() - self.kept
         return decided
+
+    def _as_it_was(self, then: dict[Plane, _Known]) -> bool:
+        """Tell whether the same is decided as at an earlier time."""
+        now = self._begun
+        return now.keys() == then.keys() and all(now[p].same(then[p]) for p in now)
 
     def commit(self, results: Iterable[PlaneResult]) -> None:
         """Write what was found since `begin`: one step.
