@@ -33,6 +33,10 @@ def click(desk, position, count=1, number=None):
     desk.user.waits_until(lambda: not np.array_equal(desk.labels, before))
 
 
+def seen(desk):
+    return [layer for layer in desk.viewer.layers if layer.visible]
+
+
 def test_undo_and_redo_turn_prompts_and_mask_together(desk):
     states = [(0, desk.labels.copy())]
     for number, column in enumerate((20, 40, 60), 1):
@@ -221,7 +225,7 @@ def test_output_layer_deleted_during_inference_ends_the_session(desk):
     desk.viewer.layers.remove(desk.annotator.output)
     desk.engine.release()
     desk.user.waits_until(lambda: desk.annotator is None)
-    assert list(desk.viewer.layers) == [desk.image]
+    assert seen(desk) == [desk.image]
     assert "removed" in desk.status
 
 
@@ -234,7 +238,7 @@ def test_image_deleted_during_inference_leaves_the_objects(desk):
     desk.viewer.layers.remove(desk.image)
     desk.engine.release()
     desk.user.waits_until(lambda: desk.annotator is None)
-    assert list(desk.viewer.layers) == [output]
+    assert seen(desk) == [output]
     assert output.data.any()
 
 
@@ -260,16 +264,30 @@ def test_viewer_closed_during_inference(desk):
     desk.engine.release()
 
 
-def test_stop_removes_prompt_layers_and_keys_and_keeps_the_objects(desk):
+def test_stop_hides_prompt_layers_frees_keys_and_keeps_the_objects(desk):
     click(desk, (4, 30, 40))
-    output = desk.annotator.output
+    output, prompts = desk.annotator.output, desk.annotator.prompts.layers
+    points = desk.annotator.prompts.points
     desk.widget.stop()
-    assert list(desk.viewer.layers) == [desk.image, output]
+    assert seen(desk) == [desk.image, output]
+    assert len(points.data) == 0
     assert output.data.any()
     assert not desk.viewer.keymap
     assert not output.keymap
     desk.widget.start()
     assert desk.annotator.output is not output
+    # They are used again, on top of the new objects.
+    assert desk.annotator.prompts.layers == prompts
+    assert list(desk.viewer.layers)[-3:] == [*prompts]
+    desk.user.waits_until(lambda: not desk.widget.offer.isHidden())
+    desk.widget.offer.resume_button.click()
+    desk.user.waits_until(lambda: len(points.data) == 1)
+    click(desk, (4, 10, 10), 2)
+    # So is the layer of objects that is not seen any more.
+    desk.widget.stop()
+    desk.widget.start()
+    assert desk.annotator.output is output
+    assert not output.data.any()
 
 
 def test_finished_object_is_opened_again_before_it_is_changed(desk):

@@ -14,6 +14,7 @@ from napari_segnext.geometry.frame import Point
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.space import Space
 from napari_segnext.plugin.layers.half_drawn import HalfDrawn
+from napari_segnext.plugin.layers.kept_layers import keep_layer, layer_for, show_layer
 from napari_segnext.plugin.layers.own_layers import lie_on, make_shapes
 from napari_segnext.plugin.layers.planes import NoPlaneError, shown_axis
 
@@ -59,7 +60,6 @@ class CutLayer:
         if not self.active:
             self._before = before
         lie_on(layer, self._image)
-        layer.visible = True
         selection.active = layer
         layer.mode = "add_path"
         if not self.active:
@@ -75,12 +75,11 @@ class CutLayer:
             self._viewer.layers.selection.active = self._before
 
     def close(self) -> None:
-        """Take the layer away."""
+        """End; the layer is hidden for the next session."""
         self.end()
         if self._layer is not None:
             self._layer.events.data.disconnect(self._on_data)
-            if self._layer in self._viewer.layers:
-                self._viewer.layers.remove(self._layer)
+            keep_layer(self._viewer, self._layer)
 
     def _stop(self) -> None:
         self.active = False
@@ -96,12 +95,12 @@ class CutLayer:
     def _present(self) -> Shapes:
         """Return the layer, in the viewer."""
         if self._layer is None:
-            self._layer = make_shapes(self._image, self._space, "Split")
+            made = make_shapes(self._image, self._space, "Split")
+            self._layer = layer_for(self._viewer, self._image, made)
             self._layer.current_edge_color = _COLOUR
             self._half_drawn = HalfDrawn(self._layer)
             self._layer.events.data.connect(self._on_data)
-        if self._layer not in self._viewer.layers:
-            self._viewer.add_layer(self._layer)
+        show_layer(self._viewer, self._layer)
         return self._layer
 
     def _on_active(self, event: Any) -> None:

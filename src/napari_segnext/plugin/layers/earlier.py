@@ -8,6 +8,7 @@ from weakref import WeakKeyDictionary, WeakSet
 import numpy as np
 from napari.layers import Image, Labels
 
+from napari_segnext.plugin.layers.kept_layers import keep_layer
 from napari_segnext.plugin.layers.label_levels import Level
 from napari_segnext.plugin.layers.own_layers import objects_name
 
@@ -30,9 +31,9 @@ class EarlierObjects:
 
     def __init__(self, viewer: ViewerModel, image: Image, labels: LayerLabels) -> None:
         self._viewer, self._labels = viewer, labels
-        known = _objects.setdefault(image, WeakSet())
-        self._layers = [layer for layer in viewer.layers if layer in known]
-        known.add(labels.lasting)
+        self._known = _objects.setdefault(image, WeakSet())
+        self._layers = [layer for layer in viewer.layers if layer in self._known]
+        self._known.add(labels.lasting)
         name = objects_name(image)
         for layer in self._layers:
             layer.visible = False
@@ -41,10 +42,16 @@ class EarlierObjects:
         labels.layer.name = name
 
     def drop_equal(self) -> None:
-        """Take those away whose labels are all those of this session."""
+        """Show those no more whose labels are all those of this session."""
         for layer in self._layers:
-            if layer in self._viewer.layers and _same(layer, self._labels.lasting):
+            if layer not in self._viewer.layers:
+                continue
+            if layer.multiscale and _same(layer, self._labels.lasting):
                 self._viewer.layers.remove(layer)
+            elif _same(layer, self._labels.lasting):
+                self._known.discard(layer)
+                layer.name = f"{self._labels.layer.name}, spare"
+                keep_layer(self._viewer, layer)
 
 
 def _same(one: Labels, other: Labels) -> bool:

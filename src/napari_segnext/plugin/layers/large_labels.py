@@ -26,6 +26,7 @@ from napari_segnext.journal.paths import SUFFIX
 from napari_segnext.labels.chunked import LabelStore
 from napari_segnext.labels.mirror import LabelMirror
 from napari_segnext.plugin.layers import edit_window
+from napari_segnext.plugin.layers.kept_layers import layer_for, show_layer
 from napari_segnext.plugin.layers.label_levels import LabelLevels
 from napari_segnext.plugin.layers.labels_layer import Index, LayerLabels, Stroke, Values
 from napari_segnext.plugin.layers.own_layers import (
@@ -65,8 +66,8 @@ def make_labels(
     """
     if is_large(space):
         return WindowLabels(viewer, image, space, shown, stroke, say)
-    layer = make_output(image, space)
-    viewer.add_layer(layer)
+    layer = layer_for(viewer, image, make_output(image, space), "objects")
+    show_layer(viewer, layer)
     return LayerLabels(layer, space, lambda: shown.axis, stroke)
 
 
@@ -191,6 +192,8 @@ class WindowLabels(LayerLabels):
         The overview stays and shows all.
         """
         super().close()
+        for layer, _ in self._carried:
+            layer.mouse_drag_callbacks.remove(self._on_press)
         self._timers.close()
         self._camera.events.disconnect(self._on_view)
         self._shown.moved.disconnect(self._on_plane)

@@ -10,6 +10,7 @@ from napari.utils.colormaps import DirectLabelColormap
 
 from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.space import Space
+from napari_segnext.plugin.layers.kept_layers import keep_layer, layer_for
 from napari_segnext.plugin.layers.labels_layer import LayerLabels
 from napari_segnext.plugin.layers.own_layers import (
     geometry,
@@ -26,12 +27,13 @@ if TYPE_CHECKING:
 
 _FOUND = 1
 _OPACITY = 0.4
+_ROLE = "found so far"
 
 
 class Preview:
     """A layer over the objects that shows masks before they are written.
 
-    It is made when there is something to show, and hidden when there is no more.
+    It is there when there is something to show, and hidden when there is no more.
 
     Parameters
     ----------
@@ -75,25 +77,31 @@ class Preview:
             lie_on(self._layer, image)
 
     def close(self) -> None:
-        """Take the layer away."""
-        if self._layer in self._viewer.layers:
-            self._viewer.layers.remove(self._layer)
+        """Hide the layer for the next session."""
+        if self._layer is not None:
+            keep_layer(self._viewer, self._layer)
 
     def _present(self) -> Labels:
         """Return the layer, which lies over the objects; make it if there is none."""
         layers = self._viewer.layers
         if self._layer is not None and self._layer in layers:
             return self._layer
-        self._layer = Labels(
+        name = f"{self._image.name} found so far"
+        made = Labels(
             painted_on(self._canvas, self._space),
-            name=f"{self._image.name} found so far",
+            name=name,
             opacity=_OPACITY,
             visible=False,
             **geometry(self._image),
         )
-        self._layer.editable = False
+        layer = self._layer = layer_for(self._viewer, self._image, made, _ROLE)
+        layer.name, layer.editable = name, False
         active = layers.selection.active
-        layers.insert(layers.index(self._labels.layer) + 1, self._layer)
+        place = layers.index(self._labels.layer) + 1
+        if layer in layers:
+            layers.move(layers.index(layer), place)
+        else:
+            layers.insert(place, layer)
         layers.selection.active = active
         self._labels.carry(self._layer, self._canvas)
         return self._layer

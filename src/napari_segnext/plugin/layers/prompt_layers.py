@@ -20,6 +20,7 @@ from qtpy.QtCore import QTimer
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.space import Space
 from napari_segnext.plugin.layers.half_drawn import HalfDrawn, let_go
+from napari_segnext.plugin.layers.kept_layers import keep_layer, layer_for, show_layer
 from napari_segnext.plugin.layers.own_layers import (
     COLOURS,
     NEGATIVE_LABEL,
@@ -80,13 +81,13 @@ class PromptLayers:
         self._viewer, self._image, self._space = viewer, image, space
         self._changed, self._say = changed, say
         self._known: dict[Plane, Prompts] = {}
-        self._axis, self._drawing_anew, self._positive = 0, False, True
-        self.closed = False
-        self.points = make_points(image, space)
-        self.shapes = make_shapes(image, space)
+        self._axis, self._positive = 0, True
+        self._drawing_anew = self.closed = False
+        self.points = layer_for(viewer, image, make_points(image, space))
+        self.shapes = layer_for(viewer, image, make_shapes(image, space))
         self._half_drawn = HalfDrawn(self.shapes)
-        self.canvas = SparsePlanes(space)
-        self.scribbles = make_scribbles(image, space, self.canvas)
+        canvas = self.canvas = SparsePlanes(space)
+        self.scribbles = layer_for(viewer, image, make_scribbles(image, space, canvas))
         self.points.events.data.connect(self._on_points)
         self.shapes.events.data.connect(self._on_shapes)
         self.shapes.events.mode.connect(self._on_left)
@@ -94,7 +95,7 @@ class PromptLayers:
         viewer.layers.selection.events.active.connect(self._on_left)
         for layer in self.layers:
             layer.mouse_drag_callbacks.append(self._on_press)
-            viewer.add_layer(layer)
+            show_layer(viewer, layer)
         self._used = UsedLayers(self.layers, viewer.layers.selection, self._holds)
 
     @property
@@ -152,7 +153,7 @@ class PromptLayers:
         return dropped
 
     def close(self) -> None:
-        """Stop listening, and take the layers away."""
+        """Stop listening; the layers are hidden for the next session."""
         self.closed = True
         self._used.close()
         self.points.events.data.disconnect(self._on_points)
@@ -161,8 +162,8 @@ class PromptLayers:
         self._viewer.layers.selection.events.active.disconnect(self._on_left)
         self.scribbles.events.paint.disconnect(self._on_paint)
         for layer in self.layers:
-            if layer in self._viewer.layers:
-                self._viewer.layers.remove(layer)
+            layer.mouse_drag_callbacks.remove(self._on_press)
+            keep_layer(self._viewer, layer)
 
     def present(self, name: str) -> Points | Shapes | Labels:
         """Return a layer by attribute name, back in the viewer if it was removed."""
@@ -233,8 +234,7 @@ class PromptLayers:
             QTimer.singleShot(0, self._take_scribbles)
 
     def _read_clicks(self, axis: int) -> tuple[Placed, int]:
-        points = self.points
-        return read_clicks(np.asarray(points.data), signs_of(points), self._space, axis)
+        return read_clicks(self.points.data, signs_of(self.points), self._space, axis)
 
     def _read_shapes(self, axis: int) -> tuple[Placed, int]:
         return self._read(self.shapes.data, self.shapes.shape_type, axis)
