@@ -208,7 +208,10 @@ def test_a_table_has_a_row_for_each_object(scan, annotated, tmp_path):
     answer = run("export", scan, "--csv", out)
     assert answer.exit_code == 0, answer.output
     with out.open(newline="", encoding="utf-8") as file:
-        first, second = csv.DictReader(file)
+        first, second, *classes = csv.DictReader(file)
+    assert [row["class"] for row in classes] == ["class 2", "class 4"]
+    values = np.asarray(read_image(scan).data)[annotated == 2]
+    assert float(second["mean_image"]) == pytest.approx(values.mean(), rel=1e-5)
     assert (first["id"], first["class"], second["class"]) == ("1", "class 4", "class 2")
     voxels = (annotated == 2).sum()
     assert (second["voxels"], second["slices"]) == (str(voxels), "1")

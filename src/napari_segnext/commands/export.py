@@ -14,11 +14,12 @@ from napari_segnext.files import (
     write_prompts,
 )
 from napari_segnext.files.checks import about
+from napari_segnext.images.volume import Volume
 from napari_segnext.journal import DamagedJournalError, Saved, Subject, read_journal
 from napari_segnext.labels.chunked import blank_labels
 from napari_segnext.session.exchange import exported, file_values, legend
 from napari_segnext.session.numbered import write_session
-from napari_segnext.session.table import write_table
+from napari_segnext.session.table import frozen, write_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,8 @@ def export_session(
     inputs = [image] if journal is None else [image, journal]
     _check(outs, inputs, overwrite)
     with about(image):
-        geometry = read_image(image).geometry
+        file = read_image(image)
+    geometry = file.geometry
     subject = Subject(image, image.name, geometry.shape)
     journals = subject.journals()
     _check(outs, journals, overwrite)
@@ -105,7 +107,11 @@ def export_session(
         names, ids = legend(session), file_values(session)
         write_session(labels, session, geometry, names, ids, semantic, image)
     if table is not None:
-        write_table(table, session, geometry, image)
+        volume = Volume(file.data, spatial=file.spatial, channel=file.channel)
+        several = len(volume.channels) > 1
+        channels = [f"image_{c}" if several else "image" for c in volume.channels]
+        things = frozen(session.objects)
+        write_table(table, things, session.labels, geometry, image, volume, channels)
     return Exported(journal, tuple(problems))
 
 

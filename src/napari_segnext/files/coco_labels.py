@@ -85,6 +85,12 @@ def read_coco(path: Path, image: Geometry) -> tuple[CocoLabels, dict[int, Named]
         content = json.loads(path.read_text(encoding="utf-8-sig"))
         if "objects" in content and "images" not in content:
             raise FileError(f"{path} is a prompts file: load it as prompts")
+        bare = sum("segmentation" not in each for each in content["annotations"])
+        if bare:
+            raise FileError(
+                f"{path} has {bare} annotations without a segmentation: boxes alone are "
+                "no labels; save masks, or give the boxes as prompts"
+            )
         places = _places(path, content["images"], image)
         return _read(content, places, image.shape)
 

@@ -28,6 +28,7 @@ from napari_segnext.session.doubt import Doubt
 from napari_segnext.session.packed import PackedImage
 from napari_segnext.session.probability import Probability
 from napari_segnext.session.state import Delta, Info, Key, Result, prompts_of
+from napari_segnext.session.work import Work
 
 Entry = dict[str, Any]
 
@@ -90,7 +91,7 @@ def encode(record: Record, known: Mapping[int, SegmentedObject]) -> Entry:
         The objects before the change. Prompts that they have already are not
         written again.
     """
-    delta, entry = record.delta, Entry(what=record.name)
+    delta, entry = record.delta, Entry(what=record.name, time=round(record.time, 1))
     if delta.current is not None:
         entry["current"] = delta.current
     if delta.semantic is not None:
@@ -106,6 +107,11 @@ def encode(record: Record, known: Mapping[int, SegmentedObject]) -> Entry:
     ):
         if values:
             entry[name] = [[*_key(key), value] for key, value in values.items()]
+    if delta.work:
+        entry["work"] = [
+            [number, round(work.seconds, 1), work.clicks]
+            for number, work in delta.work.items()
+        ]
     if len(record.diff):
         parts = [_runs(runs) for runs in _parted(record.diff.after)]
         entry["labels"] = parts[0] if len(parts) == 1 else parts
@@ -148,6 +154,8 @@ def decode(
         delta.results[key] = result
     for key, values in _keyed(entry, "doubts", space):
         delta.doubts[key] = None if values is None else _to_doubt(values)
+    for number, seconds, clicks in entry.get("work", ()):
+        delta.work[_check_id(number)] = Work(float(seconds), operator.index(clicks))
     diff = Diff()
     if "labels" in entry:
         labels = entry["labels"]

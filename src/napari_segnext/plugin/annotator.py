@@ -106,13 +106,14 @@ class Annotator(QObject):
         self.prompting = Prompting(
             self.session, self.saving, self._inference, self.objects, self
         )
-        self.exporting = Exporting(image, self.session, self._labels, self)
         self.importing = Importing(self.session, self._inference, self)
         self._model = Loading(self._inference, self._inputs, self)
         self.embedding = EmbedAll(self._inference, self._shown.all_planes, self)
         inference, session, shown = self._inference, self.session, self._shown
-        self.propagation = Propagating(inference, session, self._labels, shown, self)
-        self.repairing = Repairing(viewer, image, session, self._labels, shown, self)
+        inputs, labels = self._inputs, self._labels
+        self.exporting = Exporting(image, session, labels, inputs, inference, self)
+        self.propagation = Propagating(inference, session, labels, shown, self)
+        self.repairing = Repairing(viewer, image, session, labels, shown, self)
         self.doubting = Doubting(inference, session, self.objects, shown, self)
         self.phrases = Phrases(inference, session, shown, self._named, self)
         self.tool: Tool | None = TOOLS[0]

@@ -30,6 +30,7 @@ from napari_segnext.session.state import (
     Step,
     doubt_of,
 )
+from napari_segnext.session.work import Stopwatch
 
 
 class ObjectBook:
@@ -70,6 +71,7 @@ class ObjectBook:
         self.listeners: list[Callable[[], object]] = []
         self.recorders: list[Callable[[Record], object]] = []
         self.settlers: list[Callable[[], object]] = []
+        self._watch = Stopwatch()
         for number in self._painter.ids:
             self._objects[number] = SegmentedObject(number, Info(f"Object {number}"))
             self.current = number
@@ -327,8 +329,16 @@ class ObjectBook:
         step.before.doubts |= {key: doubt_of(self._objects, key) for key in doubts}
         step.after.doubts |= doubts
         self._history.push(step)
-        self._apply(step.after)
-        self._tell(step.name, step.after, step.diff)
+        self._done(step.name, step, step.after, step.diff)
+
+    def _done(self, name: str, step: Step, delta: Delta, diff: Diff) -> None:
+        """Know, and tell, what a step has changed, forth or back."""
+        number, delta = step.object_id or self.current, delta.copy()
+        known, seconds = self._objects.get(number), self._watch.lap()
+        if known is not None:
+            delta.work[number] = known.work.more(seconds)
+        self._apply(delta)
+        self._tell(name, delta, diff)
 
     def _describe(self, what: str, object_id: int, **said: Any) -> None:
         delta = Delta(objects={object_id: replace(self._known(object_id).info, **said)})

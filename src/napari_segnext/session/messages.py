@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from time import time
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Patch
@@ -86,11 +87,14 @@ class Record:
         What is known from now on.
     diff
         How the labels changed.
+    time
+        When, in seconds since 1970.
     """
 
     name: str
     delta: Delta
     diff: Diff
+    time: float = field(default_factory=time)
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from napari_segnext.prompts import Prompts
 from napari_segnext.session.doubt import Doubt
 from napari_segnext.session.packed import PackedImage
 from napari_segnext.session.probability import Probability
+from napari_segnext.session.work import Work
 
 T = TypeVar("T")
 # An object in a plane.
@@ -159,6 +160,8 @@ class SegmentedObject:
         The last prediction by plane.
     doubts
         What was found when the masks were compared with the image, by plane.
+    work
+        What was done for it.
     """
 
     id: int
@@ -167,6 +170,7 @@ class SegmentedObject:
     edits: dict[Plane, Sparse] = field(default_factory=dict)
     results: dict[Plane, Result] = field(default_factory=dict)
     doubts: dict[Plane, Doubt] = field(default_factory=dict)
+    work: Work = field(default_factory=Work)
 
     @property
     def name(self) -> str:
@@ -227,6 +231,7 @@ class Delta:
     results: dict[Key, Result | None] = field(default_factory=dict)
     semantic: bool | None = None
     doubts: dict[Key, Doubt | None] = field(default_factory=dict)
+    work: dict[int, Work] = field(default_factory=dict)
 
     def apply(self, objects: dict[int, SegmentedObject]) -> None:
         """Change the objects accordingly."""
@@ -255,6 +260,8 @@ class Delta:
         for (number, plane), doubt in self.doubts.items():
             if number in objects:
                 _set(objects[number].doubts, plane, doubt)
+        for number in self.work.keys() & objects.keys():
+            objects[number].work = self.work[number]
 
     def copy(self) -> Delta:
         """Return one that does not change with this one."""
@@ -266,6 +273,7 @@ class Delta:
             dict(self.results),
             self.semantic,
             dict(self.doubts),
+            dict(self.work),
         )
 
     def keep(self, known: Mapping[int, SegmentedObject], current: int) -> Delta:
@@ -354,6 +362,8 @@ def everything(
         delta.edits.update({(number, p): v for p, v in each.edits.items()})
         delta.results.update({(number, p): v for p, v in each.results.items()})
         delta.doubts.update({(number, p): v for p, v in each.doubts.items()})
+        if each.work != Work():
+            delta.work[number] = each.work
     return delta
 
 

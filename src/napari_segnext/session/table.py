@@ -1,10 +1,11 @@
-"""What there is of each object, in numbers: a row an object."""
+"""What there is of each object, and of each class, in numbers: a row each."""
 
 from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -13,11 +14,13 @@ import numpy as np
 from napari_segnext.files import Geometry
 from napari_segnext.files.atomic import replacing
 from napari_segnext.files.units import is_length, millimetres
-from napari_segnext.session.book import ObjectBook
+from napari_segnext.images.volume import Volume
+from napari_segnext.labels.labels import ReadableLabels
+from napari_segnext.session.amounts import Amounts, count
 from napari_segnext.session.state import SegmentedObject
 
 Row: TypeAlias = dict[str, Any]
-_PROMPTS = {
+PROMPTS = {
     "Click": "clicks",
     "Scribble": "scribbles",
     "Box": "boxes",
@@ -25,87 +28,149 @@ _PROMPTS = {
     "Mask": "masks",
     "Phrase": "phrases",
 }
+# What a spreadsheet takes for the beginning of a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def frozen(objects: Mapping[int, SegmentedObject]) -> list[SegmentedObject]:
+    """Return objects as they are now, for another thread to read."""
+    return [
+        replace(
+            each,
+            prompts=dict(each.prompts),
+            edits=dict(each.edits),
+            results=dict(each.results),
+        )
+        for each in objects.values()
+    ]
 
 
 def write_table(
-    path: Path, session: ObjectBook, geometry: Geometry, image: Path | None = None
+    path: Path,
+    objects: Sequence[SegmentedObject],
+    labels: ReadableLabels,
+    geometry: Geometry,
+    image: Path | None = None,
+    values: Volume | None = None,
+    inputs: Sequence[str] = (),
 ) -> None:
-    """Write a CSV file in UTF-8 that has a row for each object with voxels.
+    """Write a CSV file in UTF-8: a row for each object with voxels, one for each class.
+
+    Texts that a spreadsheet would take for a formula begin with an apostrophe.
 
     Parameters
     ----------
+    objects
+        See `frozen`.
+    labels
+        With their ids.
     geometry
         Of the image: sizes and places are in its units.
     image
         A new file may be read by nobody who may not read this one.
+    values
+        Of the image, of which mean and deviation are told.
+    inputs
+        What its channels are called.
 
     Raises
     ------
-    OSError
-        If it cannot be written.
+    OSError, ValueError
+        If it cannot be written, or an image not be read.
     """
-    rows = list(_rows(session, geometry))
+    found = count(objects, labels, values)
+    voxel, unit = _voxel(geometry)
+    rows = []
+    for at, each in enumerate(objects):
+        amounts = found.objects
+        if amounts.voxels[at]:
+            row = _row(amounts, at, geometry, voxel, inputs) | _told([each])
+            row |= {"kind": "object", "id": each.value, "name": each.name}
+            row |= {"finished": int(each.finished), "unit": unit}
+            rows.append(row | {"class": each.category.name if each.category else ""})
+    for at, category in enumerate(found.categories):
+        members = [
+            each
+            for each, voxels in zip(objects, found.objects.voxels, strict=True)
+            if each.category == category and voxels
+        ]
+        row = _row(found.classes, at, geometry, voxel, inputs) | _told(members)
+        row |= {"kind": "class", "id": category.value, "class": category.name}
+        rows.append(row | {"unit": unit})
     with (
         replacing(path, image) as part,
         part.open("w", newline="", encoding="utf-8") as file,
     ):
-        writer = csv.DictWriter(file, _columns(geometry))
+        writer = csv.DictWriter(file, _columns(geometry, inputs))
         writer.writeheader()
-        writer.writerows(rows)
+        writer.writerows({k: _safe(v) for k, v in row.items()} for row in rows)
 
 
-def _columns(geometry: Geometry) -> list[str]:
+def _columns(geometry: Geometry, inputs: Iterable[str]) -> list[str]:
     names = geometry.axis_labels
     return [
-        *("id", "name", "class", "finished", "voxels", "size", "unit", "slices"),
+        *("kind", "id", "name", "class", "finished", "objects", "voxels", "size"),
+        *("unit", "slices"),
         *(f"first_{name}" for name in names),
         *(f"last_{name}" for name in names),
         *(f"centroid_{name}" for name in names),
-        *_PROMPTS.values(),
-        *("painted", "confidence"),
+        *(f"{what}_{name}" for name in inputs for what in ("mean", "deviation")),
+        *PROMPTS.values(),
+        *("painted", "confidence", "work_seconds", "work_clicks"),
     ]
 
 
-def _rows(session: ObjectBook, geometry: Geometry) -> Iterator[Row]:
-    voxel, unit = _voxel(geometry)
-    for number, each in session.objects.items():
-        voxels = session.voxels(number)
-        if not len(voxels):
-            continue
-        row: Row = {
-            "id": each.value,
-            "name": each.name,
-            "class": each.category.name if each.category else "",
-            "finished": int(each.finished),
-            "voxels": len(voxels),
-            "size": _rounded(len(voxels) * voxel),
-            "unit": unit,
-            "slices": len(np.unique(voxels // session.space.area)),
-        }
-        places = zip(
-            geometry.axis_labels,
-            np.unravel_index(voxels, geometry.shape),
-            geometry.scale,
-            geometry.translate,
-            strict=True,
-        )
-        for name, at, scale, start in places:
-            row[f"first_{name}"], row[f"last_{name}"] = int(at.min()), int(at.max())
-            row[f"centroid_{name}"] = _rounded(float(at.mean()) * scale + start)
-        row.update(_work(each))
-        by_hand = [edits.voxels[edits.values != 0] for edits in each.edits.values()]
-        painted = np.isin(voxels, np.concatenate(by_hand)).mean() if by_hand else 0.0
-        yield row | {"painted": _rounded(float(painted))}
+def _row(
+    amounts: Amounts, at: int, geometry: Geometry, voxel: float, inputs: Sequence[str]
+) -> Row:
+    """Return what was counted of an object or a class."""
+    voxels = int(amounts.voxels[at])
+    row: Row = {
+        "voxels": voxels,
+        "size": _rounded(voxels * voxel),
+        "slices": int(amounts.slices[at]),
+        "painted": _rounded(amounts.painted[at] / voxels),
+    }
+    places = zip(geometry.axis_labels, geometry.scale, geometry.translate, strict=True)
+    for axis, (name, scale, start) in enumerate(places):
+        row[f"first_{name}"] = int(amounts.first[axis, at])
+        row[f"last_{name}"] = int(amounts.last[axis, at])
+        middle = float(amounts.places[axis, at]) / voxels
+        row[f"centroid_{name}"] = _rounded(middle * scale + start)
+    for channel, name in enumerate(inputs):
+        mean, deviation = amounts.intensity(channel, at)
+        row[f"mean_{name}"] = _rounded(mean)
+        row[f"deviation_{name}"] = _rounded(deviation)
+    return row
 
 
-def _work(each: SegmentedObject) -> Row:
-    """Return how many prompts of each kind there are, and the least confidence."""
+def _told(objects: Sequence[SegmentedObject]) -> Row:
+    """Return what was done for objects, and how sure their results are."""
     kinds = Counter(
-        type(prompt).__name__ for prompts in each.prompts.values() for prompt in prompts
+        type(prompt).__name__
+        for each in objects
+        for prompts in each.prompts.values()
+        for prompt in prompts
     )
-    known = [r.confidence for r in each.results.values() if r.confidence is not None]
-    counts = {column: kinds[kind] for kind, column in _PROMPTS.items()}
-    return counts | {"confidence": _rounded(min(known)) if known else ""}
+    sure = [
+        result.confidence
+        for each in objects
+        for result in each.results.values()
+        if result.confidence is not None
+    ]
+    return {
+        "objects": len(objects),
+        **{column: kinds[kind] for kind, column in PROMPTS.items()},
+        "confidence": _rounded(min(sure)) if sure else "",
+        "work_seconds": round(sum(each.work.seconds for each in objects), 1),
+        "work_clicks": sum(each.work.clicks for each in objects),
+    }
+
+
+def _safe(value: Any) -> Any:
+    return (
+        f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    )
 
 
 def _voxel(geometry: Geometry) -> tuple[float, str]:

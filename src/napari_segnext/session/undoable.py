@@ -158,8 +158,7 @@ class Undoable(Adopting):
         delta = delta.copy()
         gone = operations.no_longer_doubted(self._objects, self.space, diff)
         delta.doubts = gone | delta.doubts
-        self._apply(delta)
-        self._tell(f"{how} {step.name}", delta, diff)
+        self._done(f"{how} {step.name}", step, delta, diff)
         number, plane = step.object_id, step.plane
         prompts, keys = Prompts(), set(step.after.prompts)
         if plane is not None:

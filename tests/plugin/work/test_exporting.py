@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import threading
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 from napari.components import ViewerModel
 
+from napari_segnext import __version__
 from napari_segnext.files.categories import Category
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Patch
@@ -35,7 +37,9 @@ def exporting(scan, qtbot) -> Exporting:
     session = Session(stored, blank=True)
     session.set_prompts(Plane(0, 1), Prompts().click(3, 4))
     labels = SimpleNamespace(stored=stored)
-    return Exporting(image, session, labels)
+    inputs = SimpleNamespace(inputs=None)
+    inference = SimpleNamespace(model=None)
+    return Exporting(image, session, labels, inputs, inference)
 
 
 def saved(exporting, qtbot, save, path) -> str:
@@ -48,7 +52,7 @@ def saved(exporting, qtbot, save, path) -> str:
     return told[-1]
 
 
-@pytest.mark.parametrize("what", ["save_labels", "save_prompts"])
+@pytest.mark.parametrize("what", ["save_labels", "save_prompts", "save_table"])
 def test_the_image_is_never_replaced(exporting, scan, qtbot, tmp_path, what):
     before = scan.read_bytes()
     (tmp_path / "link.npy").symlink_to(scan)
@@ -104,3 +108,24 @@ def test_labels_are_read_off_the_gui_thread_from_where_they_are_stored(
     expected = np.zeros(SHAPE)
     expected[1, 2:5, 3:6] = 7 if by_class else 1
     np.testing.assert_array_equal(np.load(out), expected)
+
+
+def test_a_table_has_what_the_image_shows_of_each_object(exporting, qtbot, tmp_path):
+    session, out = exporting._session, tmp_path / "objects.csv"
+    rows, columns = np.mgrid[2:5, 2:6].reshape(2, -1)
+    session.labels.write(Plane(0, 1), rows, columns, np.ones(12))
+    session.record_stroke(Plane(0, 1), rows, columns, 0, 1)
+    assert saved(exporting, qtbot, exporting.save_table, out) == "Saved objects.csv"
+    with out.open(newline="", encoding="utf-8") as file:
+        (row,) = csv.DictReader(file)
+    name = exporting._image.name
+    assert (row["voxels"], row["clicks"], row["painted"]) == ("12", "1", "1.0")
+    assert (row[f"mean_{name}"], row[f"deviation_{name}"]) == ("0.0", "0.0")
+    assert out.stat().st_mode & 0o777 == 0o600
+
+
+def test_a_paragraph_tells_versions_and_counts(exporting):
+    text = exporting.methods("tiny")
+    assert f"napari-segnext {__version__}, napari " in text
+    assert "the model tiny" in text
+    assert "1 click" in text

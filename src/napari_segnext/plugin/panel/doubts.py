@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QGridLayout, QProgressBar, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QVBoxLayout, QWidget
 
 from napari_segnext.plugin.keys import COMPARE, TO_CHECK
 from napari_segnext.plugin.panel.controls import (
     Do,
     action_button,
-    keep_place,
     make_button,
 )
 from napari_segnext.plugin.panel.doubt_table import DoubtTable
@@ -29,21 +28,23 @@ class DoubtPart(QWidget):
         self.next = make_button("", "", narrow=True)
         self.cancel = make_button("Cancel", "Stop; what is compared stays", narrow=True)
         self.bar = QProgressBar()
-        self.bar.setFormat("%v of %m compared")
+        self.bar.setFormat("%v of %m")
         self.table = DoubtTable()
-        layout = QGridLayout(self)
+        row = QHBoxLayout()
+        row.setSpacing(4)
+        # The one in the middle stays, so that nothing below moves.
+        for widget, stretch in (
+            (self.button, 3),
+            (self.bar, 3),
+            (self.next, 3),
+            (self.cancel, 2),
+        ):
+            row.addWidget(widget, stretch)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(4)
-        # One in the place of the other, so that nothing below moves.
-        for column, pair in enumerate(((self.button, self.bar), (self.next, None))):
-            for widget in filter(None, pair):
-                keep_place(widget)
-                layout.addWidget(widget, 0, column)
-        keep_place(self.cancel)
-        layout.addWidget(self.cancel, 0, 2)
-        layout.addWidget(self.table, 1, 0, 1, 3)
-        for column, stretch in enumerate((3, 3, 2)):
-            layout.setColumnStretch(column, stretch)
+        layout.addLayout(row)
+        layout.addWidget(self.table)
         self.cancel.clicked.connect(lambda _=False: do(lambda to: to.doubting.stop()))
         self.next.clicked.connect(lambda _=False: do(TO_CHECK.run))
         self.table.chosen.connect(lambda key: do(lambda to: to.doubting.show(key)))

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QFileDialog, QGridLayout, QWidget
+from qtpy.QtWidgets import QApplication, QFileDialog, QGridLayout, QWidget
 
 from napari_segnext.plugin.panel.controls import Do, make_button
 from napari_segnext.plugin.panel.start_choice import ask_labels
 from napari_segnext.plugin.work.exporting import label_formats
+from napari_segnext.weights.catalogue import model_label
 
 if TYPE_CHECKING:
+    from napari_segnext.plugin.annotator import Annotator
     from napari_segnext.plugin.panel.state import FileState
 
 _PROMPTS = "Prompts (*.json)"
+_TABLES = "Tables (*.csv)"
 
 
 class FilesPanel(QWidget):
-    """Buttons that ask for a file and hand it on."""
+    """Buttons that ask for a file and hand it on.
 
-    def __init__(self, do: Do) -> None:
+    Parameters
+    ----------
+    model
+        Tells which model answers: its name or file.
+    """
+
+    def __init__(self, do: Do, model: Callable[[], str]) -> None:
         super().__init__()
-        self._do = do
+        self._do, self._model = do, model
         self._name = "image"
         self._source: Path | None = None
         self._busy = False
@@ -43,6 +53,18 @@ class FilesPanel(QWidget):
             "Add the objects of a prompts file, with new masks; what is there stays"
         )
         self.load.clicked.connect(lambda _=False: self._load())
+        table = make_button(
+            "Save table …",
+            "Size, place, intensities, prompts and work of each object and class: CSV",
+            narrow=True,
+        )
+        table.clicked.connect(lambda _=False: self._save_table())
+        methods = make_button(
+            "Copy methods",
+            "Copy a paragraph for a Methods section: versions, model, how it was done",
+            narrow=True,
+        )
+        methods.clicked.connect(lambda _=False: do(self._copy_methods))
         self.load_labels = make_button("", "", narrow=True)
         self.load_labels.clicked.connect(lambda _=False: self._load_labels())
         grid = QGridLayout(self)
@@ -52,6 +74,8 @@ class FilesPanel(QWidget):
         grid.addWidget(self.load_labels, 0, 1)
         grid.addWidget(prompts, 1, 0)
         grid.addWidget(self.load, 1, 1)
+        grid.addWidget(table, 2, 0)
+        grid.addWidget(methods, 2, 1)
         self._show_load()
 
     def show_state(self, state: FileState) -> None:
@@ -95,6 +119,19 @@ class FilesPanel(QWidget):
         if path:
             path += "" if path.endswith(".json") else ".json"
             self._do(lambda to: to.exporting.save_prompts(Path(path)))
+
+    def _save_table(self) -> None:
+        name = self._beside("_objects.csv")
+        path, _ = QFileDialog.getSaveFileName(self, "Save table", name, _TABLES)
+        if path:
+            path += "" if path.endswith(".csv") else ".csv"
+            self._do(lambda to: to.exporting.save_table(Path(path)))
+
+    def _copy_methods(self, to: Annotator) -> None:
+        clipboard = QApplication.clipboard()
+        assert clipboard is not None
+        clipboard.setText(to.exporting.methods(model_label(self._model())))
+        to.said.emit("A paragraph for a Methods section is copied: paste it")
 
     def _load(self) -> None:
         path, _ = QFileDialog.getOpenFileName(

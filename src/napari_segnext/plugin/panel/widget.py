@@ -242,7 +242,7 @@ class SegNextWidget(QWidget):
         self._sections = QVBoxLayout()
         self._sections.setSpacing(2)
         running.addLayout(self._sections)
-        self.files = FilesPanel(self._do)
+        self.files = FilesPanel(self._do, self.model_choice.currentData)
         self.classes = ClassPanel(self._do, lambda: self.objects.list.selected)
         self.repair = RepairPart(self._do)
         self._add_section("Repair", self.repair, "Holes, specks, borders, splits")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import threading
 from collections.abc import Callable
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
@@ -18,16 +20,20 @@ from napari_segnext.files import (
     write_labels,
     write_prompts,
 )
-from napari_segnext.plugin.layers.inputs import file_of
+from napari_segnext.plugin.layers.inputs import Inputs, file_of
 from napari_segnext.plugin.layers.label_sources import image_place
 from napari_segnext.session.exchange import exported, file_values, legend
+from napari_segnext.session.methods import methods
 from napari_segnext.session.numbered import Numbered, values_in_file
 from napari_segnext.session.snapshot import Snapshot
+from napari_segnext.session.table import frozen, write_table
 
 if TYPE_CHECKING:
     from napari.layers import Image
 
+    from napari_segnext.plugin.layers.input_layers import InputLayers
     from napari_segnext.plugin.layers.labels_layer import LayerLabels
+    from napari_segnext.plugin.work.inference import Inference
     from napari_segnext.session import Session
 
 # As a file dialogue has them; of several endings the longer comes first.
@@ -59,10 +65,13 @@ class Exporting(QObject):
         image: Image,
         session: Session,
         labels: LayerLabels,
+        inputs: InputLayers,
+        inference: Inference,
         parent: QObject | None = None,
     ) -> None:
         super().__init__(parent)
         self._image, self._session, self._labels = image, session, labels
+        self._inputs, self._inference = inputs, inference
         source = file_of(image)
         self.source = None if source is None else source.path
         self._ended.connect(lambda end: end())
@@ -106,6 +115,44 @@ class Exporting(QObject):
         objects = exported(self._session)
         source = self.source
         self._start(path, lambda: write_prompts(path, objects, source), lambda: None)
+
+    def methods(self, model: str) -> str:
+        """Return a paragraph for a Methods section.
+
+        Parameters
+        ----------
+        model
+            What the one in use is called.
+        """
+        self._session.settle()
+        names = ("napari-segnext", "napari", "torch")
+        used = {name: version(name) for name in names} | {"Python": python_version()}
+        fingerprint = ""
+        if self._inference.model is not None:
+            # Here, because PyTorch comes with it.
+            from napari_segnext.models.fingerprint import model_fingerprint
+
+            fingerprint = model_fingerprint(self._inference.model.predictor.model)
+        session = self._session
+        known = [o for n, o in session.objects.items() if not session.is_empty(n)]
+        return methods(known, used, model, fingerprint)
+
+    def save_table(self, path: Path) -> None:
+        """Write a table of objects and classes, with what the model's inputs show."""
+        self._session.settle()
+        shape = tuple(self._session.labels.shape)
+        place, objects = image_place(self._image, shape), frozen(self._session.objects)
+        inputs = self._inputs.inputs or Inputs.of([self._image])
+        names = [layer.name for layer in inputs.layers]
+        if inputs.channel is not None:
+            names = [f"{names[0]}_{colour}" for colour in ("red", "green", "blue")]
+        snapshot = Snapshot(self._session, self._labels.stored)
+
+        def write() -> None:
+            values, _ = inputs.volume()
+            write_table(path, objects, snapshot, place, self.source, values, names)
+
+        self._start(path, write, snapshot.close)
 
     def _start(
         self, path: Path, write: Callable[[], None], close: Callable[[], None]
