@@ -9,6 +9,7 @@ import pytest
 
 from napari_segnext.files import Geometry, write_labels
 from napari_segnext.files.categories import Category, Named
+from napari_segnext.files.label_file import read_labels
 
 LABELS = np.random.default_rng(3).integers(0, 4, (3, 9, 7)).astype(np.uint16)
 LABELS[1] = 0
@@ -83,3 +84,12 @@ def test_empty_labels_are_images_without_annotations(tmp_path):
     content = written(tmp_path, np.zeros((2, 4, 5), np.uint8))
     assert len(content["images"]) == 2
     assert content["annotations"] == content["categories"] == []
+
+
+def test_boxes_without_masks_are_refused_in_one_line(tmp_path):
+    box = {"id": 1, "image_id": 1, "category_id": 1, "bbox": [1, 1, 3, 3]}
+    image = {"id": 1, "height": 6, "width": 7}
+    text = json.dumps({"images": [image], "annotations": [box], "categories": []})
+    (tmp_path / "boxes.json").write_text(text)
+    with pytest.raises(ValueError, match="1 annotations without a segmentation"):
+        read_labels(tmp_path / "boxes.json", Geometry.plain((6, 7)))

@@ -88,7 +88,7 @@ def read_coco(path: Path, image: Geometry) -> tuple[CocoLabels, dict[int, Named]
         bare = sum("segmentation" not in each for each in content["annotations"])
         if bare:
             raise FileError(
-                f"{path} has {bare} annotations without a segmentation: boxes alone are "
+                f"{path} has {bare} annotations without a segmentation: boxes are "
                 "no labels; save masks, or give the boxes as prompts"
             )
         places = _places(path, content["images"], image)

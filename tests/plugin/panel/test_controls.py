@@ -105,12 +105,15 @@ def test_slices_to_check_are_listed_with_what_is_odd(table):
     ]
     assert texts == [
         ["cell 3", "74", "93%", ""],
-        ["cell 5", "8", "80%", "same as cell 3: merge?"],
-        ["cell 3", "9", "60%", "2 bodies: split?"],
+        ["cell 5", "8", "80%", "merge: cell 3?"],
+        ["cell 3", "9", "60%", "split?"],
         ["cell 4", "10", "50%", "missing?"],
     ]
     tip = rows.data(rows.index(1, 0), Qt.ItemDataRole.ToolTipRole)
-    assert tip == "cell 5 in slice 8, doubt 80%: same as cell 3: merge?"
+    assert (
+        tip
+        == "cell 5 in slice 8, doubt 80%: the same answer as cell 3, which it touches"
+    )
 
 
 def test_a_click_on_a_row_leads_there_and_leaves_the_keyboard(qtbot, table):

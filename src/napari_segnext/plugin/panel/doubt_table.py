@@ -16,6 +16,7 @@ from qtpy.QtGui import QMouseEvent
 from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
 
 from napari_segnext.session.checklist import Doubtful
+from napari_segnext.session.doubt import Doubt
 
 Index = QModelIndex | QPersistentModelIndex
 _NONE = QModelIndex()
@@ -63,25 +64,22 @@ class DoubtModel(QAbstractTableModel):
         if role not in (_ROLE.DisplayRole, _ROLE.ToolTipRole):
             return None
         (number, plane), doubt = self.listed[index.row()]
-        texts = (
-            self.name(number),
-            str(plane.index),
-            f"{doubt.degree:.0%}",
-            self._why(index),
-        )
+        name, degree = self.name(number), f"{doubt.degree:.0%}"
+        short, long = self._why(doubt)
         if role == _ROLE.ToolTipRole:
-            told = f": {texts[WHY]}" if texts[WHY] else ""
-            return f"{texts[OBJECT]} in slice {plane.index}, doubt {texts[DOUBT]}{told}"
-        return texts[index.column()]
+            return f"{name} in slice {plane.index}, doubt {degree}{long}"
+        return (name, str(plane.index), degree, short)[index.column()]
 
-    def _why(self, index: Index) -> str:
-        """Say what is odd, and what to do about it."""
-        _, doubt = self.listed[index.row()]
+    def _why(self, doubt: Doubt) -> tuple[str, str]:
+        """Say what to do about it, and what is odd."""
         if doubt.parts == 0:
-            return "missing?"
+            return "missing?", ": it is expected here, and no label shows it"
         if doubt.like:
-            return f"same as {self.name(doubt.like)}: merge?"
-        return f"{doubt.parts} bodies: split?" if doubt.parts > 1 else ""
+            name = self.name(doubt.like)
+            return f"merge: {name}?", f": the same answer as {name}, which it touches"
+        if doubt.parts > 1:
+            return "split?", f": {doubt.parts} bodies"
+        return "", ""
 
 
 class DoubtTable(QTableView):
