@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 import zarr
 
-from napari_segnext.files import ObjectPrompts, read_image, write_labels, write_prompts
+from napari_segnext.files import (
+    Geometry,
+    ObjectPrompts,
+    read_image,
+    write_labels,
+    write_prompts,
+)
 from napari_segnext.files.categories import Category, Named
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.prompts import Prompts
@@ -62,3 +68,26 @@ def test_zarr_says_what_the_values_are(tmp_path):
         {"label-value": 1, "name": "left", "class": "cell", "class-value": 7},
         {"label-value": 2, "name": "right"},
     ]
+
+
+@pytest.mark.parametrize("most", [200, 65_535])
+def test_labels_of_a_section_are_a_grey_picture(tmp_path, most):
+    labels = LABELS[0].astype(np.uint32)
+    labels[3, 4] = most
+    write_labels(tmp_path / "l.png", labels)
+    again = read_image(tmp_path / "l.png").data
+    assert again.dtype.itemsize == (1 if most < 256 else 2)
+    np.testing.assert_array_equal(again, labels)
+
+
+@pytest.mark.parametrize(
+    ("labels", "why"),
+    [
+        (LABELS, "is one picture, and the image has 3 axes"),
+        (np.full((2, 2), 70_000), "end at 65,535, and there is 70000"),
+    ],
+)
+def test_labels_that_no_picture_holds_are_refused(tmp_path, labels, why):
+    with pytest.raises(ValueError, match=why):
+        write_labels(tmp_path / "l.png", labels, Geometry.plain(labels.shape))
+    assert not list(tmp_path.iterdir())

@@ -32,6 +32,7 @@ WRITABLE = {
     ".tiff": ("tiff", "write_tiff"),
     ".zarr": ("ome_zarr", "write_zarr"),
     ".npy": ("plain", "write_npy"),
+    ".png": ("plain", "write_png"),
     ".json": ("coco", "write_coco"),
 }
 # Formats with a place for time beside space, and for nothing else.
@@ -66,6 +67,11 @@ def check_writable(path: str | Path, geometry: Geometry | None = None) -> None:
     place = Path(path)
     found = _format(place)
     others = [] if geometry is None else geometry.others
+    if geometry is not None and found[1] == "write_png" and len(geometry.shape) > 2:
+        raise ValueError(
+            f"{place.name} is one picture, and the image has "
+            f"{len(geometry.shape)} axes: choose .tif or .zarr"
+        )
     if geometry is not None and found[0] in _ONE_MORE and len(others) > 1:
         names = ", ".join(geometry.axis_labels[at] for at in others)
         raise ValueError(
@@ -175,7 +181,8 @@ def write_labels(
     ----------
     path
         The end of the name chooses the format: ``.nii.gz``, ``.nii``, ``.tif``,
-        ``.ome.tif``, ``.zarr``, ``.npy``, or ``.json`` for COCO annotations.
+        ``.ome.tif``, ``.zarr``, ``.npy``, ``.png`` for one picture, or ``.json`` for
+        COCO annotations.
     labels
         Whole numbers, of the shape of the displayed image without channels; an array,
         or `LabelPieces`, of which only a part is in memory at a time.

@@ -51,6 +51,31 @@ def write_npy(path: Path, labels: Sliceable, geometry: Geometry) -> None:
         file.truncate()
 
 
+def write_png(path: Path, labels: Sliceable, geometry: Geometry) -> None:
+    """Write labels (y, x) as a grey picture of 8 or 16 bits.
+
+    Raises
+    ------
+    ValueError
+        If there are more axes, or larger values than 65,535.
+    """
+    if len(labels.shape) != 2:
+        raise ValueError(f"a picture is 2-D, not of shape {tuple(labels.shape)}")
+    page = np.zeros(labels.shape, np.uint16)
+    for part in row_parts(labels.shape):
+        piece = labels[part]
+        if piece.size and piece.max() > np.iinfo(page.dtype).max:
+            raise ValueError(
+                f"the values of a PNG end at 65,535, and there is {piece.max()}: "
+                "choose .tif or .zarr"
+            )
+        page[part] = piece
+    small = page.max(initial=0) <= np.iinfo(np.uint8).max
+    picture = Image.fromarray(page.astype(np.uint8) if small else page)
+    with path.open("wb") as file:
+        picture.save(file, format="PNG")
+
+
 def read_picture(path: Path) -> ImageFile:
     """Read a PNG, JPEG or BMP; grey (y, x), or colours last."""
     data = load_picture(path)
