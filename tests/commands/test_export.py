@@ -61,6 +61,7 @@ def test_journal_becomes_labels_on_the_grid_of_the_image(scan, annotated, tmp_pa
     out = tmp_path / "labels.nii.gz"
     answer = run("export", scan, "--labels", out)
     assert answer.exit_code == 0, answer.output
+    assert f"wrote {out}" in answer.output
     written = nibabel.load(out)
     np.testing.assert_allclose(written.affine, AFFINE)
     np.testing.assert_array_equal(np.asarray(read_image(out).data), annotated)

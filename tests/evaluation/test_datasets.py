@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -135,6 +136,18 @@ def test_cocolvis_objects_are_things_and_may_overlap(
     (sample,) = load_dataset("COCOLVIS", tmp_path, split)
     areas = [object_truth(sample.labels(), i).sum() for i in sample.objects]
     assert areas == [100, 16]
+
+
+@pytest.mark.parametrize("core", [b"numpy.core", b"numpy._core"])
+def test_cocolvis_is_read_whichever_numpy_wrote_it(tmp_path: Path, core: bytes) -> None:
+    cocolvis(tmp_path)
+    path = tmp_path / "val/masks/77.pickle"
+    old = pickle.dumps(pickle.loads(path.read_bytes()), protocol=2)
+    path.write_bytes(re.sub(rb"numpy\._?core(?=\.multiarray\n)", core, old))
+    assert core + b".multiarray" in path.read_bytes()
+    (sample,) = load_dataset("COCOLVIS", tmp_path)
+    first = next(iter(sample.objects))
+    assert object_truth(sample.labels(), first).sum() == 100
 
 
 def test_cocolvis_pickles_cannot_run_code(tmp_path: Path) -> None:

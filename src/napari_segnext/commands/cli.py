@@ -243,7 +243,9 @@ def export(
     from napari_segnext.commands.export import export_session
 
     done = export_session(image, labels, prompts, journal, semantic, overwrite, csv)
-    typer.echo(f"wrote what {done.journal} holds")
+    for path in done.written:
+        typer.echo(f"wrote {path}")
+    typer.echo(f"from {done.journal}")
     _end_with(done.problems)
 
 

@@ -30,11 +30,14 @@ class Exported:
     ----------
     journal
         Which one.
+    written
+        The files.
     problems
         What it, or newer ones, held that could not be read; a sentence each.
     """
 
     journal: Path
+    written: tuple[Path, ...]
     problems: tuple[str, ...] = ()
 
 
@@ -112,7 +115,7 @@ def export_session(
         channels = [f"image_{c}" if several else "image" for c in volume.channels]
         things = frozen(session.objects)
         write_table(table, things, session.labels, geometry, image, volume, channels)
-    return Exported(journal, tuple(problems))
+    return Exported(journal, tuple(outs), tuple(problems))
 
 
 def _check(outs: Iterable[Path], inputs: Iterable[Path], overwrite: bool) -> None:

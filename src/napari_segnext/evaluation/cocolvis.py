@@ -22,11 +22,13 @@ from PIL import Image
 from napari_segnext.evaluation.images import read_pixels
 from napari_segnext.evaluation.sample import Sample
 
+# Numpy 2 renamed numpy.core to numpy._core; files name the one or the other.
+_CORE = np.zeros(0).__reduce__()[0].__module__
 _ALLOWED = {
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
-    ("numpy._core.multiarray", "_reconstruct"),
-    ("numpy._core.multiarray", "scalar"),
+    (_CORE, "_reconstruct"),
+    (_CORE, "scalar"),
     ("collections", "OrderedDict"),
     ("_codecs", "encode"),
 }
@@ -35,8 +37,8 @@ _ALLOWED = {
 class _ArraysOnly(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """Resolve what numpy arrays are rebuilt from; refuse the rest."""
-        # Numpy 2 renamed numpy.core, which older files name.
-        module = module.replace("numpy.core.", "numpy._core.")
+        if module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+            module = _CORE
         if (module, name) in _ALLOWED:
             return super().find_class(module, name)
         raise pickle.UnpicklingError(f"{module}.{name} is not data")
