@@ -8,6 +8,7 @@ from napari_segnext.files import read_image
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.plugin.layers import edit_window, own_layers
+from napari_segnext.plugin.layers.planes import camera_of
 
 SHAPE = (3, 1100, 1600)
 WINDOW = 512
@@ -48,7 +49,7 @@ class Desk:
 
     def look_at(self, row, column, zoom=0.25):
         """Move the camera, and wait until it has been seen."""
-        camera = self.viewer.scene.camera
+        camera = camera_of(self.viewer)
         camera.zoom = zoom
         world = self.image.data_to_world((1, row, column))
         camera.center = (0, world[1], world[2])

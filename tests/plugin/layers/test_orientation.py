@@ -6,6 +6,7 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_segnext.plugin.layers.orientation import Directions, has_views
+from napari_segnext.plugin.layers.planes import camera_of
 from napari_segnext.plugin.panel.view_buttons import ViewButtons
 from napari_segnext.plugin.readers import read_layers
 
@@ -44,7 +45,7 @@ def on_screen(viewer, layer, value):
     )
     middle = np.asarray(layer.data_to_world((np.array(layer.data.shape) - 1) / 2))
     down, along = (at - middle)[list(viewer.dims.displayed)]
-    vertical, horizontal = map(str, viewer.scene.camera.orientation2d)
+    vertical, horizontal = map(str, camera_of(viewer).orientation2d)
     down, along = (
         down * (-1) ** (vertical == "up"),
         along * (-1) ** (horizontal == "left"),
@@ -130,7 +131,7 @@ def test_volumes_that_say_nothing_of_anatomy_have_planes_instead(qtbot):
     for button in buttons.buttons:
         button.click()
         seen.append(viewer.dims.order)
-        assert tuple(map(str, viewer.scene.camera.orientation2d)) == ("down", "right")
+        assert tuple(map(str, camera_of(viewer).orientation2d)) == ("down", "right")
     assert seen == [(0, 1, 2, 3), (0, 2, 1, 3), (0, 3, 2, 1)]
 
 

@@ -6,6 +6,7 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.space import Space
 from napari_segnext.plugin.layers.planes import (
     NoPlaneError,
+    camera_of,
     looked_at,
     show_plane,
     shown_axis,
@@ -56,6 +57,9 @@ def test_between_planes_the_shown_plane_is_what_napari_shows(
     assert taken == seen
 
 
+@pytest.mark.skipif(
+    not hasattr(ViewerModel().dims, "units"), reason="napari counts in no units yet"
+)
 def test_units_that_the_viewer_does_not_count_in_are_refused():
     viewer = ViewerModel()
     image = viewer.add_image(np.zeros((5, 6, 7)), units="mm")
@@ -125,7 +129,7 @@ def test_the_middle_of_the_view_is_a_pixel_of_the_plane(axis, middle, pixel):
         np.zeros((5, 6, 7)), scale=(3, 1, 0.5), translate=(9, 8, 7)
     )
     show_plane(viewer, image, VOLUME, Plane(axis, 2))
-    viewer.scene.camera.center = (0, *middle)
+    camera_of(viewer).center = (0, *middle)
     y, x = looked_at(viewer, image, VOLUME, Plane(axis, 2))
     height, width = VOLUME.plane_shape(Plane(axis, 2))
     assert (y, x) == (min(pixel[0], height - 1), min(pixel[1], width - 1))

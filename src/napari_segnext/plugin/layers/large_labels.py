@@ -35,6 +35,7 @@ from napari_segnext.plugin.layers.own_layers import (
     lie_on,
     make_output,
 )
+from napari_segnext.plugin.layers.planes import camera_of
 from napari_segnext.plugin.layers.scribble_canvas import SparsePlanes
 from napari_segnext.plugin.layers.view_timers import ViewTimers
 from napari_segnext.plugin.readers import label_geometry
@@ -120,7 +121,7 @@ class WindowLabels(LayerLabels):
         self._timers.told.connect(say)
         # Before napari's own, which paint: they are appended with a mode.
         layer.mouse_drag_callbacks.append(self._on_press)
-        self._camera = (getattr(viewer, "scene", None) or viewer).camera
+        self._camera = camera_of(viewer)
         self._camera.events.connect(self._on_view)
         shown.moved.connect(self._on_plane)
         self._synced = [

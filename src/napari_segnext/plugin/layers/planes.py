@@ -10,6 +10,7 @@ from napari_segnext.geometry.frame import Point
 from napari_segnext.geometry.plane import Plane
 
 if TYPE_CHECKING:
+    from napari.components import Camera
     from napari.layers import Layer
     from napari.viewer import ViewerModel
 
@@ -72,11 +73,16 @@ def shown_plane(viewer: ViewerModel, layer: Layer, space: Space) -> Plane:
     return plane
 
 
+def camera_of(viewer: ViewerModel) -> Camera:
+    """Return what the viewer looks through; napari 0.9 has it in its scene."""
+    return (getattr(viewer, "scene", None) or viewer).camera
+
+
 def looked_at(
     viewer: ViewerModel, layer: Layer, space: Space, plane: Plane
 ) -> tuple[float, float]:
     """Return the pixel (y, x) of the displayed plane nearest to the view's middle."""
-    camera = (getattr(viewer, "scene", None) or viewer).camera
+    camera = camera_of(viewer)
     world = np.array(viewer.dims.point, float)
     world[list(viewer.dims.displayed)] = camera.center[-2:]
     at = space.to_plane([layer.world_to_data(world)], plane.axis)[0]
@@ -91,7 +97,7 @@ def look_at(
 
     Out it is in the outer fifths of the canvas too.
     """
-    camera = (getattr(viewer, "scene", None) or viewer).camera
+    camera = camera_of(viewer)
     canvas = getattr(viewer, "canvas", None)
     size = viewer._canvas_size if canvas is None else canvas.size
     world = layer.data_to_world(space.from_plane(plane, [pixel])[0])

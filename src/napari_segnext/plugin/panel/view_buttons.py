@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_segnext.plugin.layers.orientation import Directions, has_views
+from napari_segnext.plugin.layers.planes import camera_of
 from napari_segnext.plugin.panel.controls import make_button
 
 if TYPE_CHECKING:
@@ -77,5 +78,5 @@ class ViewButtons(QWidget):
         if self._image is None or dims.ndisplay != 2:
             return
         rows, columns = (axis - dims.ndim for axis in dims.displayed)
-        camera = (getattr(self._viewer, "scene", None) or self._viewer).camera
-        camera.orientation2d = Directions.of(self._image).way_up(rows, columns)
+        way_up = Directions.of(self._image).way_up(rows, columns)
+        camera_of(self._viewer).orientation2d = way_up
