@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from napari_segnext.files.categories import Category
 from napari_segnext.prompts import Prompts
 from napari_segnext.session import Session
 from tests.session.doubles import X6, Y5, Z1, Z2, decoded, page_shape
@@ -59,6 +60,29 @@ class Player:
         }
         sure = {plane: self.rng.random() for plane in (Z1, Z2)[: self.rng.integers(3)]}
         self.session.commit_planes(number, maps, "propagate", sure)
+
+    def repair(self, number: int) -> None:
+        """Give an object another shape, or split it, if its mask is known."""
+        session, rng = self.session, self.rng
+        if any(request.object_id == number for request in session.requests()):
+            return
+        voxels = np.sort(rng.choice(self.labels.size, 40, replace=False))
+        own = session.voxels(number)
+        if len(own) > 1 and rng.random() < 0.4:
+            session.split(number, own[: rng.integers(1, len(own))])
+        else:
+            gained, lost = np.setdiff1d(voxels, own), np.intersect1d(voxels, own)
+            session.reshape(number, "repair", gained, lost)
+
+    def nest(self) -> None:
+        """Give an object a class, or let a class lie inside another."""
+        session, rng = self.session, self.rng
+        if len(session.categories) > 1 and rng.random() < 0.5:
+            session.nest(1, int(rng.choice([0, 2])))
+        else:
+            number = int(rng.choice(list(session.objects)))
+            value = int(rng.integers(1, 3))
+            session.categorise([number], Category(value, f"class {value}"))
 
     def look_at_it(self) -> None:
         """Find a result right, or see classes or objects."""

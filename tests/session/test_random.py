@@ -123,6 +123,12 @@ def test_all_undone_is_the_start_and_all_redone_the_end(seed):
             for _ in range(rng.integers(1, 8)):
                 turned = session.undo() if rng.random() < 0.6 else session.redo()
                 waiting += [] if turned is None else turned.requests
+        elif draw < 0.97 and number:
+            player.repair(number)
+        elif draw < 0.99:
+            player.nest()
+        elif number:
+            waiting += session.begin_with({plane: player.new_prompts(number, plane)})
         while waiting and rng.random() < 0.6:
             player.answer(waiting.pop(rng.integers(len(waiting))))
         ids, counts = np.unique(player.labels[player.labels > 0], return_counts=True)

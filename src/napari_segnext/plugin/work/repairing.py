@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from napari.viewer import ViewerModel
 
     from napari_segnext.geometry.frame import BoolArray, Point
+    from napari_segnext.geometry.regions import Extent
     from napari_segnext.labels.labels import ReadableLabels
     from napari_segnext.plugin.layers.displayed_plane import ShownPlane
     from napari_segnext.plugin.layers.labels_layer import LayerLabels
@@ -75,8 +76,8 @@ class Repairing(QObject):
         self.whole = True
         self._space = session.space
         self._cut = CutLayer(viewer, image, session.space, self._drawn, self._left)
-        # The first of two lines, and the object that it is for.
-        self._first: tuple[int, Plane, BoolArray] | None = None
+        # The object that the first of two lines is for, and the voxels on it.
+        self._first: tuple[int, list[int]] | None = None
         # Of what is being computed; without it nothing of that is written.
         self._token: object | None = None
         self._arrived.connect(lambda finish: finish())
@@ -121,10 +122,10 @@ class Repairing(QObject):
 
     def keep_part(self) -> None:
         """Keep the parts with positive prompts, or the largest without any."""
-        plane = self._shown.plane
+        plane, marks = self._shown.plane, list[int]()
         if plane is not None:
             marks = self._session.marks(self._session.current, plane, self.whole)
-            self._reshape("keep part", lambda box: one_part(box, box.marked(marks)))
+        self._reshape("keep part", lambda box: one_part(box, box.marked(marks)))
 
     def smooth(self) -> None:
         """Smooth the border."""
@@ -179,24 +180,26 @@ class Repairing(QObject):
 
     def _drawn(self, plane: Plane, path: Sequence[Point]) -> None:
         number = self._session.current
-        section = self._session.labels.read(plane) == number
-        line = drawn(path, section.shape)
+        # A large section is not read as a whole.
+        part = self._session.extent(number, [plane])
+        section = self._session.labels.read(plane, part) == number
+        line = drawn(np.subtract(path, part[:2]).tolist(), section.shape)
         if not (line & section).any():
             self._again(f"The line does not touch {self._name}: draw it once more")
             return
         first = self._first
         halves = sides(section, line)
         if halves:
-            marks = [(plane, half) for half in halves]
+            marks = [self._numbers(plane, part, half) for half in halves]
         elif first is None or first[0] != number:
-            self._first = number, plane, line & section
+            self._first = number, self._numbers(plane, part, line & section)
             self._again(f"One half of {self._name} is marked: draw a line in the other")
             return
         else:
-            marks = [first[1:], (plane, line & section)]
+            marks = [first[1], self._numbers(plane, part, line & section)]
         self._cut.end()
         self._left()
-        self._split([self._numbers(*mark) for mark in marks])
+        self._split(marks)
 
     def _again(self, why: str) -> None:
         self.said.emit(why)
@@ -206,8 +209,11 @@ class Repairing(QObject):
         self._first = None
         self.changed.emit()
 
-    def _numbers(self, plane: Plane, marked: BoolArray) -> list[int]:
-        numbers: list[int] = self._space.numbers(plane, *np.nonzero(marked)).tolist()
+    def _numbers(self, plane: Plane, part: Extent, marked: BoolArray) -> list[int]:
+        """Return the numbers of marked pixels in a part of a plane."""
+        rows, columns = np.nonzero(marked)
+        rows, columns = rows + part.top, columns + part.left
+        numbers: list[int] = self._space.numbers(plane, rows, columns).tolist()
         return numbers
 
     def _split(self, marks: list[list[int]]) -> None:
