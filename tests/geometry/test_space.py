@@ -118,3 +118,10 @@ def test_a_plane_that_does_not_cut_the_array_is_named(space, plane):
         ValueError, match=f"slice {plane.index} along axis {plane.axis}"
     ):
         space.check(plane)
+
+
+def test_a_slice_that_is_none_is_told_which_there_are():
+    with pytest.raises(ValueError, match=r"\(5, 6, 7\), which has slices 0 to 6 there"):
+        VOLUME.check(Plane(2, 7))
+    with pytest.raises(ValueError, match=r"\(6, 7\), a section"):
+        Space((6, 7)).check(Plane(0, 3))

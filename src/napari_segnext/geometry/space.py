@@ -134,7 +134,10 @@ class Space:
                 f"; its fixed place is {self.leading} numbers, one for each axis "
                 f"before the last {'two' if self.flat else 'three'}"
             )
-        return f"{place} does not cut labels of shape {self.shape}{wanted}"
+        elif plane.axis in range(3) and plane.index >= self.depth(plane.axis):
+            last = self.depth(plane.axis) - 1
+            wanted = f", which has slices 0 to {last} there" if last else ", a section"
+        return f"{place} does not cut an image of shape {self.shape}{wanted}"
 
     def depth(self, axis: int) -> int:
         """How many planes there are along a spatial axis, at one fixed place."""

@@ -51,6 +51,8 @@ def select(objects: ObjectList, *rows: int) -> None:
 def test_rows_show_counts_and_the_unit_is_in_the_header(listed):
     shown = [cell(listed, 1, column) for column in range(6)]
     assert shown == ["Object 2", "cell", "3", "2", "1.5", "✓"]
+    tip = listed.model().index(1, SLICES).data(Qt.ItemDataRole.ToolTipRole)
+    assert "3 prompts, found in 2 slices, 1.5 mm³" in tip
     header = listed.model().headerData(
         AMOUNT, Qt.Orientation.Horizontal, Qt.ItemDataRole.DisplayRole
     )
