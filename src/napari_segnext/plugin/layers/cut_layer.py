@@ -15,7 +15,7 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.space import Space
 from napari_segnext.plugin.layers.half_drawn import HalfDrawn
 from napari_segnext.plugin.layers.kept_layers import keep_layer, layer_for, show_layer
-from napari_segnext.plugin.layers.own_layers import lie_on, make_shapes
+from napari_segnext.plugin.layers.own_layers import clear_shapes, lie_on, make_shapes
 from napari_segnext.plugin.layers.planes import NoPlaneError, shown_axis
 
 if TYPE_CHECKING:
@@ -87,8 +87,7 @@ class CutLayer:
         assert self._layer is not None and self._half_drawn is not None
         if self._half_drawn.held:
             self._half_drawn.end()
-        self._layer.selected_data = set()
-        self._layer.remove(list(range(len(self._layer.data))))
+        clear_shapes(self._layer)
         self._layer.mode = "pan_zoom"
         self._layer.visible = False
 

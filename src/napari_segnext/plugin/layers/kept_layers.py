@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary, WeakSet
 import numpy as np
 from napari.layers import Image, Labels, Layer, Points, Shapes
 
-from napari_segnext.plugin.layers.own_layers import lie_on
+from napari_segnext.plugin.layers.own_layers import clear_shapes, lie_on
 
 if TYPE_CHECKING:
     from napari.viewer import ViewerModel
@@ -66,8 +66,7 @@ def keep_layer(viewer: ViewerModel, layer: Layer) -> None:
             layer.selected_data = set()
             layer.data = np.empty((0, layer.ndim))
         case Shapes():
-            layer.selected_data = set()
-            layer.remove(list(range(len(layer.data))))
+            clear_shapes(layer)
     layer.visible = False
     _kept.add(layer)
 

@@ -68,6 +68,12 @@ def make_points(image: Image, space: Space) -> Points:
     return layer
 
 
+def clear_shapes(layer: Shapes) -> None:
+    """Take all shapes out of a layer; napari 0.6 removes those that are selected."""
+    layer.selected_data = set(range(len(layer.data)))
+    layer.remove_selected()
+
+
 def make_shapes(image: Image, space: Space, name: str = "Shapes") -> Shapes:
     """Make a layer of boxes, polygons and scribbled paths."""
     layer = Shapes(

@@ -25,6 +25,7 @@ from napari_segnext.plugin.layers.own_layers import (
     COLOURS,
     NEGATIVE_LABEL,
     POSITIVE_LABEL,
+    clear_shapes,
     draws,
     lie_on,
     make_points,
@@ -368,8 +369,7 @@ class PromptLayers:
             )
         ):
             return
-        layer.selected_data = set()
-        layer.remove(list(range(len(layer.data))))
+        clear_shapes(layer)
         if shown:
             outlines = [outline(shape) for _, shape in shown]
             layer.add(
