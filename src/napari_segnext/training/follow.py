@@ -23,8 +23,9 @@ from napari_segnext.training.walks import Walk, Walks, Ways
 
 # Weights of the losses of presence and of the overlap that is judged.
 _PRESENCE, _OVERLAP = 0.3, 0.3
-# Chance that the first plane, which is known, is read all along.
-_REMEMBERED = 0.7
+# Chance that the first plane, which is known, is read all along; that the last plane
+# is known too, as between two slices with prompts.
+_REMEMBERED, _BETWEEN = 0.7, 0.4
 
 
 class _Pass(nn.Module):
@@ -35,22 +36,28 @@ class _Pass(nn.Module):
         self.model = model
 
     def forward(
-        self, images: Tensor, known: Tensor, moved: Tensor, remembered: bool
+        self,
+        images: Tensor,
+        first: Tensor,
+        last: Tensor | None,
+        moved: Tensor,
+        remembered: bool,
     ) -> list[Followed]:
-        """Follow `objects` of each image from the first plane to the last.
+        """Follow `objects` of each image from the first plane on.
 
         Parameters
         ----------
         images
             (B, T, 3, S, S).
-        known
-            (B, K, S, S): the objects in the first plane.
+        first, last
+            (B, K, S, S): the objects in the first plane; in the last one, which is
+            looked at if they are not known there.
         moved
             (B, T - 1, 2, S, S): where pixels were in the plane before.
         remembered
             Whether the first plane is read all along.
         """
-        length, objects = images.shape[1], known.shape[1]
+        length, objects = images.shape[1], first.shape[1]
         planes = []
         for image in images.unbind(1):
             with torch.no_grad():
@@ -58,35 +65,58 @@ class _Pass(nn.Module):
             planes.append(
                 {n: t.repeat_interleave(objects, 0) for n, t in embedded.items()}
             )
-        first = last = Seen(planes[0], known.flatten(0, 1)[:, None])
+        start = before = Seen(planes[0], first.flatten(0, 1)[:, None])
+        end = None if last is None else Seen(planes[-1], last.flatten(0, 1)[:, None])
         found = []
-        for n in range(1, length):
+        for n in range(1, length if end is None else length - 1):
             flow = moved[:, n - 1].repeat_interleave(objects, 0)
-            expected = _expected(last.mask, flow)
-            seen = [last] if last is first or not remembered else [last, first]
+            if end is None:
+                expected = _expected(before.mask, flow)
+            else:
+                expected = _expected(before.mask, flow, end.mask, 1 / (length - n))
+            seen = [before]
+            if before is not start and (remembered or end is not None):
+                seen.append(start)
+            if end is not None:
+                seen.append(end)
             followed = self.model.follow(planes[n], expected, seen)
             found.append(followed)
-            last = Seen(planes[n], followed.logits.detach().float().sigmoid())
+            before = Seen(planes[n], followed.logits.detach().float().sigmoid())
         return found
 
 
-def _expected(mask: Tensor, flow: Tensor) -> Tensor:
-    """Move (B, 1, S, S) masks as pixels have moved, and soften their borders."""
+def _expected(
+    mask: Tensor, flow: Tensor, goal: Tensor | None = None, weight: float = 0.0
+) -> Tensor:
+    """Move (B, 1, S, S) masks as pixels have moved, and soften their borders.
+
+    On the way to a goal they become it; this plane is `weight` of the rest of the way.
+    """
     size = mask.shape[-1]
     place = torch.stack(
         torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     ).to(mask.device)
     at = (place + flow).flip(1).permute(0, 2, 3, 1) * 2 / (size - 1) - 1
     moved = grid_sample(mask, at, align_corners=True)[:, 0] > 0.5
-    pairs = zip(moved, mask[:, 0] > 0.5, strict=True)
-    return torch.stack([_guide(*pair) for pair in pairs])
+    before = mask[:, 0] > 0.5
+    if goal is None:
+        return torch.stack([_guide(*pair) for pair in zip(moved, before, strict=True)])
+    goals = goal[:, 0] > 0.5
+    triples = zip(moved, before, goals, strict=True)
+    return torch.stack([_guide(*each, weight) for each in triples])
 
 
-def _guide(moved: Tensor, before: Tensor) -> Tensor:
+def _guide(
+    moved: Tensor, before: Tensor, goal: Tensor | None = None, weight: float = 0.0
+) -> Tensor:
     """Return (1, S, S): the guide of what is left of a mask that has moved."""
+    other = goal.cpu().numpy() if goal is not None and goal.any() else None
     for mask in (moved, before):
         if mask.any():
-            return torch.from_numpy(guide(mask.cpu().numpy())).to(mask.device)[None]
+            shown = guide(mask.cpu().numpy(), other, weight)
+            return torch.from_numpy(shown).to(mask.device)[None]
+    if other is not None:
+        return torch.from_numpy(guide(other)).to(before.device)[None]
     return torch.zeros_like(before, dtype=torch.float32)[None]
 
 
@@ -128,18 +158,21 @@ class FollowTrainer(TrainingLoop[Follower, Walk]):
         masks = torch.from_numpy(np.stack([s.masks for s in samples])).float()
         moved = torch.from_numpy(np.stack([s.motion for s in samples]))
         masks = masks.to(device)
+        remembered, between = rng.random(2) < (_REMEMBERED, _BETWEEN)
         found = self.network(
             images.permute(0, 1, 4, 2, 3).to(device),
             masks[:, :, 0],
+            masks[:, :, -1] if between else None,
             moved.to(device),
-            bool(rng.random() < _REMEMBERED),
+            bool(remembered),
         )
         loss, row = torch.zeros((), device=device), dict[str, float]()
         for n, each in enumerate(found, 1):
             goal = masks[:, :, n].flatten(0, 1)[:, None]
             part, told = _compare(each, goal)
             loss = loss + part / len(found)
-            row |= {f"{name}_{n}": value for name, value in told.items()}
+            if n < masks.shape[2] - 1:
+                row |= {f"{name}_{n}": value for name, value in told.items()}
         return loss, row
 
 

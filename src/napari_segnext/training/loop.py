@@ -178,7 +178,7 @@ class TrainingLoop(ABC, Generic[Learner, Learned]):
             row["seconds"] = time.perf_counter() - started
             rows.append(row)
             if self.step % 20 == 0 and self.accelerator.is_main_process:
-                mean = {k: float(np.mean([r[k] for r in rows])) for k in rows[0]}
+                mean = {k: float(np.nanmean([r[k] for r in rows])) for k in rows[0]}
                 self._log({"step": self.step, **mean})
                 report({"step": self.step, **mean})
                 rows.clear()

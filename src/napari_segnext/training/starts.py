@@ -14,6 +14,7 @@ from torch import nn
 
 from napari_segnext.models import SegmentationModel
 from napari_segnext.models.fingerprint import model_fingerprint
+from napari_segnext.models.follower import Follower
 from napari_segnext.models.research.ois.depth_anything import (
     read_depth_anything,
     start_from_depth_anything,
@@ -93,9 +94,13 @@ def load_base_of_follower(model: SegmentationModel) -> None:
     """
     base = load_model("tiny", device="cpu")
     model.load_state_dict(base.state_dict(), strict=False)
-    model.embeds_as = model_fingerprint(base)
-    arch = {**model.config.arch, "base": model.embeds_as}
-    model.config = replace(model.config, arch=arch)
+    _share_embeddings(model, model_fingerprint(base))
+
+
+def _share_embeddings(model: SegmentationModel, base: str) -> None:
+    """Let a follower say of which model it has the encoder."""
+    model.embeds_as = base
+    model.config = replace(model.config, arch={**model.config.arch, "base": base})
 
 
 def load_alike(name: str) -> Callable[[SegmentationModel], None]:
@@ -153,6 +158,8 @@ def load_weights(model: SegmentationModel, path: Path) -> None:
         part.load_state_dict(source.state_dict())
     except RuntimeError as error:
         raise ValueError(f"{path} holds another model: {error}") from error
+    if isinstance(source, Follower):
+        _share_embeddings(model, source.embeds_as)
 
 
 def _load_mae(model: SegmentationModel, values: dict[str, Any], path: Path) -> None:

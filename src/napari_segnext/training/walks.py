@@ -25,8 +25,9 @@ from napari_segnext.training.crops import (
 from napari_segnext.training.data import Source, Weighted
 from napari_segnext.training.generated.noise import smooth_noise
 
-# Planes of a way: the one that is known, and those that are looked at.
-LENGTH = 3
+# Planes of a way: the one that is known, those that are looked at, and one that is
+# looked at or known too.
+LENGTH = 4
 # Share of ways on which pixels are moved before the model looks.
 _MOVED = 0.6
 # Of the ways of a stack, those that begin with an object that ends on them.
@@ -37,7 +38,9 @@ _GONE = 0.08
 _UNEVEN, _GAIN, _OFFSET = 0.5, 0.08, 0.04
 # Made-up motion, in model pixels a plane: least, most; its smoothness.
 _MOTION, _FEATURE = (0.5, 9.0), (24.0, 96.0)
-# Model pixels within which a part that nothing overlaps is still the object's.
+# Share of objects of which all pieces are known, not the largest alone.
+_WHOLE = 0.7
+# Model pixels within which a piece that nothing overlaps is still the object's.
 _REACH = 6
 # Motion is looked for at half the size, from so many pixels around.
 _HALF, _RADIUS = 2, 5
@@ -151,7 +154,7 @@ def _at(values: FloatArray, place: FloatArray, mode: str) -> FloatArray:
 
 
 def _planes(depth: int, most: int, rng: np.random.Generator) -> list[int]:
-    """Draw the indices of a way: two steps, one about as long as the other."""
+    """Draw the indices of a way: a few steps of one length."""
     step = int(rng.integers(1, min(most, (depth - 1) // (LENGTH - 1)) + 1))
     first = int(rng.integers(depth - step * (LENGTH - 1)))
     planes = [first + step * n for n in range(LENGTH)]
@@ -184,7 +187,7 @@ def _goals(
     others = rng.permutation(usable[usable != chosen]).tolist()
     goals: list[BoolArray] = []
     for number in (chosen, *others):
-        goal = _goal(labels == number)
+        goal = _goal(labels == number, rng.random() < _WHOLE)
         if goal is not None:
             goals.append(goal)
         if len(goals) == objects:
@@ -195,18 +198,19 @@ def _goals(
     return np.stack(goals)
 
 
-def _goal(masks: BoolArray) -> BoolArray | None:
-    """Follow the largest piece of an object in the first of (T, S, S) planes.
+def _goal(masks: BoolArray, whole: bool) -> BoolArray | None:
+    """Follow an object, or its largest piece alone, from the first of (T, S, S) planes.
 
-    What goes on from it is what overlaps it, and if nothing does, what lies near; None
-    if nothing is near in the second plane although the object is there.
+    What goes on from it is what overlaps it or lies near; None if nothing does in the
+    second plane although the object is there.
     """
     parts, count = ndimage.label(masks[0], _CONNECTED)
     areas = np.bincount(parts.ravel(), minlength=count + 1)
-    goal = [np.asarray(parts == 1 + int(areas[1:].argmax()), bool)]
+    largest = np.asarray(parts == 1 + int(areas[1:].argmax()), bool)
+    goal = [masks[0] if whole else largest]
     for mask in masks[1:]:
         on = touching(mask, goal[-1])
-        if mask.any() and not on.any():
+        if whole or (mask.any() and not on.any()):
             on = touching(mask, ndimage.binary_dilation(goal[-1], _CONNECTED, _REACH))
         goal.append(on)
     if masks[1].any() and not goal[1].any():
