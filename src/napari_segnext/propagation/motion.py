@@ -5,10 +5,13 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 from skimage.registration import optical_flow_ilk
+from skimage.transform import rescale, resize
 
 from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.geometry.resample import FloatArray
 
+# Motion of images that are larger is looked for at half their size: it is smooth.
+_WHOLE = 96
 # Pixels from which the motion of one is estimated, and within which it has to explain
 # the image, as radius and as standard deviation.
 _RADIUS = 9
@@ -39,7 +42,12 @@ def motion(before: FloatArray, now: FloatArray, radius: int = _RADIUS) -> FloatA
     (2, H, W) float32: for each pixel where it was before, less where it is (y, x)
     """
     # From the new section back to the former one, so that each pixel is looked up.
-    flow = optical_flow_ilk(now, before, radius=radius)
+    if max(now.shape) > _WHOLE:
+        halves = (rescale(each, 0.5, anti_aliasing=True) for each in (now, before))
+        flow = 2 * optical_flow_ilk(*halves, radius=max(radius // 2, 1))
+        flow = resize(flow, (2, *now.shape), order=1)
+    else:
+        flow = optical_flow_ilk(now, before, radius=radius)
     places = np.indices(now.shape)
     moved = ndimage.map_coordinates(before, places + flow, order=1, mode="nearest")
     still, left = (
