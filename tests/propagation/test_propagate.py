@@ -274,8 +274,8 @@ def test_what_differs_from_both_sides_is_less_certain() -> None:
     assert to_check(confidence(doubtful.values()))[0] == plane
 
 
-def test_planes_to_check_are_the_unusually_doubtful_ones_worst_first() -> None:
-    values = [0.6, 0.4, 0.62, 0.1, 0.58, 0.59]
+def test_planes_to_check_are_the_doubtful_ones_worst_first() -> None:
+    values = [0.8, 0.4, 0.92, 0.1, 0.78, 0.7]
     known = {Plane(0, index): value for index, value in enumerate(values)}
     assert [plane.index for plane in to_check(known)] == [3, 1]
     assert to_check({}) == []

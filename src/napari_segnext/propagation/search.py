@@ -42,8 +42,9 @@ _ENOUGH = 400
 # How much the radius of an object is believed to change from plane to plane: in the
 # planes that are decided it is looked for from shapes that are wrong by so much.
 _CHANGE = 0.05
-# Weight of what the follower says, beside the model that answers prompts.
-_FOLLOWER = 0.8
+# Weight of what the follower says, beside the model that answers prompts: beyond the
+# decided planes, and between two, which teach what is seen better than one.
+_FOLLOWER, _BETWEEN = 0.8, 0.5
 # Pixels on either side of a border from which the weights are learned.
 _BAND = 10.0
 
@@ -63,7 +64,7 @@ class Rules:
     """
 
     smallest: int = 4
-    confidence: float = 0.45
+    confidence: float = 0.4
     likeness: float = 0.0
 
 
@@ -96,7 +97,8 @@ class Scout:
         sighting = self._followed(asked, expected, cancelled)
         decoded = log_odds(self._evidence.probability(features))
         followed = log_odds(sighting.patch.read(part))
-        odds = _FOLLOWER * followed + (1 - _FOLLOWER) * decoded
+        share = _FOLLOWER if len(asked.gap.sides) == 1 else _BETWEEN
+        odds = share * followed + (1 - share) * decoded
         probability = np.asarray(expit(odds), np.float32)
         found = probability > 0.5
         probability[found & ~touching(found, expected[part.slices] > 0.5)] = 0

@@ -9,8 +9,9 @@ from napari_segnext.geometry.plane import Plane
 
 # A plane that was compared with the image is to be checked from this degree on.
 LEAST_DOUBT = 0.3
-# One that was propagated: below this share of the object's median confidence.
-LEAST_SHARE = 0.8
+# One that was propagated: below this confidence, which is the overlap that the follower
+# judges its mask to have.
+LEAST_CONFIDENCE = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +46,7 @@ class Doubt:
             raise ValueError(f"a doubt is from 0 to 1, not {self}")
 
 
-def to_check(
-    confidence: Mapping[Plane, float], share: float = LEAST_SHARE
-) -> list[Plane]:
-    """Return the planes that are worth a look, the least confident first.
-
-    How confident a good result is depends on model and image, so these are the planes
-    whose confidence is below a share of the median one.
-    """
-    ordered = sorted(confidence, key=lambda plane: confidence[plane])
-    if not ordered:
-        return []
-    least = share * confidence[ordered[len(ordered) // 2]]
-    return [plane for plane in ordered if confidence[plane] < least]
+def to_check(confidence: Mapping[Plane, float]) -> list[Plane]:
+    """Return the planes that are worth a look, the least confident first."""
+    least_first = sorted(confidence, key=lambda plane: confidence[plane])
+    return [plane for plane in least_first if confidence[plane] < LEAST_CONFIDENCE]

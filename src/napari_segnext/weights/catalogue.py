@@ -228,7 +228,7 @@ FOLLOWER = Entry(
     "follower",
     "Follows objects from plane to plane, on the embeddings of tiny",
     "follower.safetensors",
-    size=6_242_496,
+    size=6_242_816,
     licence="BSD-3-Clause",
     caveat="trained on data sets that ask for attribution (CC BY): see its card",
 )
