@@ -19,6 +19,8 @@ from napari_segnext.training.ways import follower_mixture
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_names_parameters_that_exist(name: str) -> None:
     recipe = RECIPES[name]
+    if name.startswith("sam-"):
+        pytest.importorskip("transformers", reason="needs the extra `sam`")
     with torch.device("meta"):
         model = build_model(recipe.config)
     names = [n for n, _ in model.named_parameters()]
