@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.resample import (
     FloatArray,
     Parts,
@@ -189,6 +190,18 @@ class Region:
         cut = pixels[top : rows[-1] + 1, left : columns[-1] + 1].copy()
         cut.flags.writeable = False
         return cls((offset[0] + top, offset[1] + left), cut)
+
+    @property
+    def extent(self) -> Extent:
+        """Where the crop lies."""
+        return Extent.at(self.offset, self.pixels.shape)
+
+    def read(self, extent: Extent) -> BoolArray:
+        """Return which pixels of an extent are set, (h, w)."""
+        mask, common = np.zeros(extent.shape, bool), self.extent.common(extent)
+        if not common.empty:
+            mask[common.within(extent)] = self.pixels[common.within(self.extent)]
+        return mask
 
     @property
     def corners(self) -> list[Point]:

@@ -85,6 +85,15 @@ class Extent(NamedTuple):
             max(self.right, other.right),
         )
 
+    def widened(self, rows: int, columns: int) -> Extent:
+        """Return it with so many more rows and columns on every side."""
+        return Extent(
+            self.top - rows,
+            self.left - columns,
+            self.bottom + rows,
+            self.right + columns,
+        )
+
     def bands(self) -> list[Extent]:
         """Cut it into bands of rows of bounded size, the first at the top."""
         height = max(1, _BAND // max(1, self.shape[1]))

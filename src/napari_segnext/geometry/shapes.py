@@ -14,8 +14,6 @@ from scipy import ndimage
 from napari_segnext.geometry.frame import BoolArray, Point
 from napari_segnext.geometry.resample import FloatArray
 
-# Pixels that touch at a corner belong together, as in thin, oblique objects.
-_CONNECTED = np.ones((3, 3), bool)
 # A guide falls to a quarter so many pixels outside its shape, and ends at the margin.
 _SOFT = 2.0
 _MARGIN = 16
@@ -132,7 +130,7 @@ def inner_clicks(mask: BoolArray) -> list[Point]:
     -------
     (y, x) of pixels; none for an empty mask
     """
-    parts, _ = ndimage.label(mask, _CONNECTED)
+    parts, _ = pieces(mask)
     boxes = ndimage.find_objects(parts)
     areas = np.bincount(parts.ravel())[1:]
     points: list[Point] = []
@@ -144,9 +142,23 @@ def inner_clicks(mask: BoolArray) -> list[Point]:
     return points
 
 
+def pieces(mask: BoolArray) -> tuple[NDArray[np.int32], int]:
+    """Return the pieces of a mask, numbered from 1, and how many there are.
+
+    Pixels that touch at a corner belong together, as in thin, oblique objects.
+
+    Parameters
+    ----------
+    mask
+        Of any number of axes.
+    """
+    numbered, count = ndimage.label(mask, np.ones((3,) * mask.ndim, bool))
+    return numbered, int(count)
+
+
 def touching(mask: BoolArray, other: BoolArray) -> BoolArray:
     """Return the parts of a mask that overlap another."""
-    parts, count = ndimage.label(mask, _CONNECTED)
+    parts, count = pieces(mask)
     kept = np.zeros(count + 1, bool)
     kept[parts[other]] = True
     kept[0] = False

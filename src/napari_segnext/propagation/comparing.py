@@ -17,8 +17,8 @@ from scipy.special import expit
 
 from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.geometry.regions import Extent, Patch
-from napari_segnext.geometry.shapes import guide, overlap
+from napari_segnext.geometry.regions import Patch
+from napari_segnext.geometry.shapes import guide, overlap, pieces
 from napari_segnext.predicting.following import Sighting, Tracker
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.propagation.survey import BODY, Shown
@@ -63,10 +63,7 @@ class Comparison:
             If `cancelled` said so.
         """
         mask = shown.page == shown.object_id
-        beside = [
-            (plane, _placed(region.pixels, region.offset, shown.extent))
-            for plane, region in shown.beside
-        ]
+        beside = [(plane, region.read(shown.extent)) for plane, region in shown.beside]
         if not mask.any():
             return self._missing(shown, beside, cancelled)
         patch = self._patch(shown, mask.astype(np.float32))
@@ -112,19 +109,12 @@ class Comparison:
         return Patch(shown.shape, shown.extent[:2], values)
 
 
-def _placed(pixels: BoolArray, offset: tuple[int, int], extent: Extent) -> BoolArray:
-    """Return the part of a mask that lies in an extent."""
-    values = pixels.astype(np.float32)
-    whole = Extent.at(offset, pixels.shape).joined(extent)
-    return Patch((whole.bottom, whole.right), offset, values).read(extent) > 0.5
-
-
 def _alone(mask: BoolArray, beside: list[BoolArray]) -> tuple[int, float]:
     """Return of how many bodies a mask is, and the share of those apart from others.
 
     Where every body is touched by a mask beside it, or by none, it counts as one.
     """
-    labelled, count = ndimage.label(mask, _CONNECTED)
+    labelled, count = pieces(mask)
     if count < 2 or not beside:
         return 1, 0.0
     sizes = np.bincount(labelled.ravel())

@@ -13,7 +13,6 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent, Patch
 from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.geometry.shapes import (
-    around,
     guide,
     inner_clicks,
     signed_distance,
@@ -199,11 +198,8 @@ class Scout:
 
 def _part(mask: BoolArray, margin: int = _MARGIN) -> Extent:
     """Return where a mask and its surroundings lie."""
-    rows, columns = around(mask, margin)
-    height, width = mask.shape
-    return Extent(
-        rows.start, columns.start, min(rows.stop, height), min(columns.stop, width)
-    )
+    whole = Extent.at((0, 0), mask.shape)
+    return Extent.of(mask).widened(margin, margin).common(whole)
 
 
 def _wrong(mask: BoolArray) -> Iterator[BoolArray]:

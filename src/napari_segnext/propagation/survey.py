@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
+from napari_segnext.geometry.shapes import pieces
 from napari_segnext.geometry.space import Space, Voxels
 from napari_segnext.labels.labels import Values
 from napari_segnext.session import Session
@@ -154,18 +154,13 @@ class Survey:
             region = session.section(number, other)
             if region.pixels.size:
                 beside.append((other, region))
-        part = _extent(session.section(number, plane))
+        part = session.section(number, plane).extent
         for _, region in beside:
-            part = part.joined(_extent(region))
+            part = part.joined(region.extent)
         if part.empty:
             return None
-        height, width = shape = session.space.plane_shape(plane)
-        part = Extent(
-            max(0, part.top - _MARGIN),
-            max(0, part.left - _MARGIN),
-            min(height, part.bottom + _MARGIN),
-            min(width, part.right + _MARGIN),
-        )
+        shape = session.space.plane_shape(plane)
+        part = part.widened(_MARGIN, _MARGIN).common(Extent(0, 0, *shape))
         page = np.array(session.labels.read(plane, part))
         many = self._bodies.get((number, plane), 1)
         return Shown(number, plane, shape, part, page, tuple(beside), many)
@@ -186,12 +181,8 @@ def bodies(space: Space, voxels: Voxels) -> Sequence[Voxels]:
     at = tuple(places - low[:, None])
     box = np.zeros(shape, bool)
     box[at] = True
-    parts, count = ndimage.label(box, np.ones((3,) * box.ndim))
+    parts, count = pieces(box)
     of = parts[at]
     sizes = np.bincount(of, minlength=count + 1)
     order = np.argsort(-sizes[1:], kind="stable") + 1
     return [voxels[of == n] for n in order.tolist() if sizes[n] >= BODY * len(voxels)]
-
-
-def _extent(region: Region) -> Extent:
-    return Extent.at(region.offset, region.pixels.shape)

@@ -35,13 +35,7 @@ def interpolated(
     """
     space = Space(labels.shape)
     shape = space.plane_shape(planes[0])
-    whole = Extent(0, 0, *shape)
-    wide = Extent(
-        extent.top - _MARGIN,
-        extent.left - _MARGIN,
-        extent.bottom + _MARGIN,
-        extent.right + _MARGIN,
-    ).common(whole)
+    wide = extent.widened(_MARGIN, _MARGIN).common(Extent(0, 0, *shape))
     for low, high in pairwise(planes):
         gap = range(low.index + 1, high.index)
         if not gap:

@@ -211,10 +211,5 @@ def _widened(
     if place.whole:
         first, last = planes[0].index - around[0], planes[-1].index + around[0]
         planes = tuple(p for p in space.along(planes[0]) if first <= p.index <= last)
-    wide = Extent(
-        extent.top - around[1],
-        extent.left - around[2],
-        extent.bottom + around[1],
-        extent.right + around[2],
-    )
+    wide = extent.widened(around[1], around[2])
     return planes, wide.common(Extent(0, 0, *space.plane_shape(planes[0])))

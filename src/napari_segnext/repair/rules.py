@@ -11,11 +11,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segnext.geometry.frame import BoolArray
-from napari_segnext.geometry.shapes import signed_distance
+from napari_segnext.geometry.shapes import pieces, signed_distance
 from napari_segnext.repair.box import ObjectBox
 
-# Voxels that touch at a corner belong together, as in thin, oblique objects.
-_CONNECTED = np.ones((3, 3, 3), bool)
 # A part is a speck that is smaller than this share of the largest.
 _SPECK = 0.05
 # Pixels over which a border is smoothed.
@@ -89,7 +87,7 @@ def grown(box: ObjectBox, by: int) -> BoolArray:
 
 def _parts(mask: BoolArray) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Return the parts of a mask, numbered from 1, and the size of each; of 0: none."""
-    parts, _ = ndimage.label(mask, _CONNECTED)
+    parts, _ = pieces(mask)
     sizes = np.bincount(parts.ravel())
     sizes[0] = 0
     return parts, sizes

@@ -12,6 +12,7 @@ from scipy import ndimage
 from napari_segnext.geometry.frame import BoolArray, Frame, Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent, Patch
+from napari_segnext.geometry.shapes import pieces
 from napari_segnext.geometry.space import Index, Voxels
 from napari_segnext.labels.counted import Painter
 from napari_segnext.labels.diffs import Diff, PlaneDiff
@@ -145,7 +146,7 @@ def previous_mask(
     if result is not None:
         extent = extent.joined(space.extent(plane, result.base.voxels))
         extent = extent.joined(result.probability.extent)
-        extent = extent.joined(_extent(result.section))
+        extent = extent.joined(result.section.extent)
     section = view.painter.labels.read(plane, extent) == number
     at = _pixels(view, plane, own.voxels, extent)
     answered = 0 if result is None else len(result.prompts)
@@ -153,15 +154,14 @@ def previous_mask(
         answered = 0
         covered = _pixels(view, plane, result.base.voxels, extent)
         section[covered] = result.base.values == number
-    if result is not None and not any(p.positive for p in (*prompts, *result.prompts)):
+    if result is not None and not (adding or any(p.positive for p in result.prompts)):
         section = _without_hit(section, extent, prompts)
     section[at] = own.values
     shape = space.plane_shape(plane)
     if not adding and not section.any():
         return None, answered
     if answered and result is not None:
-        shown = np.zeros(section.shape, bool)
-        shown[_extent(result.section).within(extent)] = result.section.pixels
+        shown = result.section.read(extent)
         shown[at] = own.values
         if np.array_equal(shown, section):
             previous = result.probability.patch.read(extent).copy()
@@ -179,11 +179,11 @@ def _without_hit(section: BoolArray, extent: Extent, prompts: Prompts) -> BoolAr
     rows, columns = section.shape
     frame = Frame(*extent[:2], rows, columns, max(rows, columns), "pad")
     hit = prompts.to_dense(frame, _AS_PIXELS)[2, :rows, :columns] > 0
-    pieces, count = ndimage.label(section, np.ones((3, 3), bool))
+    parts, count = pieces(section)
     depth = ndimage.distance_transform_edt(np.pad(section, 1))[1:-1, 1:-1]
-    deepest = ndimage.maximum(depth, pieces, np.arange(count + 1))
-    middle = depth >= _MIDDLE * deepest[pieces]
-    return section & ~np.isin(pieces, pieces[hit & middle & section])
+    deepest = ndimage.maximum(depth, parts, np.arange(count + 1))
+    middle = depth >= _MIDDLE * deepest[parts]
+    return section & ~np.isin(parts, parts[hit & middle & section])
 
 
 def repaint(
@@ -251,10 +251,6 @@ def _places(chosen: BoolArray, part: Extent) -> tuple[Index, Index]:
     rows = np.repeat(np.arange(part.top, part.bottom), chosen.sum(1))
     columns = np.broadcast_to(np.arange(part.left, part.right), chosen.shape)
     return rows, columns[chosen]
-
-
-def _extent(region: Region) -> Extent:
-    return Extent.at(region.offset, region.pixels.shape)
 
 
 def _pixels(

@@ -77,8 +77,6 @@ def no_longer_doubted(
     objects: Mapping[int, SegmentedObject], space: Space, diff: Diff
 ) -> dict[Key, Doubt | None]:
     """Return what takes away the doubts about masks that a change of labels changes."""
-    if not any(each.doubts for each in objects.values()):
-        return {}
     gone: dict[Key, Doubt | None] = {}
     for runs in (diff.before, diff.after):
         for number in np.unique(runs.value).tolist():

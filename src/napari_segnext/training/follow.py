@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits, grid_sample
 
+from napari_segnext.geometry.frame import BoolArray
+from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.geometry.shapes import guide
 from napari_segnext.models.follower import Followed, Follower, Seen
 from napari_segnext.training.loop import Options, TrainingLoop
@@ -67,13 +69,11 @@ class _Pass(nn.Module):
             )
         start = before = Seen(planes[0], first.flatten(0, 1)[:, None])
         end = None if last is None else Seen(planes[-1], last.flatten(0, 1)[:, None])
+        goal = torch.zeros_like(start.mask) if end is None else end.mask
         found = []
         for n in range(1, length if end is None else length - 1):
             flow = moved[:, n - 1].repeat_interleave(objects, 0)
-            if end is None:
-                expected = _expected(before.mask, flow)
-            else:
-                expected = _expected(before.mask, flow, end.mask, 1 / (length - n))
+            expected = _expected(before.mask, flow, goal, 1 / (length - n))
             seen = [before]
             if before is not start and (remembered or end is not None):
                 seen.append(start)
@@ -85,39 +85,34 @@ class _Pass(nn.Module):
         return found
 
 
-def _expected(
-    mask: Tensor, flow: Tensor, goal: Tensor | None = None, weight: float = 0.0
-) -> Tensor:
+def _expected(mask: Tensor, flow: Tensor, goal: Tensor, weight: float) -> Tensor:
     """Move (B, 1, S, S) masks as pixels have moved, and soften their borders.
 
-    On the way to a goal they become it; this plane is `weight` of the rest of the way.
+    On the way to a goal that is not empty they become it: they are `weight` of the rest
+    of the way to it.
     """
     size = mask.shape[-1]
     place = torch.stack(
         torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     ).to(mask.device)
     at = (place + flow).flip(1).permute(0, 2, 3, 1) * 2 / (size - 1) - 1
-    moved = grid_sample(mask, at, align_corners=True)[:, 0] > 0.5
-    before = mask[:, 0] > 0.5
-    if goal is None:
-        return torch.stack([_guide(*pair) for pair in zip(moved, before, strict=True)])
-    goals = goal[:, 0] > 0.5
-    triples = zip(moved, before, goals, strict=True)
-    return torch.stack([_guide(*each, weight) for each in triples])
+    moved = grid_sample(mask, at, align_corners=True)
+    moved, mask, goal = (m[:, 0].gt(0.5).cpu() for m in (moved, mask, goal))
+    guides = [
+        _guide(now.numpy(), before.numpy(), wanted.numpy(), weight)
+        for now, before, wanted in zip(moved, mask, goal, strict=True)
+    ]
+    return torch.from_numpy(np.stack(guides)).to(flow.device)[:, None]
 
 
 def _guide(
-    moved: Tensor, before: Tensor, goal: Tensor | None = None, weight: float = 0.0
-) -> Tensor:
-    """Return (1, S, S): the guide of what is left of a mask that has moved."""
-    other = goal.cpu().numpy() if goal is not None and goal.any() else None
-    for mask in (moved, before):
-        if mask.any():
-            shown = guide(mask.cpu().numpy(), other, weight)
-            return torch.from_numpy(shown).to(mask.device)[None]
-    if other is not None:
-        return torch.from_numpy(guide(other)).to(before.device)[None]
-    return torch.zeros_like(before, dtype=torch.float32)[None]
+    moved: BoolArray, before: BoolArray, goal: BoolArray, weight: float
+) -> FloatArray:
+    """Return the guide of what is left of a mask that has moved, (S, S)."""
+    shape = moved if moved.any() else before
+    if not goal.any():
+        return guide(shape) if shape.any() else np.zeros(shape.shape, np.float32)
+    return guide(shape, goal, weight) if shape.any() else guide(goal)
 
 
 class FollowTrainer(TrainingLoop[Follower, Walk]):

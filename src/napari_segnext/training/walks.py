@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.geometry.resample import FloatArray
-from napari_segnext.geometry.shapes import touching
+from napari_segnext.geometry.shapes import pieces, touching
 from napari_segnext.images.intensity import robust_window
 from napari_segnext.propagation.motion import motion
 from napari_segnext.training.augment import change_intensity
@@ -204,7 +204,7 @@ def _goal(masks: BoolArray, whole: bool) -> BoolArray | None:
     What goes on from it is what overlaps it or lies near; None if nothing does in the
     second plane although the object is there.
     """
-    parts, count = ndimage.label(masks[0], _CONNECTED)
+    parts, count = pieces(masks[0])
     areas = np.bincount(parts.ravel(), minlength=count + 1)
     largest = np.asarray(parts == 1 + int(areas[1:].argmax()), bool)
     goal = [masks[0] if whole else largest]

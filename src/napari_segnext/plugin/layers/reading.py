@@ -154,7 +154,7 @@ def _painted(prompts: Iterable[Prompt]) -> Iterator[tuple[Scribble, Extent]]:
     for prompt in prompts:
         if isinstance(prompt, Scribble) and prompt.painted is not None:
             region = prompt.painted
-            yield prompt, Extent.at(region.offset, region.pixels.shape)
+            yield prompt, region.extent
 
 
 def outline(prompt: Box | Polygon | Scribble) -> tuple[list[tuple[float, float]], str]:

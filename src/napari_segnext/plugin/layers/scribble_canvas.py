@@ -79,7 +79,7 @@ class SparsePlanes(LazyArray):
 
     def paint(self, plane: Plane, region: Region, value: int) -> None:
         """Set pixels of a plane perpendicular to `axis`; that does not touch it."""
-        extent = Extent.at(region.offset, region.pixels.shape)
+        extent = region.extent
         self._stored(plane)[extent.slices][region.pixels] = value
 
     def __getitem__(self, key: Any) -> Any:
