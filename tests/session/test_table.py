@@ -16,7 +16,7 @@ from napari_segnext.journal.coding import from_line
 from napari_segnext.session import ArrayLabels, Session, work
 from napari_segnext.session.doubt import Doubt
 from napari_segnext.session.methods import methods
-from napari_segnext.session.table import frozen, write_table
+from napari_segnext.session.table import Frozen, write_table
 from tests.session.doubles import SHAPE, Z0, Z1, Z2, click, paint, started
 
 VERSIONS = {"napari-segnext": "1.2", "napari": "0.9"}
@@ -42,8 +42,8 @@ def session() -> Session:
 def rows(session: Session, path: Path, image: np.ndarray) -> list[dict[str, str]]:
     volume = Volume(image, channel=3)
     geometry = Geometry.plain(SHAPE)
-    objects, labels = frozen(session.objects), session.labels
-    write_table(path, objects, labels, geometry, None, volume, ["a", "b"])
+    frozen, labels = Frozen.of(session), session.labels
+    write_table(path, frozen, labels, geometry, None, volume, ["a", "b"])
     with path.open(newline="", encoding="utf-8") as file:
         return list(csv.DictReader(file))
 
@@ -75,6 +75,59 @@ def test_objects_and_classes_are_counted_in_one_way_through(
     assert float(found[0]["painted"]) == pytest.approx(painted, rel=1e-5)
 
 
+def test_what_lies_inside_counts_to_the_outer_object_and_class_as_in_brats(
+    image, tmp_path
+) -> None:
+    # Values of BraTS: 1 necrotic core, 2 oedema, 4 enhancing. The whole tumour is all
+    # three, and the core is 1 and 4.
+    labels = np.zeros(SHAPE, np.uint16)
+    labels[0:4, 1:8, 1:9], labels[1:3, 2:6, 3:7], labels[1, 3:5, 4:6] = 2, 1, 3
+    session = Session(ArrayLabels(labels))
+    for number, value, name in ((2, 2, "whole"), (1, 1, "core"), (3, 4, "enhancing")):
+        session.categorise([number], Category(value, name))
+    session.nest(1, 2)
+    session.nest(4, 1)
+    found = rows(session, tmp_path / "t.csv", image)
+    for kind in ("object", "class"):
+        told = {r["class"]: r for r in found if r["kind"] == kind}
+        for name, ids in (("whole", [1, 2, 3]), ("core", [1, 3]), ("enhancing", [3])):
+            mask = np.isin(session.labels.array, ids)
+            at, row = np.argwhere(mask), told[name]
+            assert int(row["voxels"]) == mask.sum()
+            assert int(row["slices"]) == mask.any((1, 2)).sum()
+            assert [int(row[f"last_{axis}"]) for axis in "zyx"] == at.max(0).tolist()
+            mean = image[mask][:, 1].mean()
+            assert float(row["mean_b"]) == pytest.approx(mean, rel=1e-5)
+            assert row["objects"] == "1"
+
+
+def test_what_lies_inside_counts_to_the_object_that_it_was_drawn_on(
+    image, tmp_path
+) -> None:
+    session, array = started()
+    cell, nucleus = Category(1, "cell"), Category(2, "nucleus", inside=1)
+    session.categorise([1], cell)
+    click(session, Z1, (3, 3))
+    second = session.new_object()
+    session.categorise([second], cell)
+    click(session, Z1, (8, 10), number=second)
+    third = session.new_object()
+    session.categorise([third], nucleus)
+    click(session, Z1, (3, 3), number=third)
+    found = rows(session, tmp_path / "t.csv", image)
+    voxels = {(r["kind"], r["id"]): int(r["voxels"]) for r in found}
+    shown = {number: np.count_nonzero(array == number) for number in (1, 2, 3)}
+    # The first cell is covered by its nucleus; it is there all the same.
+    assert shown[1] == 0
+    assert voxels == {
+        ("object", "1"): shown[3],
+        ("object", "2"): shown[2],
+        ("object", "3"): shown[3],
+        ("class", "1"): shown[2] + shown[3],
+        ("class", "2"): shown[3],
+    }
+
+
 def test_large_planes_are_counted_in_bands(
     session, image, tmp_path, monkeypatch
 ) -> None:
@@ -91,7 +144,7 @@ def test_no_text_runs_as_a_formula_in_a_spreadsheet(session, image, tmp_path) ->
 
 
 def test_what_was_done_is_frozen_for_another_thread(session) -> None:
-    objects = frozen(session.objects)
+    objects = Frozen.of(session).objects
     before = len(objects[0].prompts)
     click(session, Z1, (2, 2), number=1)
     assert len(objects[0].prompts) == before < len(session.objects[1].prompts)

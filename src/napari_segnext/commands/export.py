@@ -19,7 +19,7 @@ from napari_segnext.journal import DamagedJournalError, Saved, Subject, read_jou
 from napari_segnext.labels.chunked import blank_labels
 from napari_segnext.session.exchange import exported, file_values, legend
 from napari_segnext.session.numbered import write_session
-from napari_segnext.session.table import frozen, write_table
+from napari_segnext.session.table import Frozen, write_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +113,8 @@ def export_session(
         volume = Volume(file.data, spatial=file.spatial, channel=file.channel)
         several = len(volume.channels) > 1
         channels = [f"image_{c}" if several else "image" for c in volume.channels]
-        things = frozen(session.objects)
-        write_table(table, things, session.labels, geometry, image, volume, channels)
+        frozen = Frozen.of(session)
+        write_table(table, frozen, session.labels, geometry, image, volume, channels)
     return Exported(journal, tuple(outs), tuple(problems))
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_segnext.files.categories import Category
+from napari_segnext.files.categories import Category, enclosing
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.space import Space, Voxels
@@ -59,56 +59,101 @@ class Amounts:
         spread = self.squares[channel, at] / self.voxels[at] - mean**2
         return float(mean), float(np.sqrt(max(spread, 0)))
 
-    def joined(self, groups: Sequence[NDArray[np.intp]]) -> Amounts:
+    def joined(self, groups: Groups) -> Amounts:
         """Return the amounts of groups of things; slices are counted elsewhere."""
-        joined = Amounts.of(len(groups), len(self.first), len(self.sums))
-        for at, group in enumerate(groups):
-            joined.first[:, at] = self.first[:, group].min(1)
-            joined.last[:, at] = self.last[:, group].max(1)
-            for name in ("voxels", "painted", "places", "sums", "squares"):
-                getattr(joined, name)[..., at] = getattr(self, name)[..., group].sum(-1)
+        joined = Amounts.of(groups.many, len(self.first), len(self.sums))
+        of, parts = groups.of, groups.parts
+        for axis in range(len(self.first)):
+            np.minimum.at(joined.first[axis], of, self.first[axis, parts])
+            np.maximum.at(joined.last[axis], of, self.last[axis, parts])
+        for name in ("voxels", "painted", "places", "sums", "squares"):
+            rows = (
+                np.atleast_2d(getattr(self, name)),
+                np.atleast_2d(getattr(joined, name)),
+            )
+            for own, whole in zip(*rows, strict=True):
+                np.add.at(whole, of, own[parts])
         return joined
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Counted:
-    """The amounts of objects, as they were given, and of the classes that they have."""
+class Groups:
+    """Groups of things, which may share some.
 
-    objects: Amounts
-    categories: tuple[Category, ...]
-    classes: Amounts
+    Attributes
+    ----------
+    many
+        How many there are.
+    of, parts
+        (M,): a group, and a thing that is part of it.
+    """
+
+    many: int
+    of: NDArray[np.intp]
+    parts: NDArray[np.intp]
+
+    @classmethod
+    def listed(cls, groups: Sequence[Iterable[int]]) -> Groups:
+        """Return groups, given the things of each."""
+        pairs = [(at, part) for at, group in enumerate(groups) for part in group]
+        of, parts = np.array(pairs, np.intp).reshape(-1, 2).T
+        return cls(len(groups), of, parts)
+
+    def any(self, things: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Tell which groups have a thing of which something is so."""
+        found = np.bincount(self.of[things[self.parts]], minlength=self.many)
+        return np.asarray(found > 0)
 
 
 def count(
     objects: Sequence[SegmentedObject],
+    inner: Mapping[int, Iterable[int]],
     labels: ReadableLabels,
     values: Volume | None = None,
-) -> Counted:
-    """Count what there is of objects.
+) -> tuple[Amounts, list[Category]]:
+    """Count what there is of objects and of classes, with what lies inside them.
 
     Parameters
     ----------
+    inner
+        By the id of an object the ids of those inside it.
     labels
         With their ids.
     values
         Intensities on the same grid, to be summed up.
+
+    Returns
+    -------
+    Of the objects and then of the classes that they have; and those classes, by value
     """
     counting = _Counting(objects, labels, values)
-    categories = sorted({c for each in objects if (c := each.category)})
-    groups = [
-        np.flatnonzero([each.category == category for each in objects])
-        for category in categories
-    ]
-    slices = np.zeros(len(groups), np.int64)
+    at = {each.id: place for place, each in enumerate(objects)}
+    wholes = [[n, *(at[part] for part in inner.get(id_, ()))] for id_, n in at.items()]
+    categories, members = _members(objects)
+    groups = Groups.listed([*wholes, *members])
+    slices = np.zeros(groups.many, np.int64)
     for plane in counting.space.planes(0):
-        shown = counting.add(plane)
-        counting.amounts.slices += shown
-        slices += np.array([shown[group].any() for group in groups], np.int64)
-    with_voxels = [g[counting.amounts.voxels[g] > 0] for g in groups]
-    kept = [at for at, group in enumerate(with_voxels) if len(group)]
-    classes = counting.amounts.joined([with_voxels[at] for at in kept])
-    classes.slices[:] = slices[kept]
-    return Counted(counting.amounts, tuple(categories[at] for at in kept), classes)
+        slices += groups.any(counting.add(plane))
+    found = counting.amounts.joined(groups)
+    found.slices[:] = slices
+    return found, categories
+
+
+def _members(
+    objects: Sequence[SegmentedObject],
+) -> tuple[list[Category], list[list[int]]]:
+    """Return classes, and where the objects of each and of those inside it are."""
+    of = [each.category for each in objects]
+    # Not all that comes from files says what its class lies inside of.
+    by_value = {each.value: each for each in sorted({c for c in of if c})}
+    around = enclosing(by_value.values())
+    members = {value: list[int]() for value in by_value}
+    for at, category in enumerate(of):
+        if category is not None:
+            outer = {category.value, *around.get(category.value, ())}
+            for value in outer & members.keys():
+                members[value].append(at)
+    return list(by_value.values()), list(members.values())
 
 
 class _Counting:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Container, Iterable
 from dataclasses import replace
 
+import numpy as np
+
 from napari_segnext.files.categories import Category, check_distinct
 from napari_segnext.session.book import ObjectBook
-from napari_segnext.session.state import Delta, SegmentedObject
+from napari_segnext.session.state import Delta
 
 
 class Classified(ObjectBook):
@@ -86,10 +89,20 @@ class Classified(ObjectBook):
         """
         category = self._known(object_id).category
         inner = sorted(self.nesting.inner(object_id))
-        each = self._objects
-        if inner and sum(o.category == category for o in each.values()) > 1:
-            inner = [n for n in inner if self._drawn_on(each[n], object_id)]
+        if inner and self._members(category) > 1:
+            inner = [n for n in inner if object_id in self._drawn_on(n)]
         return [object_id, *inner]
+
+    def inner_of_all(self) -> dict[int, list[int]]:
+        """Return of each object that has some those inside it; see `with_inner`."""
+        alone = {each for each in self.categories if self._members(each) == 1}
+        found = defaultdict[int, list[int]](list)
+        for number in sorted(self.nesting.around):
+            drawn_on = self._drawn_on(number)
+            for outer in self.nesting.outer(number):
+                if outer in drawn_on or self._objects[outer].category in alone:
+                    found[outer].append(number)
+        return dict(found)
 
     def check_category(self, category: Category, besides: Container[int] = ()) -> None:
         """Check that a class is not mistaken for one that objects have already.
@@ -107,6 +120,11 @@ class Classified(ObjectBook):
         others = (each for n, each in self._objects.items() if n not in besides)
         check_distinct([*(c for each in others if (c := each.category)), category])
 
-    def _drawn_on(self, inner: SegmentedObject, outer: int) -> bool:
-        bases = (result.base.runs.value for result in inner.results.values())
-        return any((values == outer).any() for values in bases)
+    def _members(self, category: Category | None) -> int:
+        return sum(each.category == category for each in self._objects.values())
+
+    def _drawn_on(self, object_id: int) -> set[int]:
+        """Return what is below an object, by id."""
+        results = self._objects[object_id].results.values()
+        bases = [each.base.runs.value for each in results]
+        return set(np.concatenate(bases).tolist()) if bases else set()

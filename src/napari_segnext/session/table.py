@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_segnext.files import Geometry
 from napari_segnext.files.atomic import replacing
+from napari_segnext.files.categories import Category
 from napari_segnext.files.units import is_length, millimetres
 from napari_segnext.images.volume import Volume
 from napari_segnext.labels.labels import ReadableLabels
 from napari_segnext.session.amounts import Amounts, count
+from napari_segnext.session.classes import Classified
 from napari_segnext.session.state import SegmentedObject
 
 Row: TypeAlias = dict[str, Any]
@@ -32,22 +35,37 @@ PROMPTS = {
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def frozen(objects: Mapping[int, SegmentedObject]) -> list[SegmentedObject]:
-    """Return objects as they are now, for another thread to read."""
-    return [
-        replace(
-            each,
-            prompts=dict(each.prompts),
-            edits=dict(each.edits),
-            results=dict(each.results),
-        )
-        for each in objects.values()
-    ]
+@dataclass(frozen=True, slots=True, eq=False)
+class Frozen:
+    """Objects as they were, for another thread to read.
+
+    Attributes
+    ----------
+    inner
+        By id the ids of those inside an object, which count to it.
+    """
+
+    objects: Sequence[SegmentedObject]
+    inner: Mapping[int, Sequence[int]]
+
+    @classmethod
+    def of(cls, session: Classified) -> Frozen:
+        """Return the objects of a session as they are now."""
+        objects = [
+            replace(
+                each,
+                prompts=dict(each.prompts),
+                edits=dict(each.edits),
+                results=dict(each.results),
+            )
+            for each in session.objects.values()
+        ]
+        return cls(objects, session.inner_of_all())
 
 
 def write_table(
     path: Path,
-    objects: Sequence[SegmentedObject],
+    frozen: Frozen,
     labels: ReadableLabels,
     geometry: Geometry,
     image: Path | None = None,
@@ -56,12 +74,14 @@ def write_table(
 ) -> None:
     """Write a CSV file in UTF-8: a row for each object with voxels, one for each class.
 
+    What lies inside an object or a class counts to its voxels, and to all that is told
+    of these; prompts, confidence and work are those of the objects themselves.
     Texts that a spreadsheet would take for a formula begin with an apostrophe.
 
     Parameters
     ----------
-    objects
-        See `frozen`.
+    frozen
+        What is to be told of.
     labels
         With their ids.
     geometry
@@ -78,25 +98,13 @@ def write_table(
     OSError, ValueError
         If it cannot be written, or an image not be read.
     """
-    found = count(objects, labels, values)
+    found, categories = count(frozen.objects, frozen.inner, labels, values)
     voxel, unit = _voxel(geometry)
-    rows = []
-    for at, each in enumerate(objects):
-        amounts = found.objects
-        if amounts.voxels[at]:
-            row = _row(amounts, at, geometry, voxel, inputs) | _told([each])
-            row |= {"kind": "object", "id": each.value, "name": each.name}
-            row |= {"finished": int(each.finished), "unit": unit}
-            rows.append(row | {"class": each.category.name if each.category else ""})
-    for at, category in enumerate(found.categories):
-        members = [
-            each
-            for each, voxels in zip(objects, found.objects.voxels, strict=True)
-            if each.category == category and voxels
-        ]
-        row = _row(found.classes, at, geometry, voxel, inputs) | _told(members)
-        row |= {"kind": "class", "id": category.value, "class": category.name}
-        rows.append(row | {"unit": unit})
+    rows = [
+        told | {"unit": unit} | _row(found, at, geometry, voxel, inputs)
+        for at, told in enumerate(_things(frozen.objects, categories, found.voxels))
+        if found.voxels[at]
+    ]
     with (
         replacing(path, image) as part,
         part.open("w", newline="", encoding="utf-8") as file,
@@ -104,6 +112,26 @@ def write_table(
         writer = csv.DictWriter(file, _columns(geometry, inputs))
         writer.writeheader()
         writer.writerows({k: _safe(v) for k, v in row.items()} for row in rows)
+
+
+def _things(
+    objects: Sequence[SegmentedObject],
+    categories: Iterable[Category],
+    voxels: NDArray[np.int64],
+) -> Iterator[Row]:
+    """Yield what objects, and then classes, are, and what was done for them."""
+    members = defaultdict[int, list[SegmentedObject]](list)
+    for each, amount in zip(objects, voxels, strict=False):
+        kind = Row(kind="object", id=each.value, name=each.name)
+        kind |= {"finished": int(each.finished), "class": ""}
+        if each.category is not None:
+            kind["class"] = each.category.name
+            members[each.category.value] += [each] if amount else []
+        yield kind | _told([each])
+    for category in categories:
+        kind = Row(kind="class", id=category.value)
+        kind["class"] = category.name
+        yield kind | _told(members[category.value])
 
 
 def _columns(geometry: Geometry, inputs: Iterable[str]) -> list[str]:

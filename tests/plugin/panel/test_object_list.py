@@ -14,6 +14,7 @@ from napari_segnext.plugin.panel.object_list import ObjectList
 from napari_segnext.plugin.panel.object_table import (
     AMOUNT,
     CATEGORY,
+    DONE,
     NAME,
     PROMPTS,
     SLICES,
@@ -61,18 +62,22 @@ def test_rows_show_counts_and_the_unit_is_in_the_header(listed):
 
 
 @pytest.mark.parametrize("classes", [False, True])
-def test_names_and_slices_can_be_read_in_a_narrow_panel(listed, classes):
-    listed.resize(284, 150)
-    rows = {n: replace(row(n), name=f"Object {n}", amount="12,345") for n in (97, 98)}
-    listed.show_objects([97, 98], rows.__getitem__, 97, "voxels", classes)
-    assert listed.isColumnHidden(CATEGORY) != classes
-    assert listed.isColumnHidden(PROMPTS) == classes
-    metrics = listed.fontMetrics()
-    swatch_and_margins = 22
-    needed = metrics.horizontalAdvance("Object 97") + swatch_and_margins
-    assert listed.columnWidth(NAME) >= needed
-    assert listed.columnWidth(SLICES) >= metrics.horizontalAdvance("Slices")
-    assert sum(listed.columnWidth(c) for c in range(6)) <= listed.viewport().width()
+def test_names_can_be_read_in_a_narrow_panel_and_numbers_in_a_wide_one(listed, classes):
+    names = {n: f"mitochondrion {n}" for n in range(1, 81)}
+    rows = {n: replace(row(n), name=names[n], amount="123,456") for n in names}
+    listed.show_objects(list(names), rows.__getitem__, 1, "voxels", classes)
+    listed.verticalScrollBar().setVisible(True)
+    metrics, swatch_and_margins = listed.fontMetrics(), 22
+    for width, shown in ((282, {AMOUNT}), (450, {AMOUNT, SLICES, PROMPTS})):
+        listed.resize(width, 200)
+        shown = shown | ({SLICES} if not classes else set())
+        columns = [c for c in range(6) if not listed.isColumnHidden(c)]
+        assert set(columns) == shown | {NAME, DONE} | ({CATEGORY} if classes else set())
+        needed = metrics.horizontalAdvance("mitochon") + swatch_and_margins
+        assert listed.columnWidth(NAME) >= needed
+        assert listed.columnWidth(AMOUNT) >= metrics.horizontalAdvance("123,456")
+        used = sum(listed.columnWidth(column) for column in columns)
+        assert used <= listed.viewport().width()
 
 
 def test_only_rows_that_are_seen_are_looked_up(listed):

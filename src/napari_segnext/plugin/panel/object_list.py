@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from qtpy.QtCore import QItemSelectionModel, QPoint, QSignalBlocker, Qt, Signal
-from qtpy.QtGui import QAction, QKeyEvent, QMouseEvent
+from qtpy.QtGui import QAction, QKeyEvent, QMouseEvent, QResizeEvent
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QColorDialog,
@@ -18,17 +18,28 @@ from qtpy.QtWidgets import (
 
 from napari_segnext.plugin.layers.objects import ObjectRow
 from napari_segnext.plugin.panel.object_table import (
+    AMOUNT,
     CATEGORY,
+    DONE,
     NAME,
     PROMPTS,
+    SLICES,
     ObjectTable,
 )
 
-_ROW_HEIGHT, _CLASS_WIDTH = 22, 62
+_ROW_HEIGHT, _CLASS_WIDTH = 22, 70
+# What a name gets before numbers do: a swatch and some fifteen letters.
+_NAME_WIDTH = 118
+_MARGINS = 12
+# The longest texts of the other columns; those that come first stay longest.
+_LONGEST = {DONE: "✓", AMOUNT: "999,999", SLICES: "9999", PROMPTS: "9999"}
 
 
 class ObjectList(QTableView):
     """A compact table of objects; choosing a row chooses the object.
+
+    Where it is narrow it leaves names their room, and numbers out; the tooltip of a row
+    has them.
 
     Signals: `chosen` (id), `renamed` (id, name), `coloured` (id, red, green, blue),
     `merged` (id of what becomes part of the current one), `deleted` (ids), `accepted`
@@ -93,7 +104,7 @@ class ObjectList(QTableView):
         unit
             Of the amounts.
         classes
-            Whether classes are listed, in the place of the number of prompts.
+            Whether classes are listed.
         changed
             Objects of which the row may be another than before; None for all.
         """
@@ -101,7 +112,7 @@ class ObjectList(QTableView):
             typing = self.state() == QAbstractItemView.State.EditingState
             self._table.show(ids, row, unit, not typing, changed)
             self.setColumnHidden(CATEGORY, not classes)
-            self.setColumnHidden(PROMPTS, classes)
+            self._fit_columns()
             if current != self._current or current not in self.selected:
                 self._current = current
                 self.choose(current)
@@ -134,6 +145,11 @@ class ObjectList(QTableView):
         else:
             super().keyPressEvent(event)
 
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show the numbers for which there is room."""
+        super().resizeEvent(event)
+        self._fit_columns()
+
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         """Leave the keyboard to the canvas, but while several rows are selected."""
         super().mouseReleaseEvent(event)
@@ -155,14 +171,24 @@ class ObjectList(QTableView):
         header = self.horizontalHeader()
         header.setHighlightSections(False)
         header.setMinimumSectionSize(20)
-        # Many objects are not all measured to find the width of a column.
-        header.setResizeContentsPrecision(0)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Fixed)
         # The name gets what is left; what is cut is in the tooltip of the row.
         header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
         header.setSectionResizeMode(CATEGORY, QHeaderView.ResizeMode.Interactive)
         self.setColumnWidth(CATEGORY, _CLASS_WIDTH)
         header.setStyleSheet("QHeaderView::section { padding: 2px; }")
+
+    def _fit_columns(self) -> None:
+        """Give columns the width of their longest text, and leave out what is less."""
+        measure = self.horizontalHeader().fontMetrics().horizontalAdvance
+        room = self.viewport().width() - self.columnWidth(CATEGORY)
+        for column, longest in _LONGEST.items():
+            texts = longest, self._table.title(column)
+            width = max(map(measure, texts)) + _MARGINS
+            room -= width
+            self.setColumnWidth(column, width)
+            extra = column in (SLICES, PROMPTS)
+            self.setColumnHidden(column, extra and room < _NAME_WIDTH)
 
     def _add_actions(self) -> None:
         self._rename = self._action("Rename", self._edit_name)

@@ -88,10 +88,14 @@ class ObjectTable(QAbstractTableModel):
         """Return how many columns there are."""
         return len(_HEADERS)
 
-    def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
+    def title(self, column: int) -> str:
         """Return the title of a column; the unit is that of the amounts."""
+        return self._unit if column == AMOUNT else _HEADERS[column]
+
+    def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
+        """Return what a header shows."""
         if role == _ROLE.DisplayRole and orientation == Qt.Orientation.Horizontal:
-            return self._unit if section == AMOUNT else _HEADERS[section]
+            return self.title(section)
         if role == _ROLE.TextAlignmentRole:
             return _alignment(section)
         return None

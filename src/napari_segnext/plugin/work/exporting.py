@@ -26,7 +26,7 @@ from napari_segnext.session.exchange import exported, file_values, legend
 from napari_segnext.session.methods import methods
 from napari_segnext.session.numbered import Numbered, values_in_file
 from napari_segnext.session.snapshot import Snapshot
-from napari_segnext.session.table import frozen, write_table
+from napari_segnext.session.table import Frozen, write_table
 
 if TYPE_CHECKING:
     from napari.layers import Image
@@ -141,7 +141,7 @@ class Exporting(QObject):
         """Write a table of objects and classes, with what the model's inputs show."""
         self._session.settle()
         shape = tuple(self._session.labels.shape)
-        place, objects = image_place(self._image, shape), frozen(self._session.objects)
+        place, frozen = image_place(self._image, shape), Frozen.of(self._session)
         inputs = self._inputs.inputs or Inputs.of([self._image])
         names = [layer.name for layer in inputs.layers]
         if inputs.channel is not None:
@@ -150,7 +150,7 @@ class Exporting(QObject):
 
         def write() -> None:
             values, _ = inputs.volume()
-            write_table(path, objects, snapshot, place, self.source, values, names)
+            write_table(path, frozen, snapshot, place, self.source, values, names)
 
         self._start(path, write, snapshot.close)
 
