@@ -9,28 +9,12 @@ import nibabel
 import numpy as np
 import pytest
 import tifffile
-from tests.doubles import WHOLE
-from tests.propagation.test_propagate import Both
 from typer.testing import CliRunner
 
-from napari_segnext.commands import embed, segment
+from napari_segnext.commands import embed
 from napari_segnext.commands.cli import app
-from napari_segnext.engines import EngineModel
-from napari_segnext.propagation import search
 
 AFFINE = np.array([[-1.5, 0, 0, 9], [0, -1.5, 0, 7], [0, 0, 3, -20], [0, 0, 0, 1.0]])
-
-
-@pytest.fixture
-def model(monkeypatch: pytest.MonkeyPatch):
-    embed._predictor.cache_clear()
-    double = Both(WHOLE)
-    monkeypatch.setattr(embed, "load_model", lambda name, device: double)
-    monkeypatch.setattr(search, "load_follower", lambda device: double)
-    on_engine = EngineModel(double)
-    monkeypatch.setattr(segment, "load_on_engine", lambda *_, **__: on_engine)
-    yield double
-    embed._predictor.cache_clear()
 
 
 @pytest.fixture

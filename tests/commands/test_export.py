@@ -93,6 +93,24 @@ def test_journal_becomes_a_prompts_file_and_annotations(scan, annotated, tmp_pat
     }
 
 
+def test_several_images_are_exported_by_name(scan, annotated, tmp_path):
+    other = scan.with_name("other.nii")
+    other.write_bytes(scan.read_bytes())
+    for folder in ("labels", "tables"):
+        (tmp_path / folder).mkdir()
+    words = ("export", scan, other, "--labels", tmp_path / "labels")
+    answer = run(*words, "--csv", tmp_path / "tables")
+    assert answer.exit_code == 1
+    assert answer.output.rstrip().endswith("2 images: 1 done, 1 failed")
+    assert f"there is no journal of {other}" in answer.stderr
+    written = read_image(tmp_path / "labels" / "scan.nii.gz")
+    np.testing.assert_array_equal(np.asarray(written.data), annotated)
+    assert [each.name for each in (tmp_path / "tables").iterdir()] == ["scan.csv"]
+    answer = run(*words, "--prompts", tmp_path / "labels")
+    assert answer.output.rstrip().endswith("2 images: 2 failed")
+    assert "scan.nii.gz exists" in answer.stderr
+
+
 def test_image_that_was_not_annotated_is_named(scan, tmp_path):
     answer = run("export", scan, "--labels", tmp_path / "l.npy")
     assert isinstance(answer.exception, FileNotFoundError)

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
 from napari_segnext import __version__
 from napari_segnext.commands import errors
-from napari_segnext.commands.models import Device, models
+from napari_segnext.commands.bars import progress_bar
+from napari_segnext.commands.labelling import export, propagate, segment
+from napari_segnext.commands.models import models
+from napari_segnext.commands.options import Device, Engine, Model
 from napari_segnext.commands.training import average, distil, finetune, train
-
-if TYPE_CHECKING:
-    from napari_segnext.commands.job import Job
-    from napari_segnext.predicting.volume_predictor import VolumePredictor
-    from napari_segnext.session import Session
 
 app = typer.Typer(
     name="napari-segnext",
@@ -31,33 +26,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(models, name="models")
-
-Model = Annotated[
-    str, typer.Option(help="Name (see `models list`), .safetensors or published .pth.")
-]
-Engine = Annotated[
-    str,
-    typer.Option(
-        help="What runs the model: auto, torch, compiled, traced, openvino, "
-        "openvino-int8, approximate."
-    ),
-]
-Out = Annotated[
-    Path, typer.Option(help="Labels: .nii.gz, .tif, .zarr, or .json (COCO).")
-]
-Text = Annotated[
-    Path | None,
-    typer.Option(help="Folder of the CLIP that a model for phrases was trained with."),
-]
-Labels = Annotated[
-    Path | None,
-    typer.Option(
-        help="Labels to start from: NIfTI, TIFF, OME-Zarr, COCO. Objects of the "
-        "prompts file with the value of one of them refine it."
-    ),
-]
-Overwrite = Annotated[bool, typer.Option(help="Replace files that exist.")]
-Semantic = Annotated[bool, typer.Option(help="Write one value per class.")]
 
 
 def main() -> None:
@@ -102,151 +70,9 @@ def demo(
         demonstration.run_window(model)
 
 
-@app.command()
-def segment(
-    image: Annotated[Path, typer.Argument(help="NIfTI, TIFF, zarr, PNG, ...")],
-    prompts: Annotated[Path, typer.Option(help="Prompts file (JSON).")],
-    out: Out,
-    model: Model = "tiny",
-    device: Device = "auto",
-    engine: Engine = "torch",
-    overwrite: Overwrite = False,
-    semantic: Semantic = False,
-    text: Text = None,
-    labels: Labels = None,
-) -> None:
-    """Segment the objects of a prompts file, each in the slices it has prompts in."""
-    from rich.progress import Progress
-
-    job = _checked(image, prompts, out, model, overwrite, semantic, text, labels)
-    from napari_segnext.commands.segment import segment_job
-
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("loading", total=None)
-        segment_job(
-            job,
-            model,
-            device,
-            start=lambda planes: bar.update(
-                task, description="segmenting", total=planes
-            ),
-            done=lambda item, prediction: bar.advance(task),
-            engine=engine,
-            text=text,
-        )
-    typer.echo(f"wrote {out}")
-
-
-@app.command()
-def propagate(
-    image: Annotated[Path, typer.Argument(help="NIfTI, TIFF, zarr, .npy, ...")],
-    prompts: Annotated[Path, typer.Option(help="Prompts file (JSON).")],
-    out: Out,
-    model: Model = "tiny",
-    axis: Annotated[
-        int | None,
-        typer.Option(min=0, max=2, help="To go along; else that of most prompts."),
-    ] = None,
-    device: Device = "auto",
-    engine: Engine = "torch",
-    overwrite: Overwrite = False,
-    semantic: Semantic = False,
-    text: Text = None,
-    labels: Labels = None,
-) -> None:
-    """Segment whole objects from prompts in one or a few slices of each."""
-    from rich.progress import Progress
-
-    job = _checked(image, prompts, out, model, overwrite, semantic, text, labels)
-    if axis is not None:
-        job.check_axis(axis)
-    from napari_segnext.commands.segment import segment_job
-    from napari_segnext.propagation import to_check
-    from napari_segnext.propagation.whole_object import complete
-
-    doubtful, lost = [], []
-    with Progress(console=Console(stderr=True)) as bar:
-        task = bar.add_task("segmenting", total=None)
-
-        def follow(session: Session, predictor: VolumePredictor, number: int) -> None:
-            name = session.objects[number].name
-            bar.update(task, description=escape(name))
-            try:
-                found = complete(
-                    session,
-                    predictor,
-                    number,
-                    axis,
-                    progress=lambda done, total: bar.update(
-                        task, completed=done, total=total
-                    ),
-                )
-            except ValueError as error:
-                # What is known of other objects must not be lost for it.
-                lost.append(f"{name} was not followed: {error}")
-                return
-            confidence = {each.plane: each.confidence for each in found}
-            doubtful.append((name, to_check(confidence)))
-
-        segment_job(job, model, device, complete=follow, engine=engine, text=text)
-    typer.echo(f"wrote {out}")
-    for name, planes in doubtful:
-        if planes:
-            places = ", ".join(str(plane.index) for plane in planes)
-            typer.echo(f"{name}: check slices {places} (the least certain first)")
-    _end_with(lost)
-
-
-def _checked(
-    image: Path,
-    prompts: Path,
-    out: Path,
-    model: str,
-    overwrite: bool,
-    semantic: bool,
-    text: Path | None,
-    labels: Path | None,
-) -> Job:
-    """Check what is asked for before PyTorch is imported, which takes seconds."""
-    from napari_segnext.commands.job import Job
-    from napari_segnext.weights import file_of
-
-    inputs = [Path(model), *([] if text is None else [text])]
-    job = Job.check(image, prompts, out, overwrite, semantic, inputs, labels)
-    file_of(model)
-    return job
-
-
-def _end_with(problems: Sequence[str]) -> None:
-    """Tell what is missing from what was written, and exit with 1 if something is."""
-    for problem in problems:
-        errors.show("Warning", problem)
-    if problems:
-        raise typer.Exit(1)
-
-
-@app.command()
-def export(
-    image: Annotated[Path, typer.Argument(help="The image that was annotated.")],
-    labels: Annotated[
-        Path | None, typer.Option(help="Labels: .nii.gz, .tif, .zarr, .json (COCO).")
-    ] = None,
-    prompts: Annotated[Path | None, typer.Option(help="Prompts file (JSON).")] = None,
-    journal: Annotated[Path | None, typer.Option(help="Default: the newest.")] = None,
-    overwrite: Overwrite = False,
-    semantic: Semantic = False,
-    csv: Annotated[
-        Path | None, typer.Option(help="Table: sizes, places, prompts of each object.")
-    ] = None,
-) -> None:
-    """Write what was annotated in the viewer, from the journal of an image."""
-    from napari_segnext.commands.export import export_session
-
-    done = export_session(image, labels, prompts, journal, semantic, overwrite, csv)
-    for path in done.written:
-        typer.echo(f"wrote {path}")
-    typer.echo(f"from {done.journal}")
-    _end_with(done.problems)
+app.command()(segment)
+app.command()(propagate)
+app.command()(export)
 
 
 @app.command()
@@ -264,8 +90,6 @@ def embed(
     ] = None,
 ) -> None:
     """Embed all slices of an image ahead; goes on where it was stopped (Ctrl+C)."""
-    from rich.progress import Progress
-
     from napari_segnext.files import check_exists, check_store
 
     check_exists(image)
@@ -279,7 +103,7 @@ def embed(
     store = store or embeddings_folder()
     job = embed.Job(image.resolve(), model, store.resolve(), device)
     try:
-        with Progress(console=Console(stderr=True)) as bar:
+        with progress_bar() as bar:
             task = bar.add_task("embedding", total=None)
             count = embed.embed(
                 job,

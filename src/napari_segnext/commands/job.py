@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,51 @@ from napari_segnext.files import (
     check_output,
     check_writable,
     keeps_objects,
+    parse_prompts,
     read_image,
     read_prompts,
 )
 from napari_segnext.files.categories import Legend, Named, semantic_values
 from napari_segnext.files.checks import about
 from napari_segnext.geometry.space import Space
+from napari_segnext.images.layout import file_identity
 from napari_segnext.labels.scan import Scanned, scan_file
 from napari_segnext.session.exchange import check_objects, in_last_axes
+
+# What stands for it where a file is asked for.
+STANDARD_INPUT = Path("-")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelChoice:
+    """Which model segments, and what runs it; the same on each machine.
+
+    Attributes
+    ----------
+    model
+        Its name or file.
+    device, engine
+        See `napari_segnext.engines`.
+    text
+        Folder of the CLIP for phrases, if any; see `napari_segnext.load_model`.
+    """
+
+    model: str
+    device: str = "auto"
+    engine: str = "torch"
+    text: Path | None = None
+
+    @property
+    def inputs(self) -> list[Path]:
+        """What is read for it, if it is there."""
+        return [
+            Path(self.model).expanduser(),
+            *([] if self.text is None else [self.text]),
+        ]
+
+    def state(self) -> tuple[str, ...]:
+        """Name what its files hold now."""
+        return tuple(file_identity(file) for file in self.inputs if file.exists())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,6 +104,8 @@ class Job:
 
         Parameters
         ----------
+        prompts
+            Their file; ``-`` for standard input.
         inputs
             What else is read, and must not be replaced: a model, say.
         labels
@@ -80,7 +120,7 @@ class Job:
         known = [] if labels is None else [labels]
         check_output(out, (image, prompts, *inputs, *known), overwrite)
         with about(prompts):
-            objects = read_prompts(prompts)
+            objects = _prompts(prompts)
         with about(image):
             file = read_image(image)
         shape = file.geometry.shape
@@ -129,3 +169,9 @@ class Job:
                     f"{self.legend[item.id].name}: give it a prompt in one, or leave "
                     "the axis out"
                 )
+
+
+def _prompts(path: Path) -> list[ObjectPrompts]:
+    if path != STANDARD_INPUT:
+        return read_prompts(path)
+    return parse_prompts(sys.stdin.buffer.read(), "standard input")

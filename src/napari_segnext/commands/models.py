@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ... or mps.")]
+from napari_segnext.commands.options import Device
 
 models = typer.Typer(help="List, fetch, convert, check models.", no_args_is_help=True)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from pathlib import Path
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.commands.job import Job
-from napari_segnext.engines import load_on_engine
+from napari_segnext.commands.job import Job, ModelChoice
+from napari_segnext.engines import EngineModel, load_on_engine
 from napari_segnext.files import ObjectPrompts
 from napari_segnext.files.checks import about
 from napari_segnext.images.volume import Volume
@@ -105,26 +105,21 @@ def segment_objects(
 
 def segment_job(
     job: Job,
-    model: str,
-    device: str = "auto",
+    choice: ModelChoice,
     start: Start = lambda planes: None,
     done: Done = lambda item, prediction: None,
     complete: Complete = lambda session, predictor, number: None,
-    engine: str = "torch",
-    text: Path | None = None,
 ) -> None:
     """Segment what was checked, and write labels with the image's geometry.
 
     Parameters
     ----------
+    choice
+        Which model, and what runs it.
     start
         Called once with the count of planes, when the model is loaded.
     done, complete
         See `segment_session`.
-    engine
-        See `napari_segnext.engines`.
-    text
-        Folder of the CLIP for phrases; see `napari_segnext.load_model`.
 
     Raises
     ------
@@ -132,7 +127,7 @@ def segment_job(
         If the model cannot be loaded or has no place for phrases, or the labels
         cannot be written.
     """
-    network = load_on_engine(model, device, engine, wait=True, text=text)
+    network = _network(choice, choice.state())
     if job.has_phrases and not network.understands_text:
         raise ValueError(network.no_text)
     with about(job.image):
@@ -152,39 +147,9 @@ def segment_job(
     )
 
 
-def segment_file(
-    image: Path,
-    prompts: Path,
-    out: Path,
-    model: str,
-    device: str = "auto",
-    overwrite: bool = False,
-    start: Start = lambda planes: None,
-    done: Done = lambda item, prediction: None,
-    complete: Complete = lambda session, predictor, number: None,
-    semantic: bool = False,
-    engine: str = "torch",
-    text: Path | None = None,
-    labels: Path | None = None,
-) -> None:
-    """Segment the objects of a prompts file in an image file.
-
-    Parameters
-    ----------
-    labels
-        A file of labels to start from; see `segment_session`.
-    out
-        Where labels go; see `napari_segnext.files`. It is never one of the inputs.
-    semantic
-        Whether labels have the values of the objects' classes, not of the objects.
-    start, done, complete, engine, text
-        See `segment_job`.
-
-    Raises
-    ------
-    ValueError, OSError
-        As `Job.check`, before anything is computed, and `segment_job`.
-    """
-    inputs = [path for path in (Path(model), text) if path is not None]
-    job = Job.check(image, prompts, out, overwrite, semantic, inputs, labels)
-    segment_job(job, model, device, start, done, complete, engine, text)
+@lru_cache(maxsize=1)
+def _network(choice: ModelChoice, state: tuple[str, ...]) -> EngineModel:
+    """Load a model, once for many images; again when `state`, of its files, changes."""
+    return load_on_engine(
+        choice.model, choice.device, choice.engine, wait=True, text=choice.text
+    )

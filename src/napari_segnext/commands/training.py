@@ -8,6 +8,8 @@ from typing import Annotated, Literal
 import typer
 from rich.console import Console
 
+from napari_segnext.commands.bars import reported
+
 STEPS = typer.Option(min=1, help="Optimiser steps in all.")
 IMAGES = typer.Option(min=1, help="Images per step and process.")
 RATE = typer.Option(help="Learning rate.")
@@ -76,17 +78,18 @@ def train(
     if order is not None and not model.startswith("ois-"):
         raise ValueError(f"--order is for ois-tiny, ois-small, ois-base; not {model}")
     console = Console()
-    path = run(
-        model,
-        out,
-        data,
-        options,
-        layout=dataset,
-        start=start,
-        arch={"fusion": {"order": order}} if order else None,
-        text=text,
-        report=console.print,
-    )
+    with reported(options.steps, console.print) as report:
+        path = run(
+            model,
+            out,
+            data,
+            options,
+            layout=dataset,
+            start=start,
+            arch={"fusion": {"order": order}} if order else None,
+            text=text,
+            report=report,
+        )
     console.print(f"wrote {path}")
 
 
@@ -110,7 +113,8 @@ def distil(
     given = {"steps": steps, "images": images, "rate": rate, "seed": seed}
     options = options_of(model, **given, objects=1, workers=workers)
     console = Console()
-    path = run(model, teacher, out, data, options, report=console.print)
+    with reported(steps, console.print) as report:
+        path = run(model, teacher, out, data, options, report=report)
     console.print(f"wrote {path}")
 
 
@@ -134,9 +138,10 @@ def finetune(
     from napari_segnext.training.finetune import finetune as run
 
     console = Console()
-    result = run(
-        model, data, out, steps=steps, seed=seed, workers=workers, report=console.print
-    )
+    with reported(steps, console.print) as report:
+        result = run(
+            model, data, out, steps=steps, seed=seed, workers=workers, report=report
+        )
     table = Table("mean IoU after click", "before", "after", box=None, pad_edge=False)
     for click, pair in enumerate(zip(result.before, result.after, strict=True), 1):
         table.add_row(str(click), *(f"{value:.3f}" for value in pair))

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from napari_segnext.files.atomic import clear_up, is_zarr
 from napari_segnext.files.checks import check_special
-from napari_segnext.files.formats import Found, by_suffix, load
+from napari_segnext.files.contents import DICOM, is_dicom
+from napari_segnext.files.formats import READABLE, Found, by_suffix, load
 from napari_segnext.files.image import Geometry, ImageFile
 from napari_segnext.files.outputs import (
     WRITABLE,
@@ -20,7 +21,12 @@ from napari_segnext.files.outputs import (
     write_labels,
 )
 from napari_segnext.files.pieces import LabelPieces
-from napari_segnext.files.prompts_file import ObjectPrompts, read_prompts, write_prompts
+from napari_segnext.files.prompts_file import (
+    ObjectPrompts,
+    parse_prompts,
+    read_prompts,
+    write_prompts,
+)
 
 if TYPE_CHECKING:
     from nibabel.spatialimages import SpatialImage
@@ -39,28 +45,12 @@ __all__ = [
     "check_writable",
     "is_readable",
     "keeps_objects",
+    "parse_prompts",
     "read_image",
     "read_prompts",
     "write_labels",
     "write_prompts",
 ]
-
-# End of a name -> (module, function); a module is imported when a file needs it.
-READABLE = {
-    ".nii": ("nifti", "read_nifti"),
-    ".nii.gz": ("nifti", "read_nifti"),
-    ".tif": ("tiff", "read_tiff"),
-    ".tiff": ("tiff", "read_tiff"),
-    ".zarr": ("ome_zarr", "read_zarr"),
-    ".npy": ("plain", "read_npy"),
-    ".png": ("plain", "read_picture"),
-    ".jpg": ("plain", "read_picture"),
-    ".jpeg": ("plain", "read_picture"),
-    ".bmp": ("plain", "read_picture"),
-    ".mrc": ("mrc", "read_mrc"),
-    ".rec": ("mrc", "read_mrc"),
-}
-_DICOM = (".dcm", ".dicom", ".ima")
 
 
 def read_image(path: str | Path | SpatialImage) -> ImageFile:
@@ -93,7 +83,7 @@ def read_image(path: str | Path | SpatialImage) -> ImageFile:
     check_special(place)
     if place.is_file() and not place.stat().st_size:
         raise ValueError(f"{place} is empty")
-    if _is_dicom(place):
+    if is_dicom(place):
         raise ValueError(
             f"{place} is DICOM, which is not read directly: convert it with "
             "dcm2niix (dcm2niix -z y FOLDER) and open the .nii.gz file that it makes"
@@ -141,7 +131,7 @@ def is_readable(path: str | Path) -> bool:
     DICOM is: it is answered with what to do.
     """
     place = Path(path)
-    return _reader(place) is not None or place.suffix.lower() in _DICOM
+    return _reader(place) is not None or place.suffix.lower() in DICOM
 
 
 def _reader(path: Path) -> Found | None:
@@ -151,13 +141,3 @@ def _reader(path: Path) -> Found | None:
         if path.suffix.lower() != ".zarr":
             return ("sections", "read_sections")
     return by_suffix(path, READABLE)
-
-
-def _is_dicom(path: Path) -> bool:
-    if path.is_dir():
-        files = (p for p in sorted(path.iterdir()) if p.is_file())
-        return any(_is_dicom(file) for file, _ in zip(files, range(3), strict=False))
-    if path.suffix.lower() in _DICOM:
-        return True
-    with path.open("rb") as file:
-        return file.read(132)[128:] == b"DICM"

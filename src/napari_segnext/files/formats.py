@@ -10,6 +10,22 @@ from typing import Any, TypeAlias
 # Module and function; the module is imported when a file needs it.
 Found: TypeAlias = tuple[str, str]
 
+# By the end of a name.
+READABLE = {
+    ".nii": ("nifti", "read_nifti"),
+    ".nii.gz": ("nifti", "read_nifti"),
+    ".tif": ("tiff", "read_tiff"),
+    ".tiff": ("tiff", "read_tiff"),
+    ".zarr": ("ome_zarr", "read_zarr"),
+    ".npy": ("plain", "read_npy"),
+    ".png": ("plain", "read_picture"),
+    ".jpg": ("plain", "read_picture"),
+    ".jpeg": ("plain", "read_picture"),
+    ".bmp": ("plain", "read_picture"),
+    ".mrc": ("mrc", "read_mrc"),
+    ".rec": ("mrc", "read_mrc"),
+}
+
 
 def by_suffix(path: Path, table: Mapping[str, Found]) -> Found | None:
     """Return the entry with the longest end that a name has, ``.ome.tif`` first."""

@@ -82,23 +82,43 @@ def read_prompts(path: str | Path) -> list[ObjectPrompts]:
         If it cannot be opened.
     """
     place = Path(path).expanduser()
+    if not place.exists():
+        raise FileNotFoundError(f"there is no file {path}")
     check_special(place)
+    return parse_prompts(place.read_bytes(), str(path))
+
+
+def parse_prompts(content: bytes, name: str) -> list[ObjectPrompts]:
+    """Return what a prompts file holds.
+
+    Parameters
+    ----------
+    content
+        JSON in UTF-8.
+    name
+        Where it comes from, for messages.
+
+    Raises
+    ------
+    ValueError
+        If it is not one; the message has the name, and what is wrong.
+    """
     try:
         # Some editors begin a file with a byte-order mark.
-        content = json.loads(place.read_text(encoding="utf-8-sig"))
-        if content["version"] != VERSION:
-            raise ValueError(f"version {content['version']} is not known")
-        return [_parse_object(values) for values in content["objects"]]
+        values = json.loads(content.decode("utf-8-sig"))
+        if values["version"] != VERSION:
+            raise ValueError(f"version {values['version']} is not known")
+        return [_parse_object(each) for each in values["objects"]]
     except KeyError as error:
-        raise ValueError(f"{path} is not a prompts file: {error} is missing") from error
+        raise ValueError(f"{name} is not a prompts file: {error} is missing") from error
     except (TypeError, AttributeError) as error:
         # Python's words for it tell nothing of the file.
         raise ValueError(
-            f"{path} is not a prompts file: something in it is of another kind, as a "
+            f"{name} is not a prompts file: something in it is of another kind, as a "
             "list or a number where names and values are expected"
         ) from error
     except _WRONG as error:
-        raise ValueError(f"{path} is not a prompts file: {error}") from error
+        raise ValueError(f"{name} is not a prompts file: {error}") from error
 
 
 def prompt_to_json(prompt: Prompt) -> dict[str, Any]:

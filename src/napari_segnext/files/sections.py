@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from napari_segnext.files.plain import load_picture
 
 _TIFF = (".tif", ".tiff")
 _PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+SECTIONS = _TIFF + _PICTURES
 
 
 def read_sections(path: Path) -> ImageFile:
@@ -34,9 +36,7 @@ def read_sections(path: Path) -> ImageFile:
 
     files = _sections(path)
     if not files:
-        raise ValueError(
-            f"{path} is a folder without sections ({', '.join(_TIFF + _PICTURES)})"
-        )
+        raise ValueError(f"{path} is a folder without sections ({', '.join(SECTIONS)})")
     first, geometry = _first(files[0])
 
     def load(file: Path) -> NDArray[Any]:
@@ -64,16 +64,21 @@ def read_sections(path: Path) -> ImageFile:
 def _sections(folder: Path) -> list[Path]:
     """Return the files of the most frequent kind, sec2 before sec10."""
     files = [p for p in folder.iterdir() if p.is_file() and p.name[0] != "."]
-    files = [p for p in files if p.suffix.lower() in _TIFF + _PICTURES]
+    files = [p for p in files if p.suffix.lower() in SECTIONS]
     if not files:
         return []
     kind, _ = Counter(p.suffix for p in files).most_common(1)[0]
+    return natural(p for p in files if p.suffix == kind)
 
-    def order(file: Path) -> list[Any]:
-        parts = re.split(r"(\d+)", file.name)
+
+def natural(paths: Iterable[Path]) -> list[Path]:
+    """Return paths by their names, with sec2 before sec10."""
+
+    def order(path: Path) -> list[Any]:
+        parts = re.split(r"(\d+)", path.name)
         return [int(part) if part.isdigit() else part for part in parts]
 
-    return sorted((p for p in files if p.suffix == kind), key=order)
+    return sorted(paths, key=order)
 
 
 def _first(file: Path) -> tuple[NDArray[Any], Geometry]:

@@ -1,0 +1,114 @@
+"""The commands that make labels. They import what they need when they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from napari_segnext.commands.options import (
+    Device,
+    Engine,
+    Images,
+    Labels,
+    Model,
+    Out,
+    Overwrite,
+    PromptsFile,
+    Semantic,
+    Text,
+)
+
+if TYPE_CHECKING:
+    from napari_segnext.commands.work import Labelling
+
+
+def segment(
+    image: Images,
+    prompts: PromptsFile,
+    out: Out,
+    model: Model = "tiny",
+    device: Device = "auto",
+    engine: Engine = "torch",
+    overwrite: Overwrite = False,
+    semantic: Semantic = False,
+    text: Text = None,
+    labels: Labels = None,
+) -> None:
+    """Segment the objects of a prompts file, each in the slices it has prompts in."""
+    from napari_segnext.commands.job import ModelChoice
+    from napari_segnext.commands.work import Labelling
+
+    choice = ModelChoice(model, device, engine, text)
+    _label(image, Labelling(prompts, out, labels, choice, overwrite, semantic))
+
+
+def propagate(
+    image: Images,
+    prompts: PromptsFile,
+    out: Out,
+    model: Model = "tiny",
+    axis: Annotated[
+        int | None,
+        typer.Option(min=0, max=2, help="To go along; else that of most prompts."),
+    ] = None,
+    device: Device = "auto",
+    engine: Engine = "torch",
+    overwrite: Overwrite = False,
+    semantic: Semantic = False,
+    text: Text = None,
+    labels: Labels = None,
+) -> None:
+    """Segment whole objects from prompts in one or a few slices of each."""
+    from napari_segnext.commands.job import ModelChoice
+    from napari_segnext.commands.work import Labelling
+
+    choice, whole = ModelChoice(model, device, engine, text), True
+    work = Labelling(prompts, out, labels, choice, overwrite, semantic, whole, axis)
+    _label(image, work)
+
+
+def _label(images: list[Path], given: Labelling) -> None:
+    from napari_segnext.commands.cases import run
+    from napari_segnext.weights import file_of
+
+    cases, work = given.each(images)
+    file_of(work.choice.model)
+    run(cases, work, [] if work.overwrite else [work.out])
+
+
+def export(
+    image: Annotated[
+        list[Path],
+        typer.Argument(help="The image that was annotated; several, or a folder."),
+    ],
+    labels: Annotated[
+        Path | None,
+        typer.Option(
+            help="Labels: .nii.gz, .tif, .zarr, .json (COCO), .png (2-D). Of several "
+            "images a folder, for NIfTI, or a pattern: out/{name}.tif"
+        ),
+    ] = None,
+    prompts: Annotated[
+        Path | None,
+        typer.Option(help="Prompts file (JSON). Of several images as --labels."),
+    ] = None,
+    journal: Annotated[Path | None, typer.Option(help="Default: the newest.")] = None,
+    overwrite: Overwrite = False,
+    semantic: Semantic = False,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table: sizes, places, prompts of each object. Of several images as "
+            "--labels."
+        ),
+    ] = None,
+) -> None:
+    """Write what was annotated in the viewer, from the journal of an image."""
+    from napari_segnext.commands.cases import run
+    from napari_segnext.commands.work import Exporting
+
+    given = Exporting(labels, prompts, csv, journal, semantic, overwrite)
+    cases, work = given.each(image)
+    run(cases, work, [] if overwrite else work.outs)

@@ -1,0 +1,176 @@
+"""What the commands do with each image. No torch until they do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_segnext.commands.cases import Case, Outcome, Step, cases_of, in_folder
+from napari_segnext.commands.job import STANDARD_INPUT, Job, ModelChoice
+
+if TYPE_CHECKING:
+    from napari_segnext.predicting.volume_predictor import VolumePredictor
+    from napari_segnext.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Labelling:
+    """The work of `segment`, and of `propagate`.
+
+    Attributes
+    ----------
+    prompts, out, labels
+        Files, or patterns of them; see `Case.file`.
+    choice
+        Which model, and what runs it.
+    overwrite, semantic
+        As `Job.check` has them.
+    whole
+        Whether objects are followed through the volume.
+    axis
+        To follow them along; None for that of most prompts.
+    """
+
+    prompts: Path
+    out: Path
+    labels: Path | None
+    choice: ModelChoice
+    overwrite: bool = False
+    semantic: bool = False
+    whole: bool = False
+    axis: int | None = None
+
+    def each(self, images: Sequence[Path]) -> tuple[list[Case], Labelling]:
+        """Return the images, and this work with patterns in place of folders.
+
+        Raises
+        ------
+        ValueError, OSError
+            As `cases_of`.
+        """
+        prompts, out = in_folder(self.prompts, ".json"), in_folder(self.out, ".nii.gz")
+        assert prompts is not None and out is not None
+        labels = in_folder(self.labels, ".nii.gz")
+        patterns = {"--prompts": prompts, "--out": out, "--labels": labels}
+        cases = cases_of(images, patterns)
+        return cases, replace(self, prompts=prompts, out=out, labels=labels)
+
+    def __call__(self, case: Case, step: Step) -> Outcome:
+        """Label an image.
+
+        Raises
+        ------
+        ValueError, OSError
+            As `Job.check`, before anything is computed, and `segment_job`.
+        """
+        job = self._checked(case)
+        step("loading", 0, None)
+        return self._propagated(job, step) if self.whole else self._segmented(job, step)
+
+    def _checked(self, case: Case) -> Job:
+        """Check what is asked for before PyTorch is imported, which takes seconds."""
+        stdin = self.prompts == STANDARD_INPUT
+        job = Job.check(
+            case.image,
+            self.prompts if stdin else case.file(self.prompts),
+            case.file(self.out),
+            self.overwrite,
+            self.semantic,
+            self.choice.inputs,
+            None if self.labels is None else case.file(self.labels),
+        )
+        if self.axis is not None:
+            job.check_axis(self.axis)
+        return job
+
+    def _segmented(self, job: Job, step: Step) -> Outcome:
+        from napari_segnext.commands.segment import segment_job
+
+        total, number = sum(len(item.planes) for item in job.objects), count(1)
+        segment_job(
+            job,
+            self.choice,
+            start=lambda planes: step("segmenting", 0, planes),
+            done=lambda item, prediction: step("segmenting", next(number), total),
+        )
+        return Outcome((job.out,))
+
+    def _propagated(self, job: Job, step: Step) -> Outcome:
+        from napari_segnext.commands.segment import segment_job
+        from napari_segnext.propagation import to_check
+        from napari_segnext.propagation.whole_object import complete
+
+        notes, problems = list[str](), list[str]()
+
+        def follow(session: Session, predictor: VolumePredictor, number: int) -> None:
+            name = session.objects[number].name
+            step(name, 0, None)
+            shown = partial(step, name)
+            try:
+                found = complete(session, predictor, number, self.axis, progress=shown)
+            except ValueError as error:
+                # What is known of other objects must not be lost for it.
+                problems.append(f"{name} was not followed: {error}")
+                return
+            planes = to_check({each.plane: each.confidence for each in found})
+            if planes:
+                places = ", ".join(str(plane.index) for plane in planes)
+                notes.append(f"{name}: check slices {places} (the least certain first)")
+
+        segment_job(job, self.choice, complete=follow)
+        return Outcome((job.out,), tuple(notes), tuple(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Exporting:
+    """The work of `export`: files, or patterns of them, of what a journal holds."""
+
+    labels: Path | None
+    prompts: Path | None
+    table: Path | None
+    journal: Path | None
+    semantic: bool
+    overwrite: bool
+
+    @property
+    def outs(self) -> list[Path]:
+        """Patterns of what is written."""
+        files = self.labels, self.prompts, self.table
+        return [file for file in files if file is not None]
+
+    def each(self, images: Sequence[Path]) -> tuple[list[Case], Exporting]:
+        """Return the images, and this work with patterns in place of folders.
+
+        Raises
+        ------
+        ValueError, OSError
+            As `cases_of`.
+        """
+        labels = in_folder(self.labels, ".nii.gz")
+        prompts, table = in_folder(self.prompts, ".json"), in_folder(self.table, ".csv")
+        outs = {"--labels": labels, "--prompts": prompts, "--csv": table}
+        cases = cases_of(images, {**outs, "--journal": self.journal}, list(outs))
+        return cases, replace(self, labels=labels, prompts=prompts, table=table)
+
+    def __call__(self, case: Case, step: Step) -> Outcome:
+        """Write what was done in an image.
+
+        Raises
+        ------
+        ValueError, OSError
+            As `export_session`.
+        """
+        from napari_segnext.commands.export import export_session
+
+        files = self.labels, self.prompts, self.journal, self.table
+        labels, prompts, journal, table = (
+            None if file is None else case.file(file) for file in files
+        )
+        done = export_session(
+            case.image, labels, prompts, journal, self.semantic, self.overwrite, table
+        )
+        return Outcome(done.written, (f"from {done.journal}",), done.problems)
