@@ -89,6 +89,15 @@ def make_volume(size: int) -> NDArray[np.uint8]:
     return volume
 
 
+def use_folder_of_its_own() -> None:
+    """Neither read nor write the user's settings and earlier work."""
+    os.environ.setdefault("QT_QPA_PLATFORM", "xcb")
+    home = tempfile.mkdtemp(prefix="napari-segnext-")
+    os.environ["NAPARI_CONFIG"] = str(Path(home) / "settings.yaml")
+    # No earlier work on the same image is offered.
+    os.environ["NAPARI_SEGNEXT_DATA"] = home
+
+
 class Heartbeat:
     """A timer on the GUI thread; `longest` gaps are those since `start`."""
 
@@ -335,11 +344,7 @@ def main(
     sizes: Annotated[str, typer.Option(help="Sides of slices.")] = "240,1024,4096",
     clicks: Annotated[int, typer.Option(min=1, help="Of each size.")] = 15,
 ) -> None:
-    os.environ.setdefault("QT_QPA_PLATFORM", "xcb")
-    home = tempfile.mkdtemp(prefix="napari-segnext-")
-    os.environ["NAPARI_CONFIG"] = str(Path(home) / "settings.yaml")
-    # No earlier work on the same image is offered.
-    os.environ["NAPARI_SEGNEXT_DATA"] = home
+    use_folder_of_its_own()
     console = Console()
     table = Table("Slice", "Mask", "Decode", "Beyond", "CPU", "Stall", "CPU", "usual")
     for name in ("first", "napari alone", "CPU", "usual"):

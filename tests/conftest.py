@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -33,3 +35,40 @@ def shared() -> Path:
     if not folder.is_dir():
         pytest.skip("needs reference fixtures and data that are not redistributed")
     return folder
+
+
+@pytest.fixture(autouse=True)
+def watched(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test with a window in which the package stalls it for seconds."""
+    if "qtbot" not in request.fixturenames:
+        yield
+        return
+    request.getfixturevalue("qapp")
+    from tests.watchdog import Watchdog, unbearable
+
+    with Watchdog() as watchdog:
+        yield
+    # Reports reach the process that prints, whichever ran the test.
+    request.node.user_properties += [("stall", asdict(s)) for s in watchdog.stalls]
+    for stall in unbearable(watchdog.stalls):
+        pytest.fail(f"the window was held up: {stall}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Tell the longest stalls of windows, and what caused them."""
+    reports = [r for kind in terminalreporter.stats.values() for r in kind]
+    told = [
+        (report.nodeid, value)
+        for report in reports
+        if getattr(report, "when", "") == "teardown"
+        for name, value in report.user_properties
+        if name == "stall"
+    ]
+    if not told:
+        return
+    from tests.watchdog import Stall, longest
+
+    stalls = {Stall(**{**v, "stack": tuple(v["stack"])}): test for test, v in told}
+    terminalreporter.section("longest stalls of the window")
+    for stall in longest(stalls):
+        terminalreporter.write_line(f"{stalls[stall]}: {stall}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
@@ -34,8 +35,10 @@ __all__ = [
 ]
 
 # Threads that spin while they wait for each other make a click many times slower where
-# other programs need the cores. OpenMP reads this when torch is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# other programs need the cores. OpenMP reads this when torch is loaded: set afterwards
+# it would tell of what is not so.
+if "torch" not in sys.modules:
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 # Resolved on first use, so that importing the package loads neither torch nor Qt.
 _LAZY = {

@@ -7,6 +7,7 @@ from itertools import chain, islice
 
 import torch
 
+from napari_segnext.engines.threads import adapt_threads
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.models import SegmentationModel
 from napari_segnext.predicting.tiles import Tile
@@ -48,6 +49,7 @@ def embed_tiles(
     for plane, tile in places:
         keys.append(predictor.at(plane).tile_key(tile))
         inputs.append(predictor.at(plane).model_input(tile))
+    adapt_threads()
     try:
         embeddings = predictor.model.encode_batch(inputs, cancelled)
     except torch.cuda.OutOfMemoryError:

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from napari_segnext.engines.threads import adapt_threads
 from napari_segnext.geometry.frame import Frame
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent, Patch
@@ -106,6 +107,7 @@ class Tracker:
             for (other, _), mask in zip(seen, masks, strict=True)
         ]
         features = self._features(predictor, tile, part, cancelled)
+        adapt_threads()
         with torch.inference_mode():
             found = self._model.follow(features, shown, known)
         logits = np.full(drawn[0].shape[-2:], _NOT_LOOKED_AT, np.float32)

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from napari_segnext.engines.threads import adapt_threads
 from napari_segnext.geometry.frame import Frame, Point
 from napari_segnext.geometry.misuse import expect
 from napari_segnext.geometry.regions import Extent, Patch
@@ -243,6 +244,7 @@ class Predictor:
         state = None
         if previous is not None and previous.tile == tile:
             state = previous.state
+        adapt_threads()
         decoded = self.model.decode(embedding, model_prompts, state)
         logits = decoded.logits.cpu().numpy()
         shrunk = self.pyramid.step(tile.level) > 1
@@ -302,7 +304,9 @@ class Predictor:
         known = self.store.get(key, self.model.device)
         if known is not None:
             return known
-        embedding = self.model.encode(self.model_input(tile), cancelled)
+        pixels = self.model_input(tile)
+        adapt_threads()
+        embedding = self.model.encode(pixels, cancelled)
         self.store.put(key, embedding)
         return embedding
 

@@ -1,0 +1,48 @@
+"""The watchdog of the event loop tells what holds the window up, and how long."""
+
+from __future__ import annotations
+
+import time
+
+from qtpy.QtCore import QTimer
+
+from tests.watchdog import LONGEST_MS, STALL_MS, Stall, Watchdog, longest, unbearable
+
+
+def hold_up() -> None:
+    time.sleep(4 * STALL_MS / 1e3)
+
+
+def test_a_stall_is_told_with_what_caused_it(qtbot) -> None:
+    with Watchdog() as watchdog:
+        QTimer.singleShot(20, hold_up)
+        qtbot.wait(400)
+    stall = max(watchdog.stalls, key=lambda each: each.wall)
+    assert stall.wall >= 3 * STALL_MS
+    assert watchdog.longest == stall.wall
+    assert stall.cpu < stall.wall / 2
+    assert stall.stack[-1].endswith("hold_up")
+    # Nothing of the package is to blame.
+    assert stall.own == 0
+    assert longest(watchdog.stalls) == []
+
+
+def test_code_of_the_package_is_blamed(qtbot, monkeypatch) -> None:
+    monkeypatch.setattr("tests.watchdog.PACKAGE", __file__)
+    with Watchdog() as watchdog:
+        QTimer.singleShot(20, hold_up)
+        qtbot.wait(400)
+    first = longest(watchdog.stalls)[0]
+    assert first.own >= 3 * STALL_MS
+    assert "hold_up" in str(first)
+
+
+def test_waiting_for_a_core_is_no_fault() -> None:
+    slow = Stall(wall=3 * LONGEST_MS, cpu=10, own=2 * LONGEST_MS)
+    crowded = Stall(**{**_fields(slow), "waited": 1.5 * LONGEST_MS})
+    elsewhere = Stall(wall=3 * LONGEST_MS, cpu=3 * LONGEST_MS)
+    assert unbearable([slow, crowded, elsewhere]) == [slow]
+
+
+def _fields(stall: Stall) -> dict[str, float]:
+    return {name: getattr(stall, name) for name in ("wall", "cpu", "own")}
