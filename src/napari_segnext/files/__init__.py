@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from napari_segnext.files.atomic import clear_up, is_zarr
 from napari_segnext.files.checks import check_special
-from napari_segnext.files.contents import DICOM, is_dicom
+from napari_segnext.files.contents import is_dicom
 from napari_segnext.files.formats import READABLE, Found, by_suffix, load
 from napari_segnext.files.image import Geometry, ImageFile
 from napari_segnext.files.outputs import (
@@ -61,8 +61,9 @@ def read_image(path: str | Path | SpatialImage) -> ImageFile:
     path
         An image that nibabel has loaded, which is displayed as its file would be; or
         NIfTI, TIFF (OME, ImageJ), zarr (OME-Zarr), ``.npy``, ``.mrc`` (needs
-        mrcfile), PNG or JPEG; or a folder of 2-D sections. TIFF, zarr, ``.npy``,
-        ``.mrc``, folders and uncompressed NIfTI are read lazily.
+        mrcfile), PNG or JPEG; a folder of 2-D sections; or a folder, a zip or a file
+        of a series of DICOM (needs pydicom). TIFF, zarr, ``.npy``, ``.mrc``, sections
+        and uncompressed NIfTI are read lazily.
 
     Raises
     ------
@@ -83,12 +84,7 @@ def read_image(path: str | Path | SpatialImage) -> ImageFile:
     check_special(place)
     if place.is_file() and not place.stat().st_size:
         raise ValueError(f"{place} is empty")
-    if is_dicom(place):
-        raise ValueError(
-            f"{place} is DICOM, which is not read directly: convert it with "
-            "dcm2niix (dcm2niix -z y FOLDER) and open the .nii.gz file that it makes"
-        )
-    found = _reader(place)
+    found = ("dicom", "read_dicom") if is_dicom(place) else _reader(place)
     if found is None:
         known = ", ".join(READABLE)
         raise ValueError(
@@ -126,12 +122,8 @@ def check_exists(path: Path) -> None:
 
 
 def is_readable(path: str | Path) -> bool:
-    """Tell by its name, without opening it, whether a file is for `read_image`.
-
-    DICOM is: it is answered with what to do.
-    """
-    place = Path(path)
-    return _reader(place) is not None or place.suffix.lower() in DICOM
+    """Tell by its name, without opening it, whether a file is for `read_image`."""
+    return _reader(Path(path)) is not None
 
 
 def _reader(path: Path) -> Found | None:

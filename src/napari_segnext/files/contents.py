@@ -25,7 +25,7 @@ def name_of(path: Path) -> str:
     ('p1.flair', 'p1')
     """
     name = path.absolute().name
-    ends = [end for end in (*READABLE, *DICOM) if name.lower().endswith(end)]
+    ends = [end for end in READABLE if name.lower().endswith(end)]
     return name[: -len(max(ends, key=len))] if ends and not path.is_dir() else name
 
 
@@ -62,7 +62,7 @@ def images_in(folder: Path) -> list[Path]:
 def _is_image(path: Path) -> bool:
     if path.is_dir():
         return is_zarr(path) or _has_sections(path) or is_dicom(path)
-    return by_suffix(path, READABLE) is not None or path.suffix.lower() in DICOM
+    return by_suffix(path, READABLE) is not None
 
 
 def _has_sections(folder: Path) -> bool:

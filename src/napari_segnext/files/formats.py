@@ -24,6 +24,10 @@ READABLE = {
     ".bmp": ("plain", "read_picture"),
     ".mrc": ("mrc", "read_mrc"),
     ".rec": ("mrc", "read_mrc"),
+    ".dcm": ("dicom", "read_dicom"),
+    ".dicom": ("dicom", "read_dicom"),
+    ".ima": ("dicom", "read_dicom"),
+    ".zip": ("dicom", "read_dicom"),
 }
 
 

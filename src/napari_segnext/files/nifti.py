@@ -147,7 +147,7 @@ def _placed(path: Path, image: nib.Nifti1Pair, stored: NDArray[Any]) -> ImageFil
     return ImageFile(
         path,
         np.stack([turned[name] for name in "RGB"], -1) if rgb else turned,
-        _geometry(turned.shape[int(channels) :], grid),
+        placed_geometry(turned.shape[int(channels) :], grid),
         channel_axis=0 if channels else None,
         rgb=rgb,
         labels=labels,
@@ -276,7 +276,8 @@ def _holds_modalities(header: nib.Nifti1Header, length: int) -> bool:
     return length <= _MOST_MODALITIES and header["pixdim"][4] in (0, 1)
 
 
-def _geometry(shape: tuple[int, ...], grid: Grid) -> Geometry:
+def placed_geometry(shape: tuple[int, ...], grid: Grid) -> Geometry:
+    """Return where an image of a shape, (..., z, y, x), lies that has such a grid."""
     to_stored = inv_ornt_aff(grid.to_display(), grid.shape)
     affine = _TO_LPS @ grid.affine @ to_stored
     space, time = (unit_name(unit) for unit in grid.header.get_xyzt_units())

@@ -34,14 +34,17 @@ WRITABLE = {
     ".npy": ("plain", "write_npy"),
     ".png": ("plain", "write_png"),
     ".json": ("coco", "write_coco"),
+    ".dcm": ("dicom_seg", "write_seg"),
 }
 # Formats with a place for time beside space, and for nothing else.
 _ONE_MORE = ("nifti", "tiff")
 # Formats with a place for what the values are called.
-_WITH_NAMES = ("coco", "ome_zarr")
+_WITH_NAMES = ("coco", "dicom_seg", "ome_zarr")
 _FOLDERS = ("ome_zarr",)
 # Formats in which each object has a class of its own.
 _OF_OBJECTS = ("coco",)
+# A format that refers to the files of the image.
+_REFERRING = "dicom_seg"
 # A full disk has no room for so much.
 _LITTLE = bytes(4096)
 
@@ -72,6 +75,8 @@ def check_writable(path: str | Path, geometry: Geometry | None = None) -> None:
             f"{place.name} is one picture, and the image has "
             f"{len(geometry.shape)} axes: choose .tif or .zarr"
         )
+    if geometry is not None and found[0] == _REFERRING:
+        load((_REFERRING, "check_seg"))(place, geometry)
     if geometry is not None and found[0] in _ONE_MORE and len(others) > 1:
         names = ", ".join(geometry.axis_labels[at] for at in others)
         raise ValueError(
@@ -148,6 +153,8 @@ def check_labels_fit(path: Path, geometry: Geometry, largest: int) -> None:
     path = path.expanduser()
     check_writable(path, geometry)
     found = _format(path)
+    if found[0] == _REFERRING:
+        return
     ndim = len(geometry.shape)
     try:
         voxel = np.full((1,) * ndim, largest, smallest_type(largest))
@@ -181,16 +188,16 @@ def write_labels(
     ----------
     path
         The end of the name chooses the format: ``.nii.gz``, ``.nii``, ``.tif``,
-        ``.ome.tif``, ``.zarr``, ``.npy``, ``.png`` for one picture, or ``.json`` for
-        COCO annotations.
+        ``.ome.tif``, ``.zarr``, ``.npy``, ``.png`` for one picture, ``.json`` for
+        COCO annotations, or ``.dcm`` for a segmentation of a volume of DICOM.
     labels
         Whole numbers, of the shape of the displayed image without channels; an array,
         or `LabelPieces`, of which only a part is in memory at a time.
     geometry
         Of that image, from `read_image`; without it, voxels of unit size.
     legend
-        Names and classes by value, for the formats that have a place for them: zarr
-        and COCO.
+        Names and classes by value, for the formats that have a place for them: zarr,
+        COCO and DICOM.
     like
         The image's file: a new one may be read by nobody who may not read that.
 

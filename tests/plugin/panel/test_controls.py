@@ -72,13 +72,14 @@ def test_choice_stays_where_it_was_when_nothing_was_chosen(qtbot, monkeypatch):
         ("/a/stack.OME.tif", ".ome.tif", "TIFF"),
         ("/a/image.zarr", ".zarr", "OME-Zarr"),
         ("/a/image.png", ".nii.gz", "NIfTI"),
+        ("/a/IM1.dcm", ".dcm", "Segmentation of DICOM"),
     ],
 )
 def test_labels_are_proposed_in_the_format_of_the_image(source, ending, first):
     found, filters = label_formats(source and Path(source))
     assert found == ending
     assert filters.startswith(f"{first} (*")
-    assert filters.count(";;") == 4
+    assert filters.count(";;") == 5
 
 
 @pytest.fixture

@@ -42,6 +42,7 @@ _FORMATS = (
     ("TIFF", (".ome.tif", ".tif", ".tiff")),
     ("OME-Zarr", (".zarr",)),
     ("COCO annotations", (".json",)),
+    ("Segmentation of DICOM", (".dcm",)),
 )
 
 
