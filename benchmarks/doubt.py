@@ -107,8 +107,8 @@ def compare(
     comparison, found = Comparison(predictor), {}
     for what in ("embedding and comparing", "comparing"):
         began = time.process_time()
-        for shown in sections:
-            found[shown.object_id, shown.plane.index] = comparison.doubt(shown)
+        for shown, doubt in comparison.doubts(sections):
+            found[shown.object_id, shown.plane.index] = doubt
         told[what] = time.process_time() - began
     return found, {what: 1000 * s / len(sections) for what, s in told.items()}
 

@@ -82,9 +82,12 @@ class IntensityFollower(IntensityModel):
         grey, before = (
             each["image"].mean(1, keepdim=True) for each in (features, known.features)
         )
-        alike = 1 - 4 * (grey - before[known.mask > 0.5].mean()).abs()
-        logits = 20 * (alike - 0.5)
-        there = (logits[asked] > 0).float().mean()
-        sure = logits.sigmoid()[asked & (logits > 0)].mean().nan_to_num()
-        overlap = (there * sure).logit(1e-3)
-        return Followed(logits, 20 * (there - 0.25)[None], overlap[None])
+        like = torch.stack(
+            [b[mask > 0.5].mean() for b, mask in zip(before, known.mask, strict=True)]
+        )
+        logits = 20 * (0.5 - 4 * (grey - like[:, None, None, None]).abs())
+        found = [each[at] for each, at in zip(logits, asked, strict=True)]
+        there = torch.stack([(each > 0).float().mean() for each in found])
+        sure = [each[each > 0].sigmoid().mean().nan_to_num() for each in found]
+        overlap = (there * torch.stack(sure)).logit(1e-3)
+        return Followed(logits, 20 * (there - 0.25), overlap)

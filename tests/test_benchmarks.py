@@ -56,6 +56,7 @@ RUNS = {
         "--out OUT --steps 1 --images 6 --unseen 1",
         "OUT/text_prompts.json",
     ),
+    "together": ("--sides 64 --batches 1,2 --turns 1 --json OUT/R", "OUT/R"),
     "trace": ("--json OUT/R", "OUT/R"),
     "volumes": ("--volume mri --folder OUT --json OUT/R", "OUT/R"),
 }

@@ -42,9 +42,9 @@ def doubts(model, truth, labels, like=ALONG) -> dict[tuple[int, int], Doubt]:
     session = Session(ArrayLabels(labels))
     comparison = Comparison(VolumePredictor(model, Volume(image)))
     return {
-        (shown.object_id, shown.plane.index): comparison.doubt(shown)
+        (shown.object_id, shown.plane.index): doubt
         for piece in Survey(session, like).pieces()
-        for shown in piece
+        for shown, doubt in comparison.doubts(piece)
     }
 
 
@@ -145,9 +145,9 @@ def test_a_single_image_is_compared_without_neighbours(model, truth) -> None:
     comparison = Comparison(VolumePredictor(model, Volume(image)))
     session = Session(ArrayLabels(labels))
     found = {
-        shown.object_id: comparison.doubt(shown)
+        shown.object_id: doubt
         for piece in Survey(session, Plane()).pieces()
-        for shown in piece
+        for shown, doubt in comparison.doubts(piece)
     }
     assert found[2].degree >= LEAST_DOUBT > found[1].degree
 

@@ -115,18 +115,19 @@ class Memory(nn.Module):
         seen
             The plane that was gone through last, then others.
         """
-        query = self._look(features)
-        height, width = query.shape[2:]
-        place = self._place(height, width, query.device)
+        looks = self._look(features)
+        height, width = looks.shape[2:]
+        place = self._place(height, width, looks.device)
         keys, values = [], []
         for number, plane in enumerate(seen):
-            role, key = min(number, 1), self._look(plane.features)
+            role, same = min(number, 1), plane.features is features
+            key = looks if same else self._look(plane.features)
             detail = pixel_unshuffle(plane.mask.to(key.dtype), _STRIDE)
             shown = self.shows(torch.cat([detail, key], 1))
             keys.append(self._near(self._split(key), place, self.believed[role]))
             values.append(self._split(shown + self.role[role, :, None, None]))
-        read = self._attend(self._split(query), place, torch.cat(keys, 2), values)
-        read = read.transpose(2, 3).reshape(len(query), -1, height, width)
+        read = self._attend(self._split(looks), place, torch.cat(keys, 2), values)
+        read = read.transpose(2, 3).reshape(len(looks), -1, height, width)
         return self.tell(read)  # type: ignore[no-any-return]
 
     def _near(self, key: Tensor, place: Tensor, believed: Tensor) -> Tensor:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache, reduce
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,18 +15,22 @@ from napari_segnext.engines.threads import adapt_threads
 from napari_segnext.geometry.frame import Frame
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent, Patch
+from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.models import Cancelled
+from napari_segnext.models.base import Features
 from napari_segnext.models.follower import Follower, Seen
 from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.predicting.tiles import Tile, bounds_of
 from napari_segnext.predicting.upsampled import in_pixels
 from napari_segnext.predicting.volume_predictor import VolumePredictor
-from napari_segnext.prompts import Prompts
 
 # Model pixels of an object that a glance has to show, those around it that it takes
 # in, and those of a cell of the coarsest features.
 _ENOUGH, _MARGIN, _CELL = 32, 32, 16
 # The logits of what was not looked at.
 _NOT_LOOKED_AT = -20.0
+# Parts that the model is shown at once: so long does a click wait for it.
+_TOGETHER = 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,6 +53,52 @@ class Sighting:
     overlap: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """An object that is looked for in a plane.
+
+    Attributes
+    ----------
+    plane
+        Where to look.
+    expected
+        Its probability in the plane, as far as it is known; not all 0.
+    seen
+        Planes in which it is known, with its probability there: the one that was gone
+        through last, then others; at least one.
+    """
+
+    plane: Plane
+    expected: Patch
+    seen: Sequence[tuple[Plane, Patch]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _View:
+    """What the model is shown of a look: a part of a tile, in model pixels.
+
+    Attributes
+    ----------
+    features, known
+        Of the part in the plane, and in those that are known.
+    drawn
+        (1, S, S) probabilities: what is expected, and what is known.
+    """
+
+    frame: Frame
+    shape: tuple[int, int]
+    step: int
+    part: Extent
+    features: Features
+    known: tuple[Features, ...]
+    drawn: tuple[Tensor, ...]
+
+    @property
+    def form(self) -> tuple[Any, ...]:
+        """What views have in common that the model can be shown at once."""
+        return self.part.shape, tuple(each is self.features for each in self.known)
+
+
 class Tracker:
     """Look for objects in the planes of a volume.
 
@@ -66,58 +118,119 @@ class Tracker:
         self._model = model
 
     def look(
-        self,
-        plane: Plane,
-        expected: Patch,
-        seen: Sequence[tuple[Plane, Patch]],
-        cancelled: Callable[[], bool] = lambda: False,
-        *,
-        glance: bool = False,
+        self, look: Look, cancelled: Callable[[], bool] = lambda: False
     ) -> Sighting:
         """Look for an object where it is expected.
 
         Parameters
         ----------
-        expected
-            Its probability in the plane, as far as it is known; not all 0.
-        seen
-            Planes in which it is known, with its probability there: the one that was
-            gone through last, then others; at least one.
         cancelled
             Asked between blocks of the encoder.
-        glance
-            Whether to look at its surroundings alone, and no closer than shows what
-            it is. That takes a fifth of the time, and is for many objects.
 
         Raises
         ------
         napari_segnext.models.Cancelled
             If `cancelled` said so.
         """
-        predictor = self._planes.apart(plane)
-        tile = _tile_for(predictor, expected.above(0.5), _ENOUGH if glance else None)
+        view = self._view(look, self._planes.apart, cancelled)
+        return self._follow([view], view.step > 1)[0]
+
+    def glance(
+        self,
+        looks: Sequence[Look],
+        cancelled: Callable[[], bool] = lambda: False,
+    ) -> Iterator[tuple[int, Sighting]]:
+        """Look at the surroundings of objects alone, and no closer than shows them.
+
+        That takes a fifth of the time of a look, and where parts of one shape can be
+        looked at together half of that; it is for many objects.
+
+        Parameters
+        ----------
+        cancelled
+            Asked before the model is, and between blocks of the encoder.
+
+        Yields
+        ------
+        Which of the looks, and what was seen; not in their order
+
+        Raises
+        ------
+        napari_segnext.models.Cancelled
+            If `cancelled` said so. What was yielded until then is good.
+        """
+        at = cache(self._planes.apart)
+        groups: dict[tuple[Any, ...], list[tuple[int, _View]]] = {}
+        for number, look in enumerate(looks):
+            view = self._view(look, at, cancelled, glance=True)
+            group = groups.setdefault(view.form, [])
+            group.append((number, view))
+            if len(group) == _TOGETHER:
+                yield from self._seen(groups.pop(view.form), cancelled)
+        for group in groups.values():
+            yield from self._seen(group, cancelled)
+
+    def _seen(
+        self, group: Sequence[tuple[int, _View]], cancelled: Callable[[], bool]
+    ) -> Iterator[tuple[int, Sighting]]:
+        if cancelled():
+            raise Cancelled
+        numbers, views = zip(*group, strict=True)
+        yield from zip(numbers, self._follow(views, shrunk=True), strict=True)
+
+    def _view(
+        self,
+        look: Look,
+        at: Callable[[Plane], Predictor],
+        cancelled: Callable[[], bool],
+        glance: bool = False,
+    ) -> _View:
+        """Choose a part of a tile, and have it embedded."""
+        predictor = at(look.plane)
+        enough = _ENOUGH if glance else None
+        tile = _tile_for(predictor, look.expected.above(0.5), enough)
         frame = predictor.pyramid.frame(tile)
-        drawn = [
-            self._drawn(patch, frame) for patch in (expected, *(p for _, p in seen))
-        ]
-        part = _around(drawn) if glance else Extent(0, 0, *drawn[0].shape[-2:])
-        shown, *masks = (_cut(each, part) for each in drawn)
-        known = [
-            Seen(self._features(self._planes.apart(other), tile, part, cancelled), mask)
-            for (other, _), mask in zip(seen, masks, strict=True)
-        ]
-        features = self._features(predictor, tile, part, cancelled)
+        patches = (look.expected, *(patch for _, patch in look.seen))
+        drawn = [frame.crop_part(each.values, each.offset) for each in patches]
+        part = _around(drawn) if glance else Extent(0, 0, *drawn[0].shape)
+        features = {
+            plane: self._features(at(plane), tile, part, cancelled)
+            for plane in {look.plane, *(plane for plane, _ in look.seen)}
+        }
+        return _View(
+            frame,
+            predictor.shape,
+            predictor.pyramid.step(tile.level),
+            part,
+            features[look.plane],
+            tuple(features[plane] for plane, _ in look.seen),
+            tuple(torch.from_numpy(each[part.slices])[None] for each in drawn),
+        )
+
+    def _follow(self, views: Sequence[_View], shrunk: bool) -> list[Sighting]:
+        """Ask the model for views of one form at once."""
+        features = _stacked([view.features for view in views])
+        expected, *masks = (
+            torch.stack(each).to(self._model.device)
+            for each in zip(*(view.drawn for view in views), strict=True)
+        )
+        # What is the same need not be computed twice.
+        known = (
+            features if views[0].known[n] is views[0].features else _stacked(each)
+            for n, each in enumerate(zip(*(view.known for view in views), strict=True))
+        )
+        seen = [Seen(each, mask) for each, mask in zip(known, masks, strict=True)]
         adapt_threads()
         with torch.inference_mode():
-            found = self._model.follow(features, shown, known)
-        logits = np.full(drawn[0].shape[-2:], _NOT_LOOKED_AT, np.float32)
-        logits[part.slices] = found.logits[0, 0].float().cpu().numpy()
-        shrunk = glance or predictor.pyramid.step(tile.level) > 1
-        return Sighting(
-            in_pixels(logits, frame, predictor.shape, shrunk),
-            float(found.present.sigmoid()),
-            float(found.overlap.sigmoid()),
+            found = self._model.follow(features, expected, seen)
+        maps = found.logits[:, 0].float().cpu().numpy()
+        present, overlap = (
+            logits.sigmoid().tolist() for logits in (found.present, found.overlap)
         )
+        return [
+            Sighting(_in_plane(view, logits, shrunk), *judged)
+            for view, logits, *judged in zip(views, maps, present, overlap, strict=True)
+        ]
 
     def _features(
         self,
@@ -125,7 +238,7 @@ class Tracker:
         tile: Tile,
         part: Extent,
         cancelled: Callable[[], bool],
-    ) -> dict[str, Tensor]:
+    ) -> Features:
         """Return the features of a part of a tile, in model pixels."""
         side = predictor.model.config.size
         tensors = predictor.embedding(tile, cancelled).tensors
@@ -134,10 +247,17 @@ class Tracker:
             for name, tensor in tensors.items()
         }
 
-    def _drawn(self, patch: Patch, frame: Frame) -> Tensor:
-        """Return (1, 1, S, S): a probability in model pixels."""
-        drawn = Prompts().to_dense(frame, self._model.config.style, patch)[:1]
-        return torch.from_numpy(drawn)[None].to(self._model.device)
+
+def _stacked(features: Sequence[Features]) -> Features:
+    return {name: torch.cat([each[name] for each in features]) for name in features[0]}
+
+
+def _in_plane(view: _View, logits: FloatArray, shrunk: bool) -> Patch:
+    """Return the probability in a plane that logits of a view stand for."""
+    size = view.frame.size
+    whole = np.full((size, size), _NOT_LOOKED_AT, np.float32)
+    whole[view.part.slices] = logits
+    return in_pixels(whole, view.frame, view.shape, shrunk)
 
 
 def _tile_for(predictor: Predictor, mask: Extent, enough: int | None = None) -> Tile:
@@ -155,13 +275,13 @@ def _tile_for(predictor: Predictor, mask: Extent, enough: int | None = None) -> 
     return predictor.pyramid.coarsest(bounds, enough)
 
 
-def _around(drawn: Sequence[Tensor]) -> Extent:
-    """Return the part of a tile in which masks (1, 1, S, S) lie, with a margin.
+def _around(drawn: Sequence[FloatArray]) -> Extent:
+    """Return the part of a tile in which masks (S, S) lie, with a margin.
 
     It is cut where cells of the coarsest features end.
     """
-    shown = (torch.cat(list(drawn)) > 0.5).any(0)[0].cpu().numpy()
-    mask, (height, width) = Extent.of(shown), shown.shape
+    masks = [Extent.of(each > 0.5) for each in drawn]
+    mask, (height, width) = reduce(Extent.joined, masks), drawn[0].shape
     return Extent(
         max(0, (mask.top - _MARGIN) // _CELL * _CELL),
         max(0, (mask.left - _MARGIN) // _CELL * _CELL),

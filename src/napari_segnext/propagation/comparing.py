@@ -9,17 +9,16 @@ wrong, where one section of an object in five is.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from scipy import ndimage
 from scipy.special import expit
 
 from napari_segnext.geometry.frame import BoolArray
-from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Patch
 from napari_segnext.geometry.shapes import guide, overlap, pieces
-from napari_segnext.predicting.following import Sighting, Tracker
+from napari_segnext.predicting.following import Look, Sighting, Tracker
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.propagation.survey import BODY, Shown
 from napari_segnext.session.doubt import Doubt
@@ -52,61 +51,66 @@ class Comparison:
     def __init__(self, predictor: VolumePredictor) -> None:
         self._tracker = Tracker(load_follower(str(predictor.model.device)), predictor)
 
-    def doubt(
-        self, shown: Shown, cancelled: Callable[[], bool] = lambda: False
-    ) -> Doubt:
-        """Return how far what is shown is to be doubted.
+    def doubts(
+        self, shown: Sequence[Shown], cancelled: Callable[[], bool] = lambda: False
+    ) -> Iterator[tuple[Shown, Doubt]]:
+        """Yield how far each is to be doubted, not in their order.
+
+        The more there are, the more of them the model is shown at once.
 
         Raises
         ------
         napari_segnext.models.Cancelled
-            If `cancelled` said so.
+            If `cancelled` said so. What was yielded until then is good.
         """
+        looks = [self._look(each) for each in shown]
+        for number, sighting in self._tracker.glance(looks, cancelled):
+            each = shown[number]
+            judge = (
+                self._doubt if (each.page == each.object_id).any() else self._missing
+            )
+            yield each, judge(each, sighting)
+
+    def _look(self, shown: Shown) -> Look:
+        """Look for an object where its mask is, or else where those beside it are."""
         mask = shown.page == shown.object_id
-        beside = [(plane, region.read(shown.extent)) for plane, region in shown.beside]
-        if not mask.any():
-            return self._missing(shown, beside, cancelled)
-        patch = self._patch(shown, mask.astype(np.float32))
-        seen = [(shown.plane, patch)]
-        expected = self._patch(shown, guide(mask))
-        sighting = self._look(shown, expected, seen, cancelled)
+        if mask.any():
+            seen = [(shown.plane, self._patch(shown, mask.astype(np.float32)))]
+            return Look(shown.plane, self._patch(shown, guide(mask)), seen)
+        masks = _beside(shown)
+        between = len(masks) == 2
+        expected = guide(masks[0], masks[-1], 0.5) if between else guide(masks[0])
+        seen = [
+            (plane, self._patch(shown, mask.astype(np.float32)))
+            for (plane, _), mask in zip(shown.beside, masks, strict=True)
+        ]
+        return Look(shown.plane, self._patch(shown, expected), seen)
+
+    def _doubt(self, shown: Shown, sighting: Sighting) -> Doubt:
+        mask, beside = shown.page == shown.object_id, _beside(shown)
         answer = sighting.patch.read(shown.extent) > 0.5
-        alike = max((overlap(mask, other) for _, other in beside), default=1.0)
-        parts, alone = _alone(mask, [other for _, other in beside])
+        alike = max((overlap(mask, other) for other in beside), default=1.0)
+        parts, alone = _alone(mask, beside)
         odds = _SHOWN + _ANSWER * (1 - overlap(mask, answer))
         odds += _BESIDE * (1 - alike) + _ALONE * alone
         degree = max(float(expit(odds)), _APART if shown.bodies > 1 else 0)
         return Doubt(degree, max(parts, shown.bodies), _like(shown, mask, answer))
 
-    def _missing(
-        self,
-        shown: Shown,
-        beside: list[tuple[Plane, BoolArray]],
-        cancelled: Callable[[], bool],
-    ) -> Doubt:
+    def _missing(self, shown: Shown, found: Sighting) -> Doubt:
         """Return how sure it is that an object goes on where no label shows it."""
-        masks = [mask for _, mask in beside]
-        between = len(masks) == 2
-        expected = guide(masks[0], masks[-1], 0.5) if between else guide(masks[0])
-        seen = [(p, self._patch(shown, m.astype(np.float32))) for p, m in beside]
-        found = self._look(shown, self._patch(shown, expected), seen, cancelled)
         place = found.patch.read(shown.extent) > 0.5
-        odds = _ENDED + _THERE * found.present * found.overlap + _BETWEEN * between
+        odds = _ENDED + _THERE * found.present * found.overlap
+        odds += _BETWEEN * (len(shown.beside) == 2)
         if place.any():
             odds += _TAKEN * float(np.count_nonzero(shown.page[place]) / place.sum())
         return Doubt(float(expit(odds)), parts=0)
 
-    def _look(
-        self,
-        shown: Shown,
-        expected: Patch,
-        seen: list[tuple[Plane, Patch]],
-        cancelled: Callable[[], bool],
-    ) -> Sighting:
-        return self._tracker.look(shown.plane, expected, seen, cancelled, glance=True)
-
     def _patch(self, shown: Shown, values: np.ndarray) -> Patch:
         return Patch(shown.shape, shown.extent[:2], values)
+
+
+def _beside(shown: Shown) -> list[BoolArray]:
+    return [region.read(shown.extent) for _, region in shown.beside]
 
 
 def _alone(mask: BoolArray, beside: list[BoolArray]) -> tuple[int, float]:

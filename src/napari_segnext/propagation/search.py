@@ -18,7 +18,7 @@ from napari_segnext.geometry.shapes import (
     signed_distance,
     touching,
 )
-from napari_segnext.predicting.following import Sighting, Tracker
+from napari_segnext.predicting.following import Look, Sighting, Tracker
 from napari_segnext.predicting.prediction import Prediction
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
@@ -126,7 +126,8 @@ class Scout:
         if asked.before is not None:
             seen.insert(0, (asked.before, asked.shape))
         known = [(p, Patch.of(mask.astype(np.float32))) for p, mask in seen]
-        return self._tracker.look(asked.plane, Patch.of(expected), known, cancelled)
+        look = Look(asked.plane, Patch.of(expected), known)
+        return self._tracker.look(look, cancelled)
 
     def _expected(self, asked: Asked) -> FloatArray:
         """Return (H, W): where the object is expected, having moved with its pixels."""

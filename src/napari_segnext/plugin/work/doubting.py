@@ -161,9 +161,9 @@ class Doubting(Background):
 
             if self._comparison is None:
                 self._comparison = Comparison(model.predictor)
-            for shown in piece:
-                if shown.key not in doubts:
-                    doubts[shown.key] = self._comparison.doubt(shown, turn)
+            left = [shown for shown in piece if shown.key not in doubts]
+            for shown, doubt in self._comparison.doubts(left, turn):
+                doubts[shown.key] = doubt
             return doubts
 
         what = "The labels could not be compared"
