@@ -10,11 +10,13 @@ from pathlib import Path
 import nibabel
 import numpy as np
 import pytest
+from roifile import roiread
 from typer.testing import CliRunner
 
 from napari_segnext.commands.cli import app
-from napari_segnext.files import Geometry, read_image, read_prompts
+from napari_segnext.files import Geometry, read_image, read_prompts, write_labels
 from napari_segnext.files.categories import Category, Named
+from napari_segnext.files.label_file import read_labels
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.journal import Journal, Subject
 from napari_segnext.labels.chunked import blank_labels
@@ -241,3 +243,29 @@ def test_a_table_has_a_row_for_each_object(scan, annotated, tmp_path):
     np.testing.assert_allclose(centroid, middle, rtol=1e-5)
     assert (second["first_z"], second["last_x"]) == ("2", "6")
     assert (second["clicks"], second["boxes"], second["painted"]) == ("1", "0", "0.0")
+
+
+def test_labels_go_into_an_ome_zarr_image_and_are_replaced_on_request(tmp_path):
+    path = tmp_path / "scan.zarr"
+    write_labels(path, np.zeros(SHAPE, np.uint8))
+    labels = np.zeros(SHAPE, np.uint16)
+    session = Session(ArrayLabels(labels), blank=True)
+    journal = Journal(Subject(path, "", SHAPE).places()[0], SHAPE)
+    journal.follow(session)
+    request = session.set_prompts(Plane(0, 1), Prompts().click(3, 4))
+    probability = np.zeros(SHAPE[1:], np.float32)
+    probability[2:5, 3:6] = 1
+    session.commit(request, probability)
+    assert journal.close()
+    place = path / "labels" / "cells"
+    words = ("export", path, "--labels", place)
+    done = run(*words)
+    assert done.exit_code == 0, done.output
+    found = read_labels(place, read_image(path).geometry)
+    np.testing.assert_array_equal(np.asarray(found.data[...]), labels)
+    assert "exists; choose another name" in str(run(*words).exception)
+    assert run(*words, "--overwrite").exit_code == 0
+    for name in ("a.geojson", "a.zip"):
+        assert run("export", path, "--labels", tmp_path / name).exit_code == 0
+    (roi,) = roiread(tmp_path / "a.zip")
+    assert len(roi.coordinates()) == 4

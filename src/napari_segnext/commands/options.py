@@ -23,7 +23,8 @@ PromptsFile = Annotated[
 Out = Annotated[
     Path,
     typer.Option(
-        help="Labels: .nii.gz, .tif, .zarr, .json (COCO), .png (2-D). Of several "
+        help="Labels: .nii.gz, .tif, .zarr, IMAGE.zarr/labels/NAME, .json (COCO), "
+        ".geojson (QuPath), .zip (ImageJ ROIs), .png (2-D). Of several "
         "images a folder, for NIfTI, or a pattern: out/{name}.tif, "
         "{folder}/labels.nii.gz"
     ),

@@ -54,11 +54,11 @@ def read_zarr(path: Path) -> ImageFile:
         node = zarr.open(path, mode="r")
         if isinstance(node, zarr.Array):
             return _plain(path, node)
-        ome = _ome(node)
+        ome = ome_of(node)
         if "multiscales" not in ome and "0" in node:
             first = node["0"]
             if isinstance(first, zarr.Group):
-                node, ome = first, _ome(first)
+                node, ome = first, ome_of(first)
         if "multiscales" in ome:
             return _multiscale(path, node, ome)
         arrays = dict(node.arrays())
@@ -80,21 +80,54 @@ def write_zarr(
     legend
         Names and classes by value.
     """
-    if isinstance(geometry.source, Order):
-        order = geometry.source.axes
-        labels, geometry = transposed(labels, order), geometry.transposed(order)
+    labels, geometry = in_file_order(labels, geometry)
     transforms = [
         {"type": "scale", "scale": list(geometry.scale)},
         {"type": "translation", "translation": list(geometry.translate)},
     ]
     level: dict[str, Any] = {"path": "0", "coordinateTransformations": transforms}
-    chunks = tuple(
-        min(n, _CHUNK.get(name, 1))
-        for name, n in zip(geometry.axis_labels, labels.shape, strict=True)
-    )
     group = zarr.open_group(path, mode="w", zarr_format=3)
+    write_level(group, "0", labels, geometry.axis_labels)
+    group.attrs["ome"] = {
+        "version": "0.5",
+        "image-label": label_properties(legend or {}),
+        "multiscales": [
+            {"name": path.stem, "axes": ome_axes(geometry), "datasets": [level]}
+        ],
+    }
+
+
+def in_file_order(labels: Sliceable, geometry: Geometry) -> tuple[Sliceable, Geometry]:
+    """Return labels and where they lie, with the axes in the order of the file."""
+    if not isinstance(geometry.source, Order):
+        return labels, geometry
+    order = geometry.source.axes
+    return transposed(labels, order), geometry.transposed(order)
+
+
+def write_level(
+    group: zarr.Group, name: str, labels: Sliceable, axes: Sequence[str]
+) -> zarr.Array[Any]:
+    """Write labels as an array of a group, by chunks; empty ones take no room.
+
+    Parameters
+    ----------
+    axes
+        What they are called.
+    """
+    chunks = tuple(
+        min(n, _CHUNK.get(axis, 1)) for axis, n in zip(axes, labels.shape, strict=True)
+    )
+    old = group.metadata.zarr_format == 2
     array = group.create_array(
-        "0", shape=labels.shape, chunks=chunks, dtype=labels.dtype
+        name,
+        shape=labels.shape,
+        chunks=chunks,
+        dtype=labels.dtype,
+        fill_value=0,
+        # What OME-Zarr wants of either format.
+        dimension_names=None if old else list(axes),
+        chunk_key_encoding={"name": "v2", "separator": "/"} if old else None,
     )
     # Pieces of whole chunks, some of them together.
     *sides, last = chunks
@@ -102,13 +135,7 @@ def write_zarr(
         piece = labels[part]
         if piece.any():
             array[part] = piece
-    group.attrs["ome"] = {
-        "version": "0.5",
-        "image-label": _properties(legend or {}),
-        "multiscales": [
-            {"name": path.stem, "axes": ome_axes(geometry), "datasets": [level]}
-        ],
-    }
+    return array
 
 
 def ome_axes(geometry: Geometry) -> list[Any]:
@@ -121,7 +148,8 @@ def ome_axes(geometry: Geometry) -> list[Any]:
     ]
 
 
-def _properties(legend: Legend) -> dict[str, Any]:
+def label_properties(legend: Legend) -> dict[str, Any]:
+    """Return names and classes as OME-Zarr says them of labels."""
     properties = [
         {"label-value": value, "name": named.name}
         | (
@@ -144,7 +172,7 @@ def read_legend(path: Path) -> dict[int, Named]:
     """
     with explained(path, "labels in OME-Zarr"):
         node = zarr.open(path, mode="r")
-        told = _ome(node).get("image-label") if isinstance(node, zarr.Group) else None
+        told = ome_of(node).get("image-label") if isinstance(node, zarr.Group) else None
         names: dict[int, Named] = {}
         values: dict[str, int] = {}
         for each in (told or {}).get("properties") or []:
@@ -167,12 +195,13 @@ def labels_of(path: Path) -> Path:
         If there are several beside it.
     """
     with explained(path, _KIND):
-        node = zarr.open(path, mode="r")
-        if not isinstance(node, zarr.Group) or "image-label" in _ome(node):
+        # A catalogue that an image may have need not know of labels in it.
+        node = zarr.open(path, mode="r", use_consolidated=False)
+        if not isinstance(node, zarr.Group) or "image-label" in ome_of(node):
             return path
-        place, names = path, _ome(node).get("labels")
+        place, names = path, ome_of(node).get("labels")
         if names is None and isinstance(beside := node.get("labels"), zarr.Group):
-            place, names = path / "labels", _ome(beside).get("labels")
+            place, names = path / "labels", ome_of(beside).get("labels")
         if not names:
             return path
         if len(names) > 1:
@@ -183,7 +212,8 @@ def labels_of(path: Path) -> Path:
         return place / str(names[0])
 
 
-def _ome(group: zarr.Group) -> Mapping[str, Any]:
+def ome_of(group: zarr.Group) -> Mapping[str, Any]:
+    """Return what a group says as OME-Zarr does, in either format of zarr."""
     attributes: Mapping[str, Any] = group.attrs.asdict()
     ome: Mapping[str, Any] = attributes.get("ome", attributes)
     return ome
@@ -214,7 +244,7 @@ def _multiscale(path: Path, group: zarr.Group, ome: Mapping[str, Any]) -> ImageF
     known = ome.get("omero", {}).get("channels", [])
     names_of_channels = tuple(str(c.get("label", n)) for n, c in enumerate(known))
     with np.errstate(invalid="ignore", over="ignore"):
-        scale, offset = _transform(image, ndim)
+        scale, offset = transform_of(image, 0, ndim)
     return replace(
         _image(path, levels, axes, scale, offset),
         channel_names=names_of_channels,
@@ -234,17 +264,8 @@ def _image(
     first = checked[0]
     if len(axes) != first.ndim or len({level.ndim for level in checked}) > 1:
         raise ValueError(f"it names {len(axes)} axes of an array of {first.ndim}")
-    kinds = [
-        (str(a["name"]).lower(), str(a.get("type") or "").lower() or None) for a in axes
-    ]
-    channel = next(
-        (
-            at
-            for at, (name, kind) in enumerate(kinds)
-            if kind == "channel" or (kind is None and name in _CHANNEL)
-        ),
-        None,
-    )
+    kinds = [_kind(axis) for axis in axes]
+    channel = channel_of(axes)
     kept = [at for at in range(first.ndim) if at != channel]
     steps = np.ones(first.ndim) if scale is None else scale
     starts = np.zeros(first.ndim) if offset is None else offset
@@ -259,13 +280,25 @@ def _image(
     return space_last(ImageFile(path, data, geometry, channel))
 
 
-def _transform(
-    image: Mapping[str, Any], ndim: int
+def channel_of(axes: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return which axis is that of channels, given name and perhaps type of each."""
+    for at, (name, kind) in enumerate(map(_kind, axes)):
+        if kind == "channel" or (kind is None and name in _CHANNEL):
+            return at
+    return None
+
+
+def _kind(axis: Mapping[str, Any]) -> tuple[str, str | None]:
+    return str(axis["name"]).lower(), str(axis.get("type") or "").lower() or None
+
+
+def transform_of(
+    image: Mapping[str, Any], level: int, ndim: int
 ) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Return scale and offset of the first level; common transforms come last."""
+    """Return scale and offset of a level; common transforms come last."""
     scale, offset = np.ones(ndim), np.zeros(ndim)
-    common = image.get("coordinateTransformations", [])
-    for step in [*image["datasets"][0].get("coordinateTransformations", []), *common]:
+    own = image["datasets"][level].get("coordinateTransformations", [])
+    for step in [*own, *image.get("coordinateTransformations", [])]:
         if step["type"] == "scale":
             scale, offset = scale * step["scale"], offset * step["scale"]
         elif step["type"] == "translation":

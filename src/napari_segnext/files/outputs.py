@@ -22,6 +22,7 @@ from napari_segnext.files.image import (
     integer_labels,
     smallest_type,
 )
+from napari_segnext.files.image_group import group_of, image_of
 
 WRITABLE = {
     ".nii": ("nifti", "write_nifti"),
@@ -35,16 +36,22 @@ WRITABLE = {
     ".png": ("plain", "write_png"),
     ".json": ("coco", "write_coco"),
     ".dcm": ("dicom_seg", "write_seg"),
+    ".geojson": ("geojson", "write_geojson"),
+    ".zip": ("imagej_rois", "write_rois"),
 }
 # Formats with a place for time beside space, and for nothing else.
-_ONE_MORE = ("nifti", "tiff")
-# Formats with a place for what the values are called.
-_WITH_NAMES = ("coco", "dicom_seg", "ome_zarr")
-_FOLDERS = ("ome_zarr",)
+_ONE_MORE = ("nifti", "tiff", "geojson", "imagej_rois")
 # Formats in which each object has a class of its own.
-_OF_OBJECTS = ("coco",)
+_OF_OBJECTS = ("coco", "geojson", "imagej_rois")
+# Formats with a place for what the values are called.
+_WITH_NAMES = (*_OF_OBJECTS, "dicom_seg", "ome_zarr")
+_FOLDERS = ("ome_zarr",)
 # A format that refers to the files of the image.
 _REFERRING = "dicom_seg"
+# Within an OME-Zarr image.
+_IN_IMAGE = ("image_labels", "write_in_image")
+# Further ROIs of ImageJ have no coordinates.
+_LONGEST_ROI = 60_000
 # A full disk has no room for so much.
 _LITTLE = bytes(4096)
 
@@ -68,16 +75,25 @@ def check_writable(path: str | Path, geometry: Geometry | None = None) -> None:
         If the format is unknown, or has no place for the axes.
     """
     place = Path(path)
-    found = _format(place)
-    others = [] if geometry is None else geometry.others
-    if geometry is not None and found[1] == "write_png" and len(geometry.shape) > 2:
+    module, function = _format(place)
+    if module == _IN_IMAGE[0]:
+        load((module, "check_place"))(place, geometry)
+    if geometry is None:
+        return
+    shape, others = geometry.shape, geometry.others
+    if function == "write_png" and len(shape) > 2:
         raise ValueError(
-            f"{place.name} is one picture, and the image has "
-            f"{len(geometry.shape)} axes: choose .tif or .zarr"
+            f"{place.name} is one picture, and the image has {len(shape)} axes: choose "
+            ".tif or .zarr"
         )
-    if geometry is not None and found[0] == _REFERRING:
+    if module == _REFERRING:
         load((_REFERRING, "check_seg"))(place, geometry)
-    if geometry is not None and found[0] in _ONE_MORE and len(others) > 1:
+    if module == "imagej_rois" and max(shape[-2:]) > _LONGEST_ROI:
+        raise ValueError(
+            f"{place.name} holds ROIs up to {_LONGEST_ROI:,} pixels, and the image has "
+            f"{shape[-2]:,} x {shape[-1]:,}: choose .geojson"
+        )
+    if module in _ONE_MORE and len(others) > 1:
         names = ", ".join(geometry.axis_labels[at] for at in others)
         raise ValueError(
             f"{place.name} has room for one axis beside space, and the image has the "
@@ -109,8 +125,11 @@ def check_output(
         that is not replaced, see `check_replaceable`.
     """
     path = path.expanduser()
+    image = image_of(path)
     for each in inputs:
-        _check_apart(path, each.expanduser())
+        # Labels of an image may lie in it, and take nothing away from it.
+        if image is None or not _same(group_of(each.expanduser()), image):
+            _check_apart(path, each.expanduser())
     try:
         exists = path.exists()
     except OSError as error:
@@ -118,8 +137,10 @@ def check_output(
     if exists and not overwrite:
         raise FileExistsError(f"{path} exists; choose another name or add --overwrite")
     found = by_suffix(path, WRITABLE)
-    check_replaceable(path, folder=found is not None and found[0] in _FOLDERS)
-    try_out(path, lambda place: place.write_bytes(_LITTLE))
+    folder = found is not None and found[0] in _FOLDERS
+    check_replaceable(path, folder=folder or image is not None)
+    place = path if image is None or path.parent.exists() else image / path.name
+    try_out(place, lambda place: place.write_bytes(_LITTLE))
 
 
 def check_store(folder: Path, image: Path) -> None:
@@ -153,7 +174,8 @@ def check_labels_fit(path: Path, geometry: Geometry, largest: int) -> None:
     path = path.expanduser()
     check_writable(path, geometry)
     found = _format(path)
-    if found[0] == _REFERRING:
+    if found == _IN_IMAGE or found[0] == _REFERRING:
+        # What `check_writable` tells of them is all that there is.
         return
     ndim = len(geometry.shape)
     try:
@@ -187,9 +209,11 @@ def write_labels(
     Parameters
     ----------
     path
-        The end of the name chooses the format: ``.nii.gz``, ``.nii``, ``.tif``,
-        ``.ome.tif``, ``.zarr``, ``.npy``, ``.png`` for one picture, ``.json`` for
-        COCO annotations, or ``.dcm`` for a segmentation of a volume of DICOM.
+        Labels in an OME-Zarr image, ``IMAGE.zarr/labels/NAME``, are a pyramid as it is.
+        Else the end of the name chooses the format: ``.nii.gz``, ``.nii``, ``.tif``,
+        ``.ome.tif``, ``.zarr``, ``.npy``, ``.png`` for one picture, ``.json`` for COCO
+        annotations, ``.geojson`` for QuPath, ``.zip`` for ROIs of ImageJ, or ``.dcm``
+        for a segmentation of a volume of DICOM.
     labels
         Whole numbers, of the shape of the displayed image without channels; an array,
         or `LabelPieces`, of which only a part is in memory at a time.
@@ -197,7 +221,7 @@ def write_labels(
         Of that image, from `read_image`; without it, voxels of unit size.
     legend
         Names and classes by value, for the formats that have a place for them: zarr,
-        COCO and DICOM.
+        COCO, GeoJSON, ROIs and DICOM.
     like
         The image's file: a new one may be read by nobody who may not read that.
 
@@ -210,13 +234,16 @@ def write_labels(
         If the file cannot be written.
     """
     place = Path(path).expanduser()
-    check_writable(place, geometry)
     found = _format(place)
     array = integer_labels(labels)
     geometry = geometry or Geometry.plain(array.shape)
+    check_writable(place, geometry)
     check_shape(place, array, geometry)
     names = [legend] if found[0] in _WITH_NAMES else []
     try:
+        if found == _IN_IMAGE:
+            load(found)(place, array, geometry, legend, like)
+            return
         with replacing(place, like, folder=found[0] in _FOLDERS) as part:
             load(found)(part, array, geometry, *names)
     except (OSError, ValueError, MemoryError):
@@ -228,6 +255,8 @@ def write_labels(
 
 
 def _format(path: Path) -> Found:
+    if image_of(path) is not None:
+        return _IN_IMAGE
     found = by_suffix(path, WRITABLE)
     if found is None:
         raise ValueError(
@@ -277,8 +306,8 @@ def _check_outside(path: Path, other: Path) -> None:
         )
 
 
-def _same(one: Path, other: Path) -> bool:
+def _same(one: Path | None, other: Path) -> bool:
     try:
-        return os.path.samefile(one, other)
+        return one is not None and os.path.samefile(one, other)
     except OSError:
         return False

@@ -126,6 +126,7 @@ class LabelMirror:
                 shape=shape,
                 chunks=(*flat, *(min(CHUNK, n) for n in shape[-2:])),
                 dtype=self._store.dtype,
+                dimension_names=self._geometry.axis_labels,
             )
             for level, shape in enumerate(self._store.shapes)
         ]

@@ -103,7 +103,7 @@ def write_session(
 ) -> None:
     """Write the labels of a session, of its objects or of their classes.
 
-    COCO annotations are of objects always, each with its class.
+    Annotations and ROIs are of objects always, each with its class.
 
     Parameters
     ----------

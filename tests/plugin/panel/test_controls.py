@@ -14,7 +14,7 @@ from napari_segnext.plugin.panel.doubt_table import DoubtTable
 from napari_segnext.plugin.panel.model_choice import ModelChoice, MoreModels
 from napari_segnext.plugin.panel.propagation import PropagationPart
 from napari_segnext.plugin.panel.state import DoubtState, PropagationState
-from napari_segnext.plugin.work.exporting import label_formats
+from napari_segnext.plugin.work.exporting import in_format, label_formats
 from napari_segnext.session.doubt import Doubt
 from napari_segnext.weights import obtain
 from napari_segnext.weights.catalogue import CATALOGUE
@@ -79,7 +79,25 @@ def test_labels_are_proposed_in_the_format_of_the_image(source, ending, first):
     found, filters = label_formats(source and Path(source))
     assert found == ending
     assert filters.startswith(f"{first} (*")
-    assert filters.count(";;") == 5
+    assert filters.count(";;") == 7
+
+
+@pytest.mark.parametrize(
+    ("name", "chosen", "saved"),
+    [
+        ("a.nii.gz", "ImageJ ROIs (*.zip)", "a.zip"),
+        ("a.nii.gz", "NIfTI (*.nii.gz *.nii)", "a.nii.gz"),
+        ("a.nii", "NIfTI (*.nii.gz *.nii)", "a.nii"),
+        ("a.1", "QuPath annotations (*.geojson)", "a.1.geojson"),
+        ("a.ome.tif", "OME-Zarr (*.zarr)", "a.zarr"),
+        ("a.npy", "All formats (*.nii *.npy)", "a.npy"),
+    ],
+)
+def test_a_name_gets_the_end_of_the_format_that_was_chosen(name, chosen, saved):
+    assert in_format(Path("/a") / name, chosen) == Path("/a") / saved
+    assert any(
+        each.startswith(chosen[:6]) for each in label_formats(None)[1].split(";;")
+    )
 
 
 @pytest.fixture

@@ -12,7 +12,10 @@ import pytest
 from napari.components import ViewerModel
 
 from napari_segnext import __version__
+from napari_segnext.files import Geometry, write_labels
 from napari_segnext.files.categories import Category
+from napari_segnext.files.image_group import group_of, labels_in
+from napari_segnext.files.label_file import read_labels
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Patch
 from napari_segnext.plugin.work.exporting import Exporting
@@ -76,6 +79,26 @@ def test_whatever_goes_wrong_is_told(exporting, qtbot, tmp_path, monkeypatch):
     monkeypatch.setattr("napari_segnext.plugin.work.exporting.write_prompts", fail)
     told = saved(exporting, qtbot, exporting.save_prompts, tmp_path / "prompts.json")
     assert told.startswith("prompts.json was not saved: no such thing.")
+
+
+def test_labels_are_saved_into_an_ome_zarr_image_and_nowhere_else_in_it(
+    exporting, qtbot, tmp_path
+):
+    path = tmp_path / "scan.zarr"
+    write_labels(path, np.ones(SHAPE, np.uint8))
+    exporting.source, exporting.group = path, group_of(path)
+    request = exporting._session.request(1, Plane(0, 1))
+    page = np.zeros(SHAPE[1:], np.float32)
+    page[2:5, 3:6] = 1
+    exporting._session.commit(request, Patch.of(page))
+    place = labels_in(exporting.group, "my cells/1")
+    told = saved(exporting, qtbot, exporting.save_labels, place)
+    assert told == "Saved my cells_1"
+    found = read_labels(place, Geometry.plain(SHAPE))
+    np.testing.assert_array_equal(np.asarray(found.data[...])[1], page)
+    assert found.legend[1].name == "Object 1"
+    told = saved(exporting, qtbot, exporting.save_labels, path / "other.zarr")
+    assert "was not saved" in told and "lies in" in told
 
 
 class Watched(ArrayLabels):

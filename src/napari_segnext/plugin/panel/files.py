@@ -6,11 +6,19 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtWidgets import QApplication, QFileDialog, QGridLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QFileDialog,
+    QGridLayout,
+    QInputDialog,
+    QMessageBox,
+    QWidget,
+)
 
+from napari_segnext.files.image_group import labels_in
 from napari_segnext.plugin.panel.controls import Do, make_button
 from napari_segnext.plugin.panel.start_choice import ask_labels
-from napari_segnext.plugin.work.exporting import label_formats
+from napari_segnext.plugin.work.exporting import in_format, label_formats
 from napari_segnext.weights.catalogue import model_label
 
 if TYPE_CHECKING:
@@ -19,6 +27,7 @@ if TYPE_CHECKING:
 
 _PROMPTS = "Prompts (*.json)"
 _TABLES = "Tables (*.csv)"
+_IN_IMAGE = "objects"
 
 
 class FilesPanel(QWidget):
@@ -35,13 +44,21 @@ class FilesPanel(QWidget):
         self._do, self._model = do, model
         self._name = "image"
         self._source: Path | None = None
+        self._group: Path | None = None
         self._busy = False
         labels = make_button(
             "Save labels …",
-            "NIfTI on the grid of the source, TIFF, OME-Zarr, or COCO annotations",
+            "NIfTI on the grid of the source, TIFF, OME-Zarr, annotations of COCO or "
+            "QuPath, ROIs of ImageJ",
             narrow=True,
         )
         labels.clicked.connect(lambda _=False: self._save_labels())
+        self.in_image = make_button(
+            "Save labels into the image …",
+            "A pyramid among the labels of the OME-Zarr; the image stays as it is",
+            narrow=True,
+        )
+        self.in_image.clicked.connect(lambda _=False: self._save_in_image())
         prompts = make_button(
             "Save prompts …",
             "All objects' prompts, for the command line or to load them again",
@@ -76,11 +93,15 @@ class FilesPanel(QWidget):
         grid.addWidget(self.load, 1, 1)
         grid.addWidget(table, 2, 0)
         grid.addWidget(methods, 2, 1)
+        grid.addWidget(self.in_image, 3, 0, 1, 2)
+        self.in_image.hide()
         self._show_load()
 
     def show_state(self, state: FileState) -> None:
         """Follow what is being loaded."""
         self._name, self._source, self._busy = state.name, state.source, state.loading
+        self._group = state.group
+        self.in_image.setHidden(state.group is None)
         self._show_load()
 
     def _show_load(self) -> None:
@@ -107,11 +128,34 @@ class FilesPanel(QWidget):
 
     def _save_labels(self) -> None:
         ending, filters = label_formats(self._source)
-        path, _ = QFileDialog.getSaveFileName(
+        name, chosen = QFileDialog.getSaveFileName(
             self, "Save labels", self._beside(f"_objects{ending}"), filters
         )
-        if path:
-            self._do(lambda to: to.exporting.save_labels(Path(path)))
+        if name:
+            path = in_format(Path(name), chosen)
+            # Of that name the dialogue has asked.
+            if path == Path(name) or self._may_replace(path):
+                self._do(lambda to: to.exporting.save_labels(path))
+
+    def _save_in_image(self) -> None:
+        group = self._group
+        if group is None:
+            return
+        name, given = QInputDialog.getText(
+            self, "Save labels", "Name of the labels in the image", text=_IN_IMAGE
+        )
+        if given and name.strip():
+            path = labels_in(group, name.strip())
+            if self._may_replace(path):
+                self._do(lambda to: to.exporting.save_labels(path))
+
+    def _may_replace(self, path: Path) -> bool:
+        """Ask whether what is at a path, if anything, may go."""
+        if not path.exists():
+            return True
+        asked = f"{path.name} exists. Replace it?"
+        answer = QMessageBox.question(self, "Save labels", asked)
+        return bool(answer == QMessageBox.StandardButton.Yes)
 
     def _save_prompts(self) -> None:
         name = self._beside("_prompts.json")

@@ -103,10 +103,17 @@ class PhraseState:
 
 @dataclass(frozen=True, slots=True)
 class FileState:
-    """What is saved, where its image comes from, and whether a file is being loaded."""
+    """What is saved, where its image comes from, and whether a file is being loaded.
+
+    Attributes
+    ----------
+    group
+        Of the image in its file, if that is an OME-Zarr.
+    """
 
     name: str
     source: Path | None
+    group: Path | None
     loading: bool
 
 
@@ -206,6 +213,7 @@ class Resolver:
             FileState(
                 annotator.output.name.removesuffix(" objects"),
                 annotator.exporting.source,
+                annotator.exporting.group,
                 annotator.importing.running or annotator.adopting.running,
             ),
             ToolState(annotator.tool, annotator.positive, annotator.prompting.each_own),

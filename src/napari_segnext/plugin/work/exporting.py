@@ -20,6 +20,7 @@ from napari_segnext.files import (
     write_labels,
     write_prompts,
 )
+from napari_segnext.files.image_group import group_of
 from napari_segnext.plugin.layers.inputs import Inputs, file_of
 from napari_segnext.plugin.layers.label_sources import image_place
 from napari_segnext.session.exchange import exported, file_values, legend
@@ -43,6 +44,8 @@ _FORMATS = (
     ("OME-Zarr", (".zarr",)),
     ("COCO annotations", (".json",)),
     ("Segmentation of DICOM", (".dcm",)),
+    ("QuPath annotations", (".geojson",)),
+    ("ImageJ ROIs", (".zip",)),
 )
 
 
@@ -56,6 +59,8 @@ class Exporting(QObject):
     ----------
     source
         The image's file, if it has one.
+    group
+        Of the image in it, if that is an OME-Zarr.
     """
 
     said = Signal(str)
@@ -75,12 +80,13 @@ class Exporting(QObject):
         self._inputs, self._inference = inputs, inference
         source = file_of(image)
         self.source = None if source is None else source.path
+        self.group = None if self.source is None else group_of(self.source)
         self._ended.connect(lambda end: end())
 
     def save_labels(self, path: Path) -> None:
         """Write the labels, or the classes where those are shown.
 
-        COCO annotations are of objects always, each with its class.
+        Annotations and ROIs are of objects always, each with its class.
 
         Parameters
         ----------
@@ -183,6 +189,22 @@ class Exporting(QObject):
 def _not_saved(path: Path, error: Exception) -> str:
     why = " ".join(str(error).split()) or type(error).__name__
     return f"{path.name} was not saved: {why}. The objects are still here"
+
+
+def in_format(path: Path, chosen: str) -> Path:
+    """Return a file's name with an end of the format that was chosen in a dialogue.
+
+    Parameters
+    ----------
+    chosen
+        One of the formats of `label_formats`.
+    """
+    name = path.name.lower()
+    endings = next((ends for label, ends in _FORMATS if chosen.startswith(label)), ())
+    if not endings or name.endswith(endings):
+        return path
+    former = max((end for end in WRITABLE if name.endswith(end)), key=len, default="")
+    return path.with_name(path.name[: len(name) - len(former)] + endings[0])
 
 
 def label_formats(source: Path | None) -> tuple[str, str]:
