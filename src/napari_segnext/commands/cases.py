@@ -11,6 +11,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -22,6 +23,7 @@ from rich.table import Table
 
 from napari_segnext.commands import errors
 from napari_segnext.commands.bars import progress_bar, waiting_bar
+from napari_segnext.commands.cluster import on_cluster
 from napari_segnext.files import WRITABLE
 from napari_segnext.files.atomic import is_zarr
 from napari_segnext.files.contents import images_in, is_several, name_of
@@ -152,7 +154,12 @@ def _check_apart(cases: Sequence[Case], patterns: Mapping[str, Path]) -> None:
                 )
 
 
-def run(cases: Sequence[Case], work: Work, outs: Iterable[Path] = ()) -> None:
+def run(
+    cases: Sequence[Case],
+    work: Work,
+    outs: Iterable[Path] = (),
+    scheduler: str | None = None,
+) -> None:
     """Do the work on each image, and tell how it ended.
 
     One image's failure is the command's. Of several, each that fails is told at once,
@@ -165,32 +172,77 @@ def run(cases: Sequence[Case], work: Work, outs: Iterable[Path] = ()) -> None:
     outs
         Patterns of what is written. Of several images, those that have all of it are
         left as they are.
+    scheduler
+        Address of a dask scheduler, on whose workers it is done; see `on_cluster`.
 
     Raises
     ------
     typer.Exit
         With 1 if something is missing, with 130 if it was stopped by Ctrl+C.
+    OSError, ImportError
+        As `on_cluster`.
     """
-    if len(cases) == 1:
+    if len(cases) == 1 and scheduler is None:
         with waiting_bar() as bar:
             outcome = work(cases[0], _steps(bar, ""))
         _tell(outcome)
         return
-    rows: list[_Row] = []
+    rows: dict[Case, _Row] = {}
     stopped = False
     try:
         with progress_bar() as bar:
             whole = bar.add_task("all images", total=len(cases))
-            for row in _rows(cases, work, list(outs), bar):
-                rows.append(row)
+            for case, ended in _ends(cases, work, list(outs), scheduler, bar):
+                rows[case] = _row(case, ended)
                 bar.update(whole, completed=len(rows))
     except KeyboardInterrupt:
         stopped = True
-    _summarise(rows, len(cases))
+    finally:
+        if rows:
+            _summarise([rows[case] for case in cases if case in rows], len(cases))
     if stopped:
         raise typer.Exit(130)
-    if not all(row.whole for row in rows):
+    if not all(row.whole for row in rows.values()):
         raise typer.Exit(1)
+
+
+def _ends(
+    cases: Sequence[Case],
+    work: Work,
+    outs: Sequence[Path],
+    scheduler: str | None,
+    bar: Progress,
+) -> Iterator[tuple[Case, Outcome | Exception | None]]:
+    """Yield what comes of each case; None for one whose outputs are there already."""
+    left: list[Case] = []
+    for case in cases:
+        if outs and all(case.file(out).expanduser().exists() for out in outs):
+            yield case, None
+        else:
+            left.append(case)
+    if scheduler is not None:
+        far = [Case(case.image.expanduser().absolute()) for case in left]
+        here = dict(zip(far, left, strict=True))
+        for case, ended in on_cluster(scheduler, partial(_unseen, work), far):
+            yield here[case], ended
+        return
+    for case in left:
+        yield case, _end(case, work, bar)
+
+
+def _end(case: Case, work: Work, bar: Progress) -> Outcome | Exception:
+    step = _steps(bar, f"{name_of(case.image)}: ")
+    step("loading", 0, None)
+    try:
+        return work(case, step)
+    except Exception as error:
+        return error
+    finally:
+        bar.remove_task(bar.task_ids[-1])
+
+
+def _unseen(work: Work, case: Case) -> Outcome:
+    return work(case, lambda what, done, total: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,22 +255,12 @@ class _Row:
     whole: bool
 
 
-def _rows(
-    cases: Sequence[Case], work: Work, outs: Sequence[Path], bar: Progress
-) -> Iterator[_Row]:
-    for case in cases:
-        files = [case.file(out) for out in outs]
-        if files and all(file.expanduser().exists() for file in files):
-            yield _Row(name_of(case.image), "there already", _listed(files), True)
-            continue
-        step = _steps(bar, f"{name_of(case.image)}: ")
-        step("loading", 0, None)
-        try:
-            yield _ended(case, work(case, step))
-        except Exception as error:
-            yield _failed(case, error)
-        finally:
-            bar.remove_task(bar.task_ids[-1])
+def _row(case: Case, ended: Outcome | Exception | None) -> _Row:
+    if ended is None:
+        return _Row(name_of(case.image), "there already", "", whole=True)
+    if isinstance(ended, Exception):
+        return _failed(case, ended)
+    return _ended(case, ended)
 
 
 def _ended(case: Case, outcome: Outcome) -> _Row:

@@ -14,7 +14,7 @@ from napari_segnext.commands import errors
 from napari_segnext.commands.bars import progress_bar
 from napari_segnext.commands.labelling import export, propagate, segment
 from napari_segnext.commands.models import models
-from napari_segnext.commands.options import Device, Engine, Model
+from napari_segnext.commands.options import Device, Engine, Model, Scheduler
 from napari_segnext.commands.training import average, distil, finetune, train
 
 app = typer.Typer(
@@ -85,9 +85,7 @@ def embed(
     model: Model = "tiny",
     axis: Annotated[int, typer.Option(min=0, max=2, help="Of the slices.")] = 0,
     device: Device = "auto",
-    scheduler: Annotated[
-        str | None, typer.Option(help="Of dask.distributed: tcp://HOST:PORT.")
-    ] = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Embed all slices of an image ahead; goes on where it was stopped (Ctrl+C)."""
     from napari_segnext.files import check_exists, check_store

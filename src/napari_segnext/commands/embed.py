@@ -6,13 +6,12 @@ write to it safely, and what is in it is not computed again.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import import_module
+from functools import lru_cache, partial
 from pathlib import Path
 
+from napari_segnext.commands.cluster import on_cluster
 from napari_segnext.engines import accelerate, choose_engine
 from napari_segnext.files import read_image
 from napari_segnext.geometry.plane import Plane
@@ -25,7 +24,6 @@ from napari_segnext.weights import load_model
 
 # Embeddings go to disk; memory need not hold more than a few planes of them.
 _MEMORY_GB = 0.25
-_one_at_a_time = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +70,8 @@ def embed(
     Raises
     ------
     ValueError, OSError
-        If the image cannot be read, has no such axis, or the store not be written.
+        If the image cannot be read, has no such axis, or the store not be written; or
+        no scheduler answers.
     ImportError
         If a scheduler is given and dask.distributed is not installed.
     """
@@ -93,13 +92,12 @@ def embed_plane(job: Job, plane: Plane) -> Plane:
     ValueError, OSError
         As `embed`.
     """
-    with _one_at_a_time:
-        known = _predictor(job, _state(job))
-        # What a process remembers of the folder may have been deleted since.
-        store = EmbeddingStore(_MEMORY_GB, job.store)
-        predictor = VolumePredictor(known.model, known.volume, store, known.window)
-        embed_planes(predictor, [plane])
-        error = store.disk_error
+    known = _predictor(job, _state(job))
+    # What a process remembers of the folder may have been deleted since.
+    store = EmbeddingStore(_MEMORY_GB, job.store)
+    predictor = VolumePredictor(known.model, known.volume, store, known.window)
+    embed_planes(predictor, [plane])
+    error = store.disk_error
     if error is not None:
         raise OSError(f"embeddings cannot be written to {job.store}: {error}")
     return plane
@@ -121,17 +119,7 @@ def _predictor(job: Job, state: tuple[str, ...]) -> VolumePredictor:
 
 
 def _on_cluster(job: Job, wanted: list[Plane], scheduler: str) -> Iterator[Plane]:
-    try:
-        distributed = import_module("distributed")
-    except ImportError as error:
-        raise ImportError(
-            "a scheduler needs dask.distributed: pip install 'napari-segnext[cluster]'"
-        ) from error
-    with distributed.Client(scheduler) as client:
-        # Not pure: what was embedded before may have been deleted since.
-        tasks = [client.submit(embed_plane, job, p, pure=False) for p in wanted]
-        try:
-            for task in distributed.as_completed(tasks):
-                yield task.result()
-        finally:
-            client.cancel(tasks)
+    for plane, done in on_cluster(scheduler, partial(embed_plane, job), wanted):
+        if isinstance(done, Exception):
+            raise done
+        yield plane

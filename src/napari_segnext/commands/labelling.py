@@ -16,6 +16,7 @@ from napari_segnext.commands.options import (
     Out,
     Overwrite,
     PromptsFile,
+    Scheduler,
     Semantic,
     Text,
 )
@@ -35,13 +36,15 @@ def segment(
     semantic: Semantic = False,
     text: Text = None,
     labels: Labels = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Segment the objects of a prompts file, each in the slices it has prompts in."""
     from napari_segnext.commands.job import ModelChoice
     from napari_segnext.commands.work import Labelling
 
     choice = ModelChoice(model, device, engine, text)
-    _label(image, Labelling(prompts, out, labels, choice, overwrite, semantic))
+    work = Labelling(prompts, out, labels, choice, overwrite, semantic)
+    _label(image, work, scheduler)
 
 
 def propagate(
@@ -59,6 +62,7 @@ def propagate(
     semantic: Semantic = False,
     text: Text = None,
     labels: Labels = None,
+    scheduler: Scheduler = None,
 ) -> None:
     """Segment whole objects from prompts in one or a few slices of each."""
     from napari_segnext.commands.job import ModelChoice
@@ -66,16 +70,17 @@ def propagate(
 
     choice, whole = ModelChoice(model, device, engine, text), True
     work = Labelling(prompts, out, labels, choice, overwrite, semantic, whole, axis)
-    _label(image, work)
+    _label(image, work, scheduler)
 
 
-def _label(images: list[Path], given: Labelling) -> None:
+def _label(images: list[Path], given: Labelling, scheduler: str | None) -> None:
     from napari_segnext.commands.cases import run
     from napari_segnext.weights import file_of
 
     cases, work = given.each(images)
-    file_of(work.choice.model)
-    run(cases, work, [] if work.overwrite else [work.out])
+    file_of(given.choice.model)
+    outs = [] if given.overwrite else [work.out]
+    run(cases, work if scheduler is None else work.elsewhere(), outs, scheduler)
 
 
 def export(

@@ -52,5 +52,8 @@ Text = Annotated[
     Path | None,
     typer.Option(help="Folder of the CLIP that a model for phrases was trained with."),
 ]
+Scheduler = Annotated[
+    str | None, typer.Option(help="Of dask.distributed: tcp://HOST:PORT.")
+]
 Overwrite = Annotated[bool, typer.Option(help="Replace files that exist.")]
 Semantic = Annotated[bool, typer.Option(help="Write one value per class.")]

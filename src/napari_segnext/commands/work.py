@@ -11,10 +11,15 @@ from typing import TYPE_CHECKING
 
 from napari_segnext.commands.cases import Case, Outcome, Step, cases_of, in_folder
 from napari_segnext.commands.job import STANDARD_INPUT, Job, ModelChoice
+from napari_segnext.weights import file_of
 
 if TYPE_CHECKING:
     from napari_segnext.predicting.volume_predictor import VolumePredictor
     from napari_segnext.session import Session
+
+
+def _everywhere(path: Path) -> Path:
+    return path.expanduser().absolute()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,34 @@ class Labelling:
         patterns = {"--prompts": prompts, "--out": out, "--labels": labels}
         cases = cases_of(images, patterns)
         return cases, replace(self, prompts=prompts, out=out, labels=labels)
+
+    def elsewhere(self) -> Labelling:
+        """Return this work as another machine can do it.
+
+        Whether there is an output already is known before. If there is one when the
+        work begins, it is of a worker that died before it could say so.
+
+        Raises
+        ------
+        ValueError
+            If the prompts come from standard input.
+        """
+        if self.prompts == STANDARD_INPUT:
+            raise ValueError("workers have no standard input: name the prompts file")
+        file, text = file_of(self.choice.model), self.choice.text
+        model = self.choice.model if file is None else str(_everywhere(file))
+        return replace(
+            self,
+            prompts=_everywhere(self.prompts),
+            out=_everywhere(self.out),
+            labels=None if self.labels is None else _everywhere(self.labels),
+            choice=replace(
+                self.choice,
+                model=model,
+                text=None if text is None else _everywhere(text),
+            ),
+            overwrite=True,
+        )
 
     def __call__(self, case: Case, step: Step) -> Outcome:
         """Label an image.
