@@ -35,6 +35,7 @@ RUNS = {
         "--small --only tiny --turns 1 --sat-clicks 2 --json OUT/R",
         "OUT/R",
     ),
+    "finding": ("--few 3 --steps 8 --json OUT/R", "OUT/R"),
     "gui": ("--sizes 240 --clicks 1 --json OUT/R", "OUT/R"),
     "latency": ("tiny --repeats 1 --json OUT/R", "OUT/R"),
     "needless": ("--data SET --limit 1 --json OUT/R", "OUT/R"),

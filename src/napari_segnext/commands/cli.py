@@ -12,7 +12,7 @@ import typer
 from napari_segnext import __version__
 from napari_segnext.commands import errors
 from napari_segnext.commands.bars import progress_bar
-from napari_segnext.commands.labelling import export, propagate, segment
+from napari_segnext.commands.labelling import export, find, propagate, segment
 from napari_segnext.commands.models import models
 from napari_segnext.commands.options import Device, Engine, Model, Scheduler
 from napari_segnext.commands.training import average, distil, finetune, train
@@ -73,6 +73,7 @@ def demo(
 app.command()(segment)
 app.command()(propagate)
 app.command()(export)
+app.command()(find)
 
 
 @app.command()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from napari_segnext.commands.bars import progress_bar
 from napari_segnext.commands.options import (
     Device,
     Engine,
@@ -71,6 +72,54 @@ def propagate(
     choice, whole = ModelChoice(model, device, engine, text), True
     work = Labelling(prompts, out, labels, choice, overwrite, semantic, whole, axis)
     _label(image, work, scheduler)
+
+
+def find(
+    image: Annotated[Path, typer.Argument(help="NIfTI, DICOM, TIFF, zarr, PNG, ...")],
+    examples: Annotated[
+        Path, typer.Option(help="Labels of some objects of the kind, on the image.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Labels of the others: .nii.gz, .tif, .zarr, ...")
+    ],
+    complete: Annotated[
+        str,
+        typer.Option(
+            help="Slices along the first axis in which every object of the kind is "
+            "labelled: 0,7. Nothing is looked for there."
+        ),
+    ] = "",
+    link: Annotated[
+        bool,
+        typer.Option(
+            "--link", help="Join what overlaps in neighbouring slices to one object."
+        ),
+    ] = False,
+    model: Model = "tiny",
+    device: Device = "auto",
+    engine: Engine = "torch",
+    overwrite: Overwrite = False,
+) -> None:
+    """Find all objects of a kind from some that are labelled."""
+    from napari_segnext.commands.find import Job, find_objects, indices
+
+    planes = indices(complete)
+    job = Job.check(image, examples, out, planes, link, overwrite, [Path(model)])
+    from napari_segnext.weights import file_of
+
+    file_of(model)
+    with progress_bar() as bar:
+        task = bar.add_task("loading", total=None)
+        objects = find_objects(
+            job,
+            model,
+            device,
+            engine,
+            lambda what, done, total: bar.update(
+                task, description=what, completed=done, total=total
+            ),
+        )
+    typer.echo(f"wrote {out}: {objects} objects")
 
 
 def _label(images: list[Path], given: Labelling, scheduler: str | None) -> None:

@@ -11,6 +11,7 @@ from typing import Any, TypeAlias, TypeVar
 import torch
 from torch import Tensor
 
+from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.models import Cancelled, Decoded, Embedding, SegmentationModel
 from napari_segnext.models.base import Features, State
@@ -192,6 +193,16 @@ class EngineModel(SegmentationModel):
             return verb(here, prompts, None if state is None else self._here(state))
 
         return self._surely(run)
+
+    def decode_part(
+        self, embedding: Embedding, prompts: ModelPrompts, part: Extent
+    ) -> Tensor:
+        """Decode a part of a tile; engines know whole tiles alone."""
+        return self._surely(
+            lambda: self.plain.decode_part(
+                Embedding(self._here(embedding.tensors)), prompts, part
+            )
+        )
 
     def _here(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Bring what was computed before a move to where the model is now."""

@@ -98,7 +98,7 @@ def scan(labels: Any) -> Iterator[tuple[Runs, float]]:
     done, size = 0, math.prod(shape)
     for part in parts(shape, _sides(shape)):
         values = np.asarray(labels[part])
-        flat = _whole(values).ravel()
+        flat = whole_numbers(values).ravel()
         first = np.flatnonzero(np.append(True, flat[1:] != flat[:-1]))
         length = np.diff(first, append=len(flat))
         runs = Runs(first + done, length, flat[first].astype(np.int64))
@@ -117,7 +117,7 @@ def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
     return (*(1 for _ in leading[:-1]), *(depth for _ in leading[-1:]), height, width)
 
 
-def _whole(values: NDArray[Any]) -> NDArray[Any]:
+def whole_numbers(values: NDArray[Any]) -> NDArray[Any]:
     """Return whole numbers that are none below 0."""
     if values.dtype.kind == "f":
         if not np.array_equal(values, np.rint(values)) or values.max() >= _MOST:

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.models.config import ModelConfig
 from napari_segnext.models.prompt_batch import PromptBatch
@@ -227,3 +228,15 @@ class SegmentationModel(nn.Module):
         features = {name: t[None] for name, t in embedding.tensors.items()}
         batch = PromptBatch.of([prompts], self.device)
         return Decoded(self.prompted_logits(features, batch)[0, 0].float())
+
+    def decode_part(
+        self, embedding: Embedding, prompts: ModelPrompts, part: Extent
+    ) -> Tensor:
+        """Turn prompts into mask logits of a part of a tile; (h, w) float32.
+
+        Parameters
+        ----------
+        part
+            In model pixels; its ends are multiples of the coarsest features' stride.
+        """
+        return self.decode(embedding, prompts).logits[part.slices]

@@ -19,10 +19,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
-from napari_segnext.models.base import Features, SegmentationModel
+from napari_segnext.geometry.regions import Extent
+from napari_segnext.models.base import Embedding, Features, SegmentationModel
 from napari_segnext.models.config import ModelConfig
 from napari_segnext.models.efficientnet import CHANNELS, EfficientNetLite0
 from napari_segnext.models.transformer import Block
+from napari_segnext.prompts import ModelPrompts
 
 # Stride of the coarsest features.
 _COARSEST = 16
@@ -247,3 +249,24 @@ class Tiny(SegmentationModel):
             maps.append(x)
         logits = interpolate(self.head(x), scale_factor=2, mode="bilinear")
         return cast("Tensor", logits + self.detail(features["stride1"], dense, x)), maps
+
+    @torch.inference_mode()
+    def decode_part(
+        self, embedding: Embedding, prompts: ModelPrompts, part: Extent
+    ) -> Tensor:
+        """Decode no more than the part: most of the network looks at neighbours alone.
+
+        Parameters and result are those of the model's base.
+        """
+        features = {
+            name: cut(tensor[None], part, self.config.size // tensor.shape[-1])
+            for name, tensor in embedding.tensors.items()
+        }
+        dense = torch.from_numpy(prompts.dense[None]).to(self.device)
+        return self.mask_logits(features, cut(dense, part))[0, 0].float()
+
+
+def cut(maps: Tensor, part: Extent, stride: int = 1) -> Tensor:
+    """Return a part, given in model pixels, of maps (1, C, S / stride, S / stride)."""
+    rows, columns = (slice(at.start // stride, at.stop // stride) for at in part.slices)
+    return maps[..., rows, columns]

@@ -19,6 +19,7 @@ from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.models import Cancelled
 from napari_segnext.models.base import Features
 from napari_segnext.models.follower import Follower, Seen
+from napari_segnext.models.tiny import cut
 from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.predicting.tiles import Tile, bounds_of
 from napari_segnext.predicting.upsampled import in_pixels
@@ -243,7 +244,7 @@ class Tracker:
         side = predictor.model.config.size
         tensors = predictor.embedding(tile, cancelled).tensors
         return {
-            name: _cut(tensor[None], part, side // tensor.shape[-1])
+            name: cut(tensor[None], part, side // tensor.shape[-1])
             for name, tensor in tensors.items()
         }
 
@@ -288,9 +289,3 @@ def _around(drawn: Sequence[FloatArray]) -> Extent:
         min(height, -(-(mask.bottom + _MARGIN) // _CELL) * _CELL),
         min(width, -(-(mask.right + _MARGIN) // _CELL) * _CELL),
     )
-
-
-def _cut(maps: Tensor, part: Extent, stride: int = 1) -> Tensor:
-    """Return a part, given in model pixels, of maps (1, C, S / stride, S / stride)."""
-    rows, columns = (slice(at.start // stride, at.stop // stride) for at in part.slices)
-    return maps[..., rows, columns]

@@ -312,8 +312,19 @@ class Predictor:
 
     def model_input(self, tile: Tile) -> FloatArray:
         """Read a tile as `SegmentationModel.encode` wants it: (S, S, 3)."""
-        frame = self.pyramid.frame(tile)
-        pixels = self._pixels(frame, self.pyramid.step(tile.level))
+        return self.seen(self.pyramid.frame(tile), self.pyramid.step(tile.level))
+
+    def seen(self, frame: Frame, step: int = 1) -> FloatArray:
+        """Read any part of the image as `SegmentationModel.encode` wants it: (S, S, 3).
+
+        Parameters
+        ----------
+        frame
+            Which part, of the size that the model's input has.
+        step
+            Squares of so many pixels are averaged first.
+        """
+        pixels = self._pixels(frame, step)
         config = self.model.config
         # The published SegNext models were trained on images shrunk without a filter.
         antialias = config.antialias or config.tiling is not None
