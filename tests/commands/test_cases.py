@@ -169,9 +169,9 @@ def test_several_images_need_files_of_their_own(folders, tmp_path) -> None:
     scans, prompts, out = folders
     images = [scans / "p1.npy", scans / "p2.npy"]
     one = {"--prompts": prompts / "p1.json", "--out": out / "{name}.npy"}
-    with pytest.raises(ValueError, match=r"--prompts .*p1.json is one for 2 images"):
+    with pytest.raises(ValueError, match=r"--prompts .*p1.json is no folder, and one"):
         cases_of(images, one)
-    with pytest.raises(ValueError, match="--prompts - is one for 2 images"):
+    with pytest.raises(ValueError, match="--prompts - is no folder, and one"):
         cases_of(images, {**one, "--prompts": Path("-")})
     each = {"--prompts": prompts / "{name}.json", "--out": out / "{name}.npy"}
     twins = [scans / "p1.npy", scans / "p1.tif"]
@@ -186,18 +186,28 @@ def test_several_images_need_files_of_their_own(folders, tmp_path) -> None:
     }
     assert len(cases_of(again, apart)) == 2
     assert cases_of(again[:1], one) == [Case(again[0])]
+    assert cases_of([images[0]] * 2, one) == [Case(images[0])]
 
 
 def test_a_folder_is_one_image_where_one_prompts_file_is_named(folders) -> None:
     scans, prompts, out = folders
     one = {"--prompts": prompts / "p1.json", "--out": out / "labels.tif"}
-    assert cases_of([scans], one) == [Case(scans)]
+    with pytest.raises(ValueError, match="one for 3 images"):
+        cases_of([scans], one)
+    stack = prompts / "stack"
+    stack.mkdir()
+    (stack / "1.png").touch()
+    assert cases_of([stack], one) == [Case(stack)]
+    missing = {**one, "--prompts": prompts / "{name}.json", "--out": out / "not there"}
+    with pytest.raises(ValueError, match="not there is no folder"):
+        cases_of([scans], missing)
     each = {"--prompts": prompts / "{name}.json", "--out": scans / "{name}_labels.npy"}
     np.save(scans / "p1_labels.npy", np.zeros((5, 64, 64)))
     found = [case.image.name for case in cases_of([scans], each)]
     assert found == ["p1.npy", "p2.npy", "p10.npy"]
+    stack.joinpath("1.png").unlink()
     with pytest.raises(ValueError, match="is a folder without images"):
-        cases_of([prompts], each)
+        cases_of([stack], each)
 
 
 def test_images_in_a_folder_are_files_zarrs_and_folders_of_sections(tmp_path) -> None:

@@ -252,6 +252,7 @@ def test_a_zip_is_read_as_its_folder_is(tmp_path, voxels) -> None:
         archive.writestr("study/readme.txt", "not an image")
         for path in paths:
             archive.write(path, f"study/t1/{path.name}")
+    assert images_in(tmp_path) == [packed, tmp_path / "t1"]
     image = read_image(packed)
     np.testing.assert_array_equal(image.data, voxels)
     labels = np.ones(voxels.shape, np.uint8)
@@ -262,6 +263,7 @@ def test_a_zip_is_read_as_its_folder_is(tmp_path, voxels) -> None:
     np.testing.assert_array_equal(read_image(tmp_path / "t1").data, voxels)
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("a.txt", "text")
+    assert tmp_path / "other.zip" not in images_in(tmp_path)
     assert "other.zip holds no image of DICOM" in refused(tmp_path / "other.zip")
     (tmp_path / "broken.zip").write_bytes(packed.read_bytes()[:500])
     assert "broken.zip is damaged" in refused(tmp_path / "broken.zip")
@@ -276,8 +278,12 @@ def test_files_without_pixels_and_damaged_ones_are_named(tmp_path, voxels) -> No
     assert f"{paths[2]} has no pixels" in refused(tmp_path / "t1")
     paths[2].write_bytes(whole[:-40])
     assert paths[2].name in refused(tmp_path / "t1")
-    paths[2].write_bytes(whole[:400])
-    refused(tmp_path / "t1")
+    # The last of a series, which would leave no gap.
+    paths[2].write_bytes(whole)
+    paths[-1].write_bytes(whole[:500])
+    assert f"{paths[-1]} is damaged" in refused(tmp_path / "t1")
+    paths[-1].write_bytes(whole[:132] + b"garbage")
+    assert f"{paths[-1]} is damaged" in refused(tmp_path / "t1")
     report = header(SOPClassUID="1.2.840.10008.5.1.4.1.1.88.11", Modality="SR")
     save(report, tmp_path / "sr" / "report.dcm")
     assert "holds no image of DICOM" in refused(tmp_path / "sr" / "report.dcm")
@@ -352,6 +358,29 @@ def test_what_does_not_belong_to_a_series_is_passed_over(tmp_path, voxels) -> No
     assert "holds no image" in refused(tmp_path / "t1" / "seg.dcm")
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PixelSpacing", [0, 0.5]),
+        ("RescaleSlope", 0),
+        ("ImageOrientationPatient", [1, 0, 0, 1, 0, 0]),
+        ("ImagePositionPatient", [1, 2]),
+    ],
+)
+def test_numbers_that_cannot_be_are_told_with_their_file(tmp_path, voxels, name, value):
+    paths = write_series(tmp_path / "t1", voxels[:1])
+    made = pydicom.dcmread(paths[0])
+    setattr(made, name, value)
+    made.save_as(paths[0])
+    assert str(paths[0]) in refused(tmp_path / "t1")
+
+
+def test_a_mosaic_is_left_to_a_converter(tmp_path, voxels) -> None:
+    mosaic = {"ImageType": ["ORIGINAL", "PRIMARY", "FMRI", "MOSAIC"]}
+    write_series(tmp_path / "fmri", voxels, **mosaic)
+    assert "is a mosaic of slices: convert" in refused(tmp_path / "fmri")
+
+
 def test_a_folder_of_series_is_a_folder_of_images(tmp_path, voxels) -> None:
     for name in ("p1", "p2"):
         write_series(tmp_path / name, voxels)
@@ -359,6 +388,20 @@ def test_a_folder_of_series_is_a_folder_of_images(tmp_path, voxels) -> None:
     assert is_several(tmp_path) and not is_several(tmp_path / "p1")
     assert [path.name for path in images_in(tmp_path)] == ["p1", "p2", "p3"]
     np.testing.assert_array_equal(read_image(tmp_path / "p3").data, voxels)
+
+
+def test_pictures_that_do_not_say_where_they_lie_are_opened_one_by_one(
+    tmp_path, voxels
+) -> None:
+    paths = write_series(tmp_path / "cr", voxels)
+    for path in paths:
+        made = pydicom.dcmread(path)
+        del made.PixelSpacing
+        made.save_as(path)
+    assert "do not say where they lie" in refused(tmp_path / "cr")
+    image = read_image(paths[2])
+    np.testing.assert_array_equal(image.data, voxels[2])
+    assert image.axis_labels == ("y", "x") and image.units == ("pixel",) * 2
 
 
 def test_a_single_slice_has_its_thickness(tmp_path, voxels) -> None:

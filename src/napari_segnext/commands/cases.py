@@ -98,9 +98,9 @@ def cases_of(
     Parameters
     ----------
     images
-        Files, or folders that are images. A single folder stands for the images in it
-        if none of the patterns names one file, and it is neither a zarr nor a series
-        of DICOM.
+        Files, or folders that are images. A single folder stands for the images in it,
+        unless it is one itself: a zarr, a series of DICOM or, where a pattern names one
+        file, a stack of sections.
     patterns
         Of the files that belong to each; see `in_folder`.
     outputs
@@ -113,8 +113,8 @@ def cases_of(
     """
     given = {option: path for option, path in patterns.items() if path is not None}
     one = next((each for each in given.items() if not _varies(each[1])), None)
-    cases = [Case(image) for image in images]
-    if one is None and len(images) == 1 and is_several(images[0]):
+    cases = [Case(image) for image in dict.fromkeys(images)]
+    if len(cases) == 1 and is_several(images[0], may_be_one=one is not None):
         cases = [Case(image) for image in images_in(images[0])]
         made = {each.file(given[at]) for each in cases for at in outputs if at in given}
         cases = [each for each in cases if each.image not in made]
@@ -123,8 +123,8 @@ def cases_of(
     if len(cases) > 1:
         if one is not None:
             raise ValueError(
-                f"{one[0]} {one[1]} is one for {len(cases)} images: name a folder, or "
-                f"write {_NAME} where the names of their files differ"
+                f"{one[0]} {one[1]} is no folder, and one for {len(cases)} images: "
+                f"make it, or write {_NAME} where the names of their files differ"
             )
         _check_apart(cases, given)
     return cases

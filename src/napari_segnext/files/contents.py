@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -14,6 +15,7 @@ from napari_segnext.files.sections import SECTIONS, natural
 DICOM = (".dcm", ".dicom", ".ima")
 # A folder of images may begin with others: notes, a DICOMDIR, a viewer on the disc.
 _LOOKED_AT = 20
+_MAGIC = b"DICM"
 
 
 def name_of(path: Path) -> str:
@@ -39,12 +41,19 @@ def is_dicom(path: Path) -> bool:
     return _has_dicom(path) or (not _has_sections(path) and _has_dicom(path, deep=True))
 
 
-def is_several(path: Path) -> bool:
-    """Tell whether a path may be a folder of images, each for itself.
+def is_several(path: Path, may_be_one: bool = False) -> bool:
+    """Tell whether a path is a folder of images, each for itself.
 
     A zarr is one image, and so is a folder in which files of DICOM lie.
+
+    Parameters
+    ----------
+    may_be_one
+        Whether pictures in it are the sections of one stack.
     """
-    return path.is_dir() and not is_zarr(path) and not _has_dicom(path)
+    if not path.is_dir() or is_zarr(path) or _has_dicom(path):
+        return False
+    return not (may_be_one and _has_sections(path))
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -62,7 +71,24 @@ def images_in(folder: Path) -> list[Path]:
 def _is_image(path: Path) -> bool:
     if path.is_dir():
         return is_zarr(path) or _has_sections(path) or is_dicom(path)
+    if path.suffix.lower() == ".zip":
+        return _holds_dicom(path)
     return by_suffix(path, READABLE) is not None
+
+
+def _holds_dicom(path: Path) -> bool:
+    """Tell whether a zip does, and not ROIs or whatever else is packed."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = [each for each in archive.namelist() if not each.endswith("/")]
+            for name in names[:_LOOKED_AT]:
+                with archive.open(name) as file:
+                    if file.read(132)[128:] == _MAGIC:
+                        return True
+    except (OSError, ValueError, RuntimeError, zipfile.BadZipFile):
+        # Whoever reads it tells why it cannot be read.
+        return True
+    return False
 
 
 def _has_sections(folder: Path) -> bool:
@@ -91,7 +117,7 @@ def _is_dicom_file(path: Path) -> bool:
         return True
     try:
         with path.open("rb") as file:
-            return file.read(132)[128:] == b"DICM"
+            return file.read(132)[128:] == _MAGIC
     except OSError:
         # Whoever reads it tells why it cannot be read.
         return False

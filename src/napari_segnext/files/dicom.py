@@ -130,7 +130,7 @@ def _chosen(path: Path) -> list[Frame]:
 
 def _around(own: list[Frame], beside: Sequence[Frame]) -> list[Frame]:
     """Return the frames that a file stands for."""
-    if len(own) != 1 or own[0].position is None:
+    if len(own) != 1 or not own[0].placed:
         return own
     series = [frame for frame in beside if frame.series == own[0].series]
     return [frame for frame in series if alike(own[0], frame)]

@@ -8,6 +8,7 @@ import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -41,6 +42,8 @@ _TAGS = [
     *("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 ]
 _MAGIC = b"DICM"
+_RESCALED = "PixelValueTransformationSequence"
+_POSITIVE = ("PixelSpacing", "ImagerPixelSpacing")
 ZIP = ".zip"
 
 
@@ -138,6 +141,13 @@ class Frame:
     signed: bool
     localizer: bool
 
+    @property
+    def placed(self) -> bool:
+        """Whether it says where it lies."""
+        return all(
+            each is not None for each in (self.position, self.orientation, self.spacing)
+        )
+
 
 def is_zip(path: Path) -> bool:
     """Tell whether a path is that of a zip."""
@@ -167,10 +177,29 @@ def frames_of(source: Source) -> list[Frame]:
     if not _looks_like(source):
         return []
     found = source.read(stop_before_pixels=True, specific_tags=_TAGS)
-    if "Rows" not in found or found.get("Modality") in _NO_IMAGES:
+    if found.get("Modality") in _NO_IMAGES:
         return []
     with source.explained():
+        if "Rows" not in found:
+            _check_no_image(found)
+            return []
         return list(_frames(source, found))
+
+
+def _check_no_image(found: Dataset) -> None:
+    """Check that what has no pixels is not an image that was cut short.
+
+    Raises
+    ------
+    ValueError
+        If it is.
+    """
+    from pydicom.uid import UID
+
+    meta = getattr(found, "file_meta", {})
+    kind = found.get("SOPClassUID") or meta.get("MediaStorageSOPClassUID")
+    if kind is None or "Image Storage" in UID(kind).name:
+        raise ValueError("it ends before it says how large the image is")
 
 
 def _looks_like(source: Source) -> bool:
@@ -184,6 +213,11 @@ def _frames(source: Source, found: Dataset) -> Iterator[Frame]:
     if found.get("PhotometricInterpretation") == "PALETTE COLOR":
         raise FileError(
             f"{source} has colours of a palette: save it as a picture in grey or RGB"
+        )
+    if "MOSAIC" in (found.get("ImageType") or ()):
+        raise FileError(
+            f"{source} is a mosaic of slices: convert the series with dcm2niix, and "
+            "open the .nii.gz that it makes"
         )
     samples = int(found.get("SamplesPerPixel", 1))
     shape = (int(found.Rows), int(found.Columns), *([samples] if samples > 1 else []))
@@ -219,10 +253,8 @@ def _frames(source: Source, found: Dataset) -> Iterator[Frame]:
             or groups.number("PixelMeasuresSequence", "SliceThickness", 0.0)
             or 1.0,
             (
-                groups.number("PixelValueTransformationSequence", "RescaleSlope", 1.0),
-                groups.number(
-                    "PixelValueTransformationSequence", "RescaleIntercept", 0.0
-                ),
+                groups.number(_RESCALED, "RescaleSlope", 1.0),
+                groups.number(_RESCALED, "RescaleIntercept", 0.0),
             ),
             int(found.get("BitsAllocated", 16)),
             bool(found.get("PixelRepresentation", 0)),
@@ -249,7 +281,10 @@ class _Groups:
 
     def number(self, group: str, name: str, default: float) -> float:
         value = self.get(group, name)
-        return default if value in (None, "") else float(value)
+        number = default if value in (None, "") else float(value)
+        if not isfinite(number) or (name == "RescaleSlope" and not number):
+            raise ValueError(f"it has the {name} {value}")
+        return number
 
     def values(self, group: str, name: str, count: int) -> NDArray[np.float64] | None:
         value = self.get(group, name)
@@ -257,7 +292,9 @@ class _Groups:
             return None
         array = np.asarray([float(each) for each in value])
         if array.shape != (count,) or not np.isfinite(array).all():
-            raise FileError(f"it has the {name} {list(value)}")
+            raise ValueError(f"it has the {name} {list(value)}")
+        if name in _POSITIVE and not (array > 0).all():
+            raise ValueError(f"it has the {name} {list(value)}")
         return array
 
     def offset(self, orientation: NDArray[np.float64]) -> NDArray[np.float64]:
