@@ -4,9 +4,10 @@ A real napari window, a real mouse event on its canvas, and the end of the first
 that shows the new mask. What the model takes is given apart: the rest is the plugin,
 napari and the drawing. Stalls are gaps between the beats of a timer on the GUI thread,
 while slices are turned and embedded; the same turns without a session tell napari's
-share. As wall time depends on what else the machine does, the CPU time of the GUI
-thread is given too. The panel is redrawn after a mask of one of many objects, in a
-slice that is not displayed.
+share. (`benchmarks.stalls` tells of other actions, and what holds the window up.) As
+wall time depends on what else the machine does, the CPU time of the GUI thread is given
+too. The panel is redrawn after a mask of one of many objects, in a slice that is not
+displayed.
 
     xvfb-run -a -s "-screen 0 1600x1000x24" python -m benchmarks.gui --json RESULT.json
 """
@@ -27,8 +28,8 @@ import typer
 from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
+from tests.watchdog import Watchdog
 
-BEAT_MS = 2
 # Turned to in turn; the last one is turned to before.
 SLICES = 16
 TURNS = range(1, 12, 2)
@@ -96,36 +97,6 @@ def use_folder_of_its_own() -> None:
     os.environ["NAPARI_CONFIG"] = str(Path(home) / "settings.yaml")
     # No earlier work on the same image is offered.
     os.environ["NAPARI_SEGNEXT_DATA"] = home
-
-
-class Heartbeat:
-    """A timer on the GUI thread; `longest` gaps are those since `start`."""
-
-    def __init__(self) -> None:
-        from qtpy.QtCore import Qt, QTimer
-
-        self._timer = QTimer()
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(BEAT_MS)
-        self._timer.timeout.connect(self._beat)
-
-    def start(self) -> None:
-        """Begin anew."""
-        self._last = time.perf_counter(), time.thread_time()
-        self.longest = self.longest_cpu = 0.0
-        self._timer.start()
-
-    def stop(self) -> None:
-        """Count the gap that has not ended yet, too."""
-        self._beat()
-        self._timer.stop()
-
-    def _beat(self) -> None:
-        now = time.perf_counter(), time.thread_time()
-        gap, cpu = (1e3 * (n - b) for n, b in zip(now, self._last, strict=True))
-        self.longest = max(self.longest, gap - BEAT_MS)
-        self.longest_cpu = max(self.longest_cpu, cpu)
-        self._last = now
 
 
 class Desk:
@@ -198,7 +169,7 @@ class Desk:
         wall, cpu = (1e3 * (d - b) for d, b in zip(self._drawn_at, begun, strict=True))
         return wall, cpu, self.prediction.decode_ms + self.prediction.embed_ms
 
-    def turn(self, beat: Heartbeat, slices: Sequence[int]) -> tuple[float, ...]:
+    def turn(self, beat: Watchdog, slices: Sequence[int]) -> tuple[float, ...]:
         """Turn to slices; return the longest gap, wall and GUI CPU time.
 
         The third is the median of each turn's longest gap.
@@ -239,7 +210,7 @@ class Desk:
 
 
 def measure(size: int, clicks: int, model: str, engine: str) -> Row:
-    beat = Heartbeat()
+    beat = Watchdog()
     desk = Desk(size)
     desk.open_panel(model, engine)
     desk.turn(beat, [SLICES - 1])

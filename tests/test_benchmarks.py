@@ -51,6 +51,7 @@ RUNS = {
         "--data SET --out OUT --limit 2 --max-clicks 1 --set style.radius=5",
         "OUT/SET-click-2-1-style.radius=5.json",
     ),
+    "stalls": ("--side 240 --objects 9 --json OUT/R", "OUT/R"),
     "startup": ("--repeats 1 --pauses 0 --json OUT/R", "OUT/R"),
     "steps": ("--volume IMAGE TRUTH --limit 1 --json OUT/R", "OUT/R"),
     "text_prompts": (

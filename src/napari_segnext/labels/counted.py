@@ -26,7 +26,9 @@ _COUNTED = 1 << 20
 # Pixels along a side of what is read at once to look up single voxels.
 _READ = 4096
 # Changes of more voxels than this are written in bands of so many pixels.
-_MANY, _BAND = 1 << 20, 1 << 22
+_MANY, _BAND = 1 << 18, 1 << 22
+# Voxels of a run from which on it is written as one.
+_LONG = 32
 
 
 class Painter:
@@ -47,17 +49,19 @@ class Painter:
         self._down, self._across = -(-height // _BLOCK), -(-width // _BLOCK)
         # Of each id the voxels in each block.
         self._counts: dict[int, Counter[int]] = {}
+        # Of each id all of them.
+        self._totals = Counter[int]()
         if not blank:
             self._count_all()
 
     @property
     def ids(self) -> list[int]:
         """All ids that have voxels."""
-        return sorted(number for number in self._counts if self.count(number))
+        return sorted(number for number, total in self._totals.items() if total)
 
     def count(self, number: int) -> int:
         """Return how many voxels an id has."""
-        return self._counts[number].total() if number in self._counts else 0
+        return self._totals[number]
 
     def slices(self, number: int) -> int:
         """Return in how many slices along the first axis an id has voxels."""
@@ -195,6 +199,22 @@ class Painter:
             self.labels.fill(plane, part, page, where)
         self._count_runs(runs.select(runs.value != 0), 1)
 
+    def _fill(self, runs: Runs) -> None:
+        """Write sorted runs; some rows at a time."""
+        for plane, part, band in self._bands(runs):
+            page, where = np.zeros(part.shape, self.dtype), np.zeros(part.shape, bool)
+            flat, chosen = page.ravel(), where.ravel()
+            first = int(self.space.numbers(plane, part.top, part.left))
+            if band.size < _LONG * len(band):
+                voxels, values = band.expand()
+                flat[voxels - first], chosen[voxels - first] = values, True
+            else:
+                ends = band.start + band.length - first
+                runs_of = (band.start - first).tolist(), ends.tolist()
+                for start, end, value in zip(*runs_of, band.value, strict=True):
+                    flat[start:end], chosen[start:end] = value, True
+            self.labels.fill(plane, part, page, where)
+
     def _bands(self, runs: Runs) -> Iterator[tuple[Plane, Extent, Runs]]:
         """Yield runs by whole rows of planes along axis 0: plane, part and its runs."""
         height, width = self.space.spatial[-2:]
@@ -241,7 +261,10 @@ class Painter:
     def write_all(self, diff: Diff, plane: Plane | None) -> None:
         """Write a change; `plane` is the one that all voxels lie in, if one is."""
         if len(diff) > _MANY:
-            self.lay(diff.after)
+            self._check_fits(diff.after.value)
+            self._fill(diff.after)
+            self._count_runs(diff.before.select(diff.before.value != 0), -1)
+            self._count_runs(diff.after.select(diff.after.value != 0), 1)
             return
         for part in self.split(diff, plane):
             self.write(part)
@@ -270,6 +293,7 @@ class Painter:
         for number in np.unique(values[values != 0]):
             counts = self._counts.setdefault(int(number), Counter())
             at, found = np.unique(blocks[values == number], return_counts=True)
+            self._totals[int(number)] += sign * int(found.sum())
             for place, count in zip(at.tolist(), found.tolist(), strict=True):
                 counts[place] += sign * count
 
@@ -291,6 +315,7 @@ class Painter:
         counted = ids[first], blocks[first], found
         for number, at, count in zip(*(each.tolist() for each in counted), strict=True):
             self._counts.setdefault(number, Counter())[at] += sign * count
+            self._totals[number] += sign * count
 
     def _count_all(self) -> None:
         number_of_slices = self.space.size // self.space.area if self.space.area else 0
@@ -299,6 +324,7 @@ class Painter:
             ids, counts = np.unique(page[page != 0], return_counts=True)
             for number, count in zip(ids.tolist(), counts.tolist(), strict=True):
                 self._counts.setdefault(number, Counter())[block] = count
+                self._totals[number] += count
 
     def _used(self, number: int) -> NDArray[np.int64]:
         """Return the blocks in which an id has voxels, in rising order."""

@@ -151,7 +151,7 @@ class Session(Reshaping):
         plan = self._history.insert(place, key, diff)
         if plan.now is not diff:
             (written,) = self._painter.split(plan.now, plane)
-        written = self._painter.write(written)
+        self._painter.write_all(plan.now, plane)
         step = self._history.done[place]
         step.before.results.setdefault(key, known)
         self._history.settle(place, key, plan, result)
