@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -84,6 +85,24 @@ def test_what_cannot_be_is_told_before_anything_is_computed(files, more, said) -
     assert answer.exit_code == 1
     assert said in str(answer.exception)
     assert not files["out"].exists()
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_folder_of_images_has_a_folder_of_examples(files, tmp_path) -> None:
+    folders = {name: tmp_path / name for name in ("scans", "some", "all")}
+    for folder in folders.values():
+        folder.mkdir()
+    for name in ("a.tif", "b.tif"):
+        shutil.copy(files["image"], folders["scans"] / name)
+    shutil.copy(files["labels"], folders["some"] / "a.tif")
+    examples, out = folders["some"] / "{name}.tif", folders["all"]
+    words = ["find", folders["scans"], "--examples", examples, "--out", out]
+    given = [str(word) for word in [*words, "--complete", "0"]]
+    answer = CliRunner().invoke(app, given)
+    assert answer.exit_code == 1
+    assert answer.output.rstrip().endswith("2 images: 1 done, 1 failed")
+    assert "b.tif" in answer.stderr
+    assert [path.name for path in out.iterdir()] == ["a.nii.gz"]
 
 
 def test_labels_without_a_label_are_refused(files) -> None:

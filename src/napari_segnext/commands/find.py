@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from napari_segnext.commands.job import ModelChoice
 from napari_segnext.files import (
     ImageFile,
     check_labels_fit,
@@ -163,17 +164,15 @@ def indices(text: str) -> list[int]:
 
 def find_objects(
     job: Job,
-    model: str,
-    device: str = "auto",
-    engine: str = "torch",
+    choice: ModelChoice,
     progress: Progress = lambda what, done, total: None,
 ) -> int:
     """Find what was checked, and write labels with the image's geometry.
 
     Parameters
     ----------
-    engine
-        See `napari_segnext.engines`.
+    choice
+        Which model, and what runs it.
     progress
         Called with what is being done, how much of it is done, and how much there is.
 
@@ -186,11 +185,11 @@ def find_objects(
     ValueError, OSError
         If the model cannot be loaded, or the labels cannot be written.
     """
-    from napari_segnext.engines import load_on_engine
+    from napari_segnext.commands.segment import loaded
     from napari_segnext.finding import learn
     from napari_segnext.predicting.volume_predictor import VolumePredictor
 
-    network = load_on_engine(model, device, engine, wait=True)
+    network = loaded(choice)
     file = job.file
     with about(job.image):
         volume = Volume(file.data, spatial=file.spatial, channel=file.channel)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from napari_segnext.commands.bars import progress_bar
 from napari_segnext.commands.options import (
     Device,
     Engine,
@@ -23,7 +22,7 @@ from napari_segnext.commands.options import (
 )
 
 if TYPE_CHECKING:
-    from napari_segnext.commands.work import Labelling
+    from napari_segnext.commands.work import Finding, Labelling
 
 
 def segment(
@@ -75,12 +74,20 @@ def propagate(
 
 
 def find(
-    image: Annotated[Path, typer.Argument(help="NIfTI, DICOM, TIFF, zarr, PNG, ...")],
+    image: Images,
     examples: Annotated[
-        Path, typer.Option(help="Labels of some objects of the kind, on the image.")
+        Path,
+        typer.Option(
+            help="Labels of some objects of the kind, on the image. Of several images "
+            "a folder, of NIfTI, or a pattern: some/{name}.tif"
+        ),
     ],
     out: Annotated[
-        Path, typer.Option(help="Labels of the others: .nii.gz, .tif, .zarr, ...")
+        Path,
+        typer.Option(
+            help="Labels of the others: .nii.gz, .tif, .zarr, ... Of several images as "
+            "--examples."
+        ),
     ],
     complete: Annotated[
         str,
@@ -99,30 +106,20 @@ def find(
     device: Device = "auto",
     engine: Engine = "torch",
     overwrite: Overwrite = False,
+    scheduler: Scheduler = None,
 ) -> None:
     """Find all objects of a kind from some that are labelled."""
-    from napari_segnext.commands.find import Job, find_objects, indices
+    from napari_segnext.commands.find import indices
+    from napari_segnext.commands.job import ModelChoice
+    from napari_segnext.commands.work import Finding
 
-    planes = indices(complete)
-    job = Job.check(image, examples, out, planes, link, overwrite, [Path(model)])
-    from napari_segnext.weights import file_of
-
-    file_of(model)
-    with progress_bar() as bar:
-        task = bar.add_task("loading", total=None)
-        objects = find_objects(
-            job,
-            model,
-            device,
-            engine,
-            lambda what, done, total: bar.update(
-                task, description=what, completed=done, total=total
-            ),
-        )
-    typer.echo(f"wrote {out}: {objects} objects")
+    choice, planes = ModelChoice(model, device, engine), tuple(indices(complete))
+    _label(image, Finding(examples, out, choice, planes, link, overwrite), scheduler)
 
 
-def _label(images: list[Path], given: Labelling, scheduler: str | None) -> None:
+def _label(
+    images: list[Path], given: Labelling | Finding, scheduler: str | None
+) -> None:
     from napari_segnext.commands.cases import run
     from napari_segnext.weights import file_of
 

@@ -127,7 +127,7 @@ def segment_job(
         If the model cannot be loaded or has no place for phrases, or the labels
         cannot be written.
     """
-    network = _network(choice, choice.state())
+    network = loaded(choice)
     if job.has_phrases and not network.understands_text:
         raise ValueError(network.no_text)
     with about(job.image):
@@ -147,9 +147,20 @@ def segment_job(
     )
 
 
+def loaded(choice: ModelChoice) -> EngineModel:
+    """Load a model, once for many images.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `load_on_engine`.
+    """
+    return _network(choice, choice.state())
+
+
 @lru_cache(maxsize=1)
 def _network(choice: ModelChoice, state: tuple[str, ...]) -> EngineModel:
-    """Load a model, once for many images; again when `state`, of its files, changes."""
+    """Load a model, again when `state`, of its files, is another."""
     return load_on_engine(
         choice.model, choice.device, choice.engine, wait=True, text=choice.text
     )

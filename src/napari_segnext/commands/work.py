@@ -22,6 +22,13 @@ def _everywhere(path: Path) -> Path:
     return path.expanduser().absolute()
 
 
+def _elsewhere(choice: ModelChoice) -> ModelChoice:
+    file = file_of(choice.model)
+    model = choice.model if file is None else str(_everywhere(file))
+    text = None if choice.text is None else _everywhere(choice.text)
+    return replace(choice, model=model, text=text)
+
+
 @dataclass(frozen=True, slots=True)
 class Labelling:
     """The work of `segment`, and of `propagate`.
@@ -77,18 +84,12 @@ class Labelling:
         """
         if self.prompts == STANDARD_INPUT:
             raise ValueError("workers have no standard input: name the prompts file")
-        file, text = file_of(self.choice.model), self.choice.text
-        model = self.choice.model if file is None else str(_everywhere(file))
         return replace(
             self,
             prompts=_everywhere(self.prompts),
             out=_everywhere(self.out),
             labels=None if self.labels is None else _everywhere(self.labels),
-            choice=replace(
-                self.choice,
-                model=model,
-                text=None if text is None else _everywhere(text),
-            ),
+            choice=_elsewhere(self.choice),
             overwrite=True,
         )
 
@@ -156,6 +157,75 @@ class Labelling:
 
         segment_job(job, self.choice, complete=follow)
         return Outcome((job.out,), tuple(notes), tuple(problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """The work of `find`.
+
+    Attributes
+    ----------
+    examples, out
+        Files, or patterns of them; see `Case.file`.
+    choice
+        Which model, and what runs it.
+    complete, link, overwrite
+        As the `Job.check` of `napari_segnext.commands.find` has them.
+    """
+
+    examples: Path
+    out: Path
+    choice: ModelChoice
+    complete: tuple[int, ...] = ()
+    link: bool = False
+    overwrite: bool = False
+
+    def each(self, images: Sequence[Path]) -> tuple[list[Case], Finding]:
+        """Return the images, and this work with patterns in place of folders.
+
+        Raises
+        ------
+        ValueError, OSError
+            As `cases_of`.
+        """
+        examples = in_folder(self.examples, ".nii.gz")
+        out = in_folder(self.out, ".nii.gz")
+        assert examples is not None and out is not None
+        cases = cases_of(images, {"--examples": examples, "--out": out})
+        return cases, replace(self, examples=examples, out=out)
+
+    def elsewhere(self) -> Finding:
+        """Return this work as another machine can do it; see `Labelling.elsewhere`."""
+        return replace(
+            self,
+            examples=_everywhere(self.examples),
+            out=_everywhere(self.out),
+            choice=_elsewhere(self.choice),
+            overwrite=True,
+        )
+
+    def __call__(self, case: Case, step: Step) -> Outcome:
+        """Find objects in an image.
+
+        Raises
+        ------
+        ValueError, OSError
+            As `Job.check`, before anything is computed, and `find_objects`.
+        """
+        from napari_segnext.commands import find
+
+        job = find.Job.check(
+            case.image,
+            case.file(self.examples),
+            case.file(self.out),
+            self.complete,
+            self.link,
+            self.overwrite,
+            self.choice.inputs,
+        )
+        step("loading", 0, None)
+        found = find.find_objects(job, self.choice, step)
+        return Outcome((job.out,), (f"{found} objects",))
 
 
 @dataclass(frozen=True, slots=True)
