@@ -44,8 +44,8 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ... or mps."
 Engine = Annotated[
     str,
     typer.Option(
-        help="What runs the model: auto, torch, compiled, traced, openvino, "
-        "openvino-int8, approximate."
+        help="What runs the model: auto, torch, compiled, traced, bf16, "
+        "openvino, openvino-int8, approximate."
     ),
 ]
 Text = Annotated[

@@ -1,9 +1,10 @@
 """Engines: what runs a model's computations. PyTorch by default, and always at hand.
 
 ``torch`` is exact and runs everywhere. ``compiled`` is for CUDA: `torch.compile`, CUDA
-graphs, bfloat16. ``traced`` and ``openvino`` are for CPUs, exact; ``openvino-int8`` is
-faster and approximate, as is ``approximate``, which runs SegNext's decode with fewer
-tokens: they are never chosen by themselves. An engine is made in the background while
+graphs, bfloat16. ``traced`` and ``openvino`` are for CPUs, exact; ``bf16`` is for those
+with instructions for bfloat16; ``openvino-int8`` is faster and approximate, as is
+``approximate``, which runs SegNext's decode with fewer tokens: these three are never
+chosen by themselves. An engine is made in the background while
 PyTorch answers, and PyTorch takes over from one that fails.
 """
 
@@ -14,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from napari_segnext.engines import compiled, openvino, traced
+from napari_segnext.engines import compiled, half, openvino, traced
 from napari_segnext.engines.running import EngineModel, EngineState, Functions
 from napari_segnext.models import SegmentationModel
 from napari_segnext.weights import load_model
@@ -31,7 +32,14 @@ __all__ = [
 ]
 
 Engine: TypeAlias = Literal[
-    "auto", "torch", "compiled", "traced", "openvino", "openvino-int8", "approximate"
+    "auto",
+    "torch",
+    "compiled",
+    "traced",
+    "bf16",
+    "openvino",
+    "openvino-int8",
+    "approximate",
 ]
 ENGINES: tuple[Engine, ...] = get_args(Engine)
 
@@ -84,6 +92,13 @@ def accelerate(model: SegmentationModel, engine: str = "auto") -> EngineModel:
         raise ValueError(f"{engine} runs on CPUs; choose the device cpu, not {device}")
     if engine == "traced":
         return EngineModel(model, traced.prepare)
+    if engine == half.BF16:
+        if not half.is_supported():
+            raise ValueError(
+                "the engine bf16 needs a CPU with AVX512-BF16 or AMX, which this one "
+                "has not: choose another"
+            )
+        return EngineModel(model, half.prepare, "bfloat16")
     if engine == "approximate":
         # Here, because timm comes with SegNext.
         from napari_segnext.engines import approximate
@@ -111,7 +126,7 @@ def load_on_engine(
     wait
         Return when the engine is ready; what goes wrong then or later is a warning.
     """
-    for_cpus = ("traced", *openvino.LABELS, "approximate")
+    for_cpus = ("traced", half.BF16, *openvino.LABELS, "approximate")
     if device == "auto" and engine in for_cpus:
         device = "cpu"
     model = accelerate(load_model(name_or_path, device, text), engine)

@@ -46,7 +46,7 @@ def _prepare(model: SegmentationModel) -> Functions:
     features = model.image_features(sample.images)
     first, second = ((*features.values(), dense) for dense in sample.dense)
     decoding = Decoding(model, tuple(features)).eval()
-    traced = _trace(decoding, first)
+    traced = trace(decoding, first)
     for _ in range(_WARMUPS):
         answer = traced(*second)
     off = float((answer.sigmoid() - decoding(*second).sigmoid()).abs().max())
@@ -59,7 +59,8 @@ def _prepare(model: SegmentationModel) -> Functions:
     return Functions("PyTorch, traced", mask_logits=logits)
 
 
-def _trace(module: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
+def trace(module: nn.Module, example: tuple[Tensor, ...]) -> nn.Module:
+    """Record what a module does with tensors of these shapes, as one call."""
     with warnings.catch_warnings():
         # It is to be given up for compilers, which a user's computer has not got.
         warnings.simplefilter("ignore", FutureWarning)
