@@ -46,7 +46,7 @@ from napari_segnext.predicting.prediction import Prediction
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.propagation import Annotated as Decided
-from napari_segnext.propagation import propagate, to_check
+from napari_segnext.propagation import propagate, refined, to_check
 from napari_segnext.training.generated import em_stack, mri_stack
 from napari_segnext.weights import load_model
 
@@ -264,10 +264,8 @@ def decoded(
     return predictor.predict(now, prompts, previous).mask
 
 
-def _pixels(
-    predictor: VolumePredictor, plane: Plane, part: tuple[slice, slice]
-) -> FloatArray:
-    return predictor.window.apply(predictor.volume.read(plane, part))
+def _pixels(at: VolumePredictor, plane: Plane, part: tuple[slice, slice]) -> FloatArray:
+    return at.window.apply(at.volume.read(plane, part))
 
 
 STEPS: dict[str, Step] = {
@@ -306,7 +304,8 @@ def spread(
     start = Plane(series.axis, thing.start)
     known = {start: Decided(thing.masks[thing.start])}
     began = time.process_time()
-    found = {r.plane.index: r for r in propagate(predictor, known, series.axis)}
+    way = list(propagate(predictor, known, series.axis))
+    found = {r.plane.index: r for r in refined(predictor, known, way)}
     outcome.seconds.append((time.process_time() - began) / max(1, len(found)))
     for index, goal in thing.masks.items():
         if index == thing.start:

@@ -152,8 +152,8 @@ def test_an_object_ends_where_the_follower_says_so_or_it_is_small(
         return replace(found, present=torch.full_like(found.present, 0.5))
 
     monkeypatch.setattr(model, "follow", doubting)
-    assert reached(Rules(confidence=0.5)) == far
-    assert reached(Rules(confidence=0.7)) == 0
+    assert reached(Rules(sure=0.5)) == far
+    assert reached(Rules(sure=0.9)) == 0
 
 
 def test_an_object_between_two_planes_is_not_given_up() -> None:

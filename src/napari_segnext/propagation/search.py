@@ -15,6 +15,7 @@ from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.geometry.shapes import (
     guide,
     inner_clicks,
+    overlap,
     signed_distance,
     touching,
 )
@@ -46,6 +47,10 @@ _CHANGE = 0.05
 _FOLLOWER, _BETWEEN = 0.8, 0.5
 # Pixels on either side of a border from which the weights are learned.
 _BAND = 10.0
+# How sure it is that an object has not ended, from the log-odds of what the follower
+# says and of the overlap of both masks; the last one is constant. Fitted to objects of
+# stacks that were followed beyond their ends (docs/models/follower.md).
+_PRESENT, _AGREE, _CONSTANT = 0.62, 0.29, -1.43
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,14 +61,14 @@ class Rules:
     ----------
     smallest
         Pixels that it has at least.
-    confidence
-        Of the result, at least; see `Propagation`.
+    sure
+        How sure it is at least that the object is there: 0 to 1.
     likeness
         Least `Appearance.likeness` to the nearest planes that are known.
     """
 
     smallest: int = 4
-    confidence: float = 0.4
+    sure: float = 0.5
     likeness: float = 0.0
 
 
@@ -102,17 +107,14 @@ class Scout:
         found = probability > 0.5
         probability[found & ~touching(found, expected[part.slices] > 0.5)] = 0
         area = int(np.count_nonzero(probability > 0.5))
-        confidence = sighting.present * sighting.overlap
+        sure = _sure(sighting.present, overlap(followed > 0, decoded > 0))
         shown = self._seen(asked.plane, part)
         alike = self._appearance.likeness(shown, probability > 0.5)
         rules = self._rules
-        ended = (
-            area < rules.smallest
-            or confidence < rules.confidence
-            or alike < rules.likeness
-        )
+        ended = area < rules.smallest or sure < rules.sure or alike < rules.likeness
         height, width = expected.shape
         patch = Patch((height, width), part[:2], probability)
+        confidence = sighting.present * sighting.overlap
         return Found(PlaneResult(asked.plane, patch, confidence), ended)
 
     def _followed(
@@ -195,6 +197,12 @@ class Scout:
         """Return (h, w, C) of a part of a plane as the model sees it."""
         pixels = self._predictor.volume.read(plane, part.slices)
         return self._predictor.window.apply(pixels)
+
+
+def _sure(present: float, agreement: float) -> float:
+    """Return how sure it is that the object is there, 0 to 1."""
+    said, shown = log_odds(np.array([present, agreement], np.float32))
+    return float(expit(_PRESENT * said + _AGREE * shown + _CONSTANT))
 
 
 def _part(mask: BoolArray, margin: int = _MARGIN) -> Extent:

@@ -15,7 +15,7 @@ from napari_segnext.geometry.shapes import overlap
 from napari_segnext.labels.sparse import Sparse
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
-from napari_segnext.propagation import Annotated, PlaneResult, propagate
+from napari_segnext.propagation import Annotated, PlaneResult, propagate, refined
 from napari_segnext.session import Session
 from napari_segnext.session.checklist import doubtful
 from napari_segnext.session.state import Result
@@ -152,7 +152,7 @@ def complete(
         kept = kept_planes(session, object_id, axis, fixed)
         decided = decided_planes(session, object_id, axis, fixed, kept)
         within = set(range(space.depth(axis))) - kept
-        found += propagate(
+        way = propagate(
             predictor,
             decided,
             axis,
@@ -160,6 +160,7 @@ def complete(
             cancelled=cancelled,
             progress=progress,
         )
+        found += refined(predictor, decided, list(way), cancelled)
     every = {each for at in places for each in space.along(Plane(axis, 0, at))}
     commit(session, object_id, found, every)
     return found

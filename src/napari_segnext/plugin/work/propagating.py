@@ -11,6 +11,8 @@ from napari_segnext.plugin.work.background import Background
 from napari_segnext.plugin.work.task import Dropped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from napari_segnext.geometry.plane import Plane
     from napari_segnext.plugin.layers.displayed_plane import ShownPlane
     from napari_segnext.plugin.layers.labels_layer import LayerLabels
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
     from napari_segnext.propagation import PlaneResult, Propagation
     from napari_segnext.propagation.whole_object import WholeObject
     from napari_segnext.session import SegmentedObject, Session
+
+    # Looks at results once more, unless it is interrupted.
+    Better = Callable[[list[PlaneResult], Turn], list[PlaneResult]]
 
 
 class Propagating(Background):
@@ -92,7 +97,7 @@ class Propagating(Background):
     def _next(self, along: Plane) -> str | None:
         """Begin with the next object; return why there is nothing to do for any."""
         # Torch comes with them, which the model has brought along by now.
-        from napari_segnext.propagation import Propagation
+        from napari_segnext.propagation import Propagation, refined
         from napari_segnext.propagation.whole_object import WholeObject
 
         assert self._inference.model is not None
@@ -109,7 +114,8 @@ class Propagating(Background):
             self._objects[key] = whole
             self._object_id, self._accepted = key[0], False
             way = Propagation(predictor, decided, along.axis, within)
-            self._go(whole, way, along)
+            better = partial(refined, predictor, decided)
+            self._go(whole, way, better, along)
             return None
         return why
 
@@ -122,7 +128,9 @@ class Propagating(Background):
         self._accepted = True
         self.said.emit(f"{self._name} is finished when its slices are written")
 
-    def _go(self, whole: WholeObject, propagation: Propagation, along: Plane) -> None:
+    def _go(
+        self, whole: WholeObject, propagation: Propagation, better: Better, along: Plane
+    ) -> None:
         results: list[PlaneResult] = []
         number = self._object_id
 
@@ -134,7 +142,7 @@ class Propagating(Background):
                 if final:
                     self._final.emit(number, final)
                 self.progressed.emit(*propagation.slices)
-            return results
+            return better(results, turn)
 
         more = f"; {len(self._left)} more to come" if self._left else ""
         self.said.emit(f"Propagating {self._name}{more}: you can go on meanwhile")
