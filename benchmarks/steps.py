@@ -46,7 +46,7 @@ from napari_segnext.predicting.prediction import Prediction
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.propagation import Annotated as Decided
-from napari_segnext.propagation import propagate, refined, to_check
+from napari_segnext.propagation import propagate, reweighed, to_check
 from napari_segnext.training.generated import em_stack, mri_stack
 from napari_segnext.weights import load_model
 
@@ -305,7 +305,7 @@ def spread(
     known = {start: Decided(thing.masks[thing.start])}
     began = time.process_time()
     way = list(propagate(predictor, known, series.axis))
-    found = {r.plane.index: r for r in refined(predictor, known, way)}
+    found = {r.plane.index: r for r in reweighed(predictor, known, way)}
     outcome.seconds.append((time.process_time() - began) / max(1, len(found)))
     for index, goal in thing.masks.items():
         if index == thing.start:

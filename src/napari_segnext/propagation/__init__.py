@@ -9,7 +9,7 @@ once more, as one object.
 """
 
 from napari_segnext.propagation.propagate import Propagation, propagate
-from napari_segnext.propagation.refine import refined
+from napari_segnext.propagation.reweighing import reweighed
 from napari_segnext.propagation.results import Annotated, PlaneResult
 from napari_segnext.propagation.search import Rules
 from napari_segnext.session.doubt import to_check
@@ -20,6 +20,6 @@ __all__ = [
     "Propagation",
     "Rules",
     "propagate",
-    "refined",
+    "reweighed",
     "to_check",
 ]

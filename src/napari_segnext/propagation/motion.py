@@ -16,6 +16,8 @@ _WHOLE = 96
 # the image, as radius and as standard deviation.
 _RADIUS = 9
 _WINDOW = 6.0
+# How often an estimate is improved at each scale: more changes no mask.
+_WARPS = 4
 # Motion is believed where it leaves less than this share of the difference between two
 # sections, and fades out over so many pixels.
 _EXPLAINED = 0.8
@@ -44,10 +46,12 @@ def motion(before: FloatArray, now: FloatArray, radius: int = _RADIUS) -> FloatA
     # From the new section back to the former one, so that each pixel is looked up.
     if max(now.shape) > _WHOLE:
         halves = (rescale(each, 0.5, anti_aliasing=True) for each in (now, before))
-        flow = 2 * optical_flow_ilk(*halves, radius=max(radius // 2, 1))
+        flow = 2 * optical_flow_ilk(
+            *halves, radius=max(radius // 2, 1), num_warp=_WARPS
+        )
         flow = resize(flow, (2, *now.shape), order=1)
     else:
-        flow = optical_flow_ilk(now, before, radius=radius)
+        flow = optical_flow_ilk(now, before, radius=radius, num_warp=_WARPS)
     places = np.indices(now.shape)
     moved = ndimage.map_coordinates(before, places + flow, order=1, mode="nearest")
     still, left = (

@@ -15,7 +15,7 @@ from napari_segnext.geometry.shapes import overlap
 from napari_segnext.labels.sparse import Sparse
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
-from napari_segnext.propagation import Annotated, PlaneResult, propagate, refined
+from napari_segnext.propagation import Annotated, PlaneResult, propagate, reweighed
 from napari_segnext.session import Session
 from napari_segnext.session.checklist import doubtful
 from napari_segnext.session.state import Result
@@ -160,7 +160,7 @@ def complete(
             cancelled=cancelled,
             progress=progress,
         )
-        found += refined(predictor, decided, list(way), cancelled)
+        found += reweighed(predictor, decided, list(way), cancelled)
     every = {each for at in places for each in space.along(Plane(axis, 0, at))}
     commit(session, object_id, found, every)
     return found

@@ -97,7 +97,7 @@ class Propagating(Background):
     def _next(self, along: Plane) -> str | None:
         """Begin with the next object; return why there is nothing to do for any."""
         # Torch comes with them, which the model has brought along by now.
-        from napari_segnext.propagation import Propagation, refined
+        from napari_segnext.propagation import Propagation, reweighed
         from napari_segnext.propagation.whole_object import WholeObject
 
         assert self._inference.model is not None
@@ -114,7 +114,7 @@ class Propagating(Background):
             self._objects[key] = whole
             self._object_id, self._accepted = key[0], False
             way = Propagation(predictor, decided, along.axis, within)
-            better = partial(refined, predictor, decided)
+            better = partial(reweighed, predictor, decided)
             self._go(whole, way, better, along)
             return None
         return why

@@ -99,7 +99,7 @@ class Looks:
         return np.concatenate([x, x**2, np.ones((*x.shape[:-1], 1))], -1)
 
 
-def refined(
+def reweighed(
     predictor: VolumePredictor,
     annotated: Mapping[Plane, Annotated],
     results: Sequence[PlaneResult],

@@ -9,8 +9,8 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.images.volume import Volume
 from napari_segnext.models import Cancelled
 from napari_segnext.predicting.volume_predictor import VolumePredictor
-from napari_segnext.propagation import Annotated, PlaneResult, refined
-from napari_segnext.propagation.refine import Looks
+from napari_segnext.propagation import Annotated, PlaneResult, reweighed
+from napari_segnext.propagation.reweighing import Looks
 from tests.doubles import WHOLE, IntensityModel
 
 SHAPE = (5, 64, 64)
@@ -42,7 +42,7 @@ KNOWN = {Plane(0, 2): Annotated(square(20))}
 
 def test_a_border_that_is_off_is_put_right_where_the_pixels_tell() -> None:
     before = [found(1, square(17)), found(3, square(20))]
-    after = refined(predictor(), KNOWN, before)
+    after = reweighed(predictor(), KNOWN, before)
     assert [r.plane.index for r in after] == [1, 3]
     assert [r.confidence for r in after] == [0.8, 0.8]
     wrong, right = square(17) ^ square(20), square(20)
@@ -52,7 +52,7 @@ def test_a_border_that_is_off_is_put_right_where_the_pixels_tell() -> None:
 
 def test_it_stays_where_pixels_do_not_tell() -> None:
     before = [found(1, square(17))]
-    (after,) = refined(predictor(120, 120), KNOWN, before)
+    (after,) = reweighed(predictor(120, 120), KNOWN, before)
     assert np.count_nonzero(after.mask ^ square(17)) < 0.02 * square(17).sum()
 
 
@@ -61,7 +61,7 @@ def test_no_piece_begins_beside_the_object() -> None:
     volume = Volume(grey.astype(np.float32))
     probability = np.where(square(20), 0.65, 0.45).astype(np.float32)
     before = [PlaneResult.of(Plane(0, 1), probability, 0.8)]
-    (after,) = refined(VolumePredictor(IntensityModel(WHOLE), volume), KNOWN, before)
+    (after,) = reweighed(VolumePredictor(IntensityModel(WHOLE), volume), KNOWN, before)
     assert after.mask[22:42, 22:42].all()
     assert not after.mask[50:].any()
 
@@ -83,5 +83,5 @@ def test_large_and_small_count_the_same() -> None:
 
 def test_it_can_be_cancelled_and_nothing_comes_of_nothing() -> None:
     with pytest.raises(Cancelled):
-        refined(predictor(), KNOWN, [found(1, square(17))], lambda: True)
-    assert refined(predictor(), KNOWN, []) == []
+        reweighed(predictor(), KNOWN, [found(1, square(17))], lambda: True)
+    assert reweighed(predictor(), KNOWN, []) == []
