@@ -9,8 +9,8 @@ once more, as one object.
 """
 
 from napari_segnext.propagation.propagate import Propagation, propagate
-from napari_segnext.propagation.reweighing import reweighed
 from napari_segnext.propagation.results import Annotated, PlaneResult
+from napari_segnext.propagation.reweighing import reweighed
 from napari_segnext.propagation.search import Rules
 from napari_segnext.session.doubt import to_check
 
