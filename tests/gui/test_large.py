@@ -7,6 +7,8 @@ from tests.gui.driver import DiskEngine, User
 from napari_segnext.files import read_image
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
+from napari_segnext.labels import counted
+from napari_segnext.labels.scan import Scanned, scan
 from napari_segnext.plugin.layers import edit_window, own_layers
 from napari_segnext.plugin.layers.planes import camera_of
 
@@ -214,3 +216,38 @@ def test_window_and_the_rest_stay_on_an_image_that_is_moved(large):
     large.widget.stop()
     assert labels._mirror.wait(30)
     assert read_image(folder).geometry.scale == (40, 8, 2)
+
+
+def test_many_labels_are_taken_in_beside_the_user_who_may_draw_and_undo(
+    large, monkeypatch
+):
+    monkeypatch.setattr(counted, "_MANY", 1000)
+    large.look_at(200, 200)
+    large.user.waits_until(lambda: large.window_reaches(200, 200))
+    given = np.zeros(SHAPE, np.uint16)
+    given[:, 100:300, 100:300], given[1, 900:1000, 1400:1500] = 70, 90
+    annotator = large.widget.annotator
+    found = Scanned.of((runs for runs, _ in scan(given)), {})
+    annotator.session.adopt_labels(found)
+    # Nothing is drawn yet, and all of it is there.
+    assert large.labels.read(PLANE)[950, 1450] == 90
+    output = annotator.output
+    large.viewer.layers.selection.active = output
+    output.mode, output.brush_size, output.selected_label = "paint", 4, 90
+    large.user.drag([(1, 200, 200), (1, 200, 240)], large.image)
+    large.user.waits_until(lambda: large.labels.read(PLANE)[200, 200] == 90)
+    large.user.waits_until(
+        lambda: np.array_equal(large.shown(), large.labels.read(PLANE))
+    )
+    assert (
+        annotator.session.count(70).voxels
+        == (given == 70).sum()
+        - (large.labels.read(PLANE)[100:300, 100:300] == 90).sum()
+    )
+    annotator.undo()
+    np.testing.assert_array_equal(large.labels.read(PLANE), given[1])
+    annotator.undo()
+    assert not large.labels.read(PLANE).any()
+    annotator.redo()
+    for z in range(3):
+        np.testing.assert_array_equal(large.labels.read(Plane(0, z)), given[z])

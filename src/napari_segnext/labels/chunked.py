@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 import zlib
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterator
 from typing import Any, TypeAlias
 
@@ -21,6 +22,8 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.space import Index, Space
 from napari_segnext.labels.labels import ArrayLabels, Labels, Values
+from napari_segnext.labels.pending import Pending, Place
+from napari_segnext.labels.runs import Runs
 
 CHUNK = 512
 # The pyramid ends with a level that is no longer than this.
@@ -78,6 +81,7 @@ class LabelStore:
         self._packed: dict[Key, bytes] = {}
         self._unpacked: OrderedDict[Key, NDArray[Any]] = OrderedDict()
         self._changed: set[Key] = set()
+        self._pending: deque[Pending] = deque()
         self._lock = threading.RLock()
 
     @property
@@ -112,6 +116,8 @@ class LabelStore:
         """Tell whether all ids are the same in another one."""
         if self.shape != other.shape:
             return False
+        self.draw()
+        other.draw()
         keys = {key for key in self.keys() | other.keys() if key[0] == 0}
         return all(np.array_equal(self.chunk(key), other.chunk(key)) for key in keys)
 
@@ -121,7 +127,9 @@ class LabelStore:
         with self._lock:
             for row in range(extent.top // CHUNK, -(-extent.bottom // CHUNK)):
                 for column in range(extent.left // CHUNK, -(-extent.right // CHUNK)):
-                    chunk = self._find((level, page, row, column))
+                    key = (level, page, row, column)
+                    self._bring(key)
+                    chunk = self._find(key)
                     if chunk is not None:
                         place = Extent.at((row * CHUNK, column * CHUNK), chunk.shape)
                         common = place.common(extent)
@@ -149,12 +157,37 @@ class LabelStore:
                     here = common.within(extent)
                     if where[here].any():
                         key = (0, page, row, column)
+                        self._bring(key)
                         within = common.within(place)
                         target = self._held(key)[within]
                         np.copyto(target, values[here], "unsafe", where[here])
                         (down, across) = within
                         part = Extent(down.start, across.start, down.stop, across.stop)
                         self._write_above(key, part)
+
+    def lay(self, runs: Runs) -> bool:
+        """Take many sorted runs; a chunk gets its part when it is read, or by `draw`.
+
+        Levels above the full image show them when they are drawn.
+        """
+        with self._lock:
+            self._pending.append(Pending(runs, self._space, CHUNK))
+        return True
+
+    def draw(self, seconds: float = math.inf) -> bool:
+        """Draw what was laid, for so long; tell whether something is left."""
+        end = time.monotonic() + seconds
+        while True:
+            with self._lock:
+                while self._pending and self._pending[0].done:
+                    self._pending.popleft()
+                if not self._pending:
+                    return False
+                found = self._pending[0].next()
+                if found is not None:
+                    self._draw(*found)
+            if time.monotonic() > end:
+                return True
 
     def take_changed(self) -> set[Key]:
         """Return the chunks written since this was last asked."""
@@ -172,6 +205,7 @@ class LabelStore:
         level, _, row, column = key
         height, width = self.shapes[level][-2:]
         with self._lock:
+            self._bring(key)
             found = self._find(key)
             whole = np.zeros((CHUNK, CHUNK), self.dtype) if found is None else found
             return whole[: height - row * CHUNK, : width - column * CHUNK].copy()
@@ -204,10 +238,29 @@ class LabelStore:
     ) -> None:
         """Write pixels of one chunk, and what changes above it."""
         key = (0, page, int(rows[0]) // CHUNK, int(columns[0]) // CHUNK)
+        self._bring(key)
         rows, columns = rows % CHUNK, columns % CHUNK
         self._held(key)[rows, columns] = values
         part = Extent(rows.min(), columns.min(), rows.max() + 1, columns.max() + 1)
         self._write_above(key, part)
+
+    def _bring(self, key: Key) -> None:
+        """Draw what was laid in a chunk of the full image."""
+        level, page, row, column = key
+        if level == 0:
+            number = int(np.ravel_multi_index(page, self.shape[:-2])) if page else 0
+            for pending in self._pending:
+                found = pending.take((number, row, column))
+                if found is not None:
+                    self._draw((number, row, column), found)
+
+    def _draw(self, place: Place, runs: Runs) -> None:
+        number, row, column = place
+        page = np.unravel_index(number, self.shape[:-2]) if self.shape[:-2] else ()
+        key = (0, tuple(map(int, page)), row, column)
+        voxels, values = runs.expand()
+        self._held(key).ravel()[voxels] = values
+        self._write_above(key, Extent(0, 0, CHUNK, CHUNK))
 
     def _write_above(self, key: Key, part: Extent) -> None:
         """Write in the other levels what has changed in a part of a chunk."""

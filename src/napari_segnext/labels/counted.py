@@ -8,6 +8,7 @@ from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +19,8 @@ from napari_segnext.geometry.space import Space, Voxels
 from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.labels.labels import Labels, Values
 from napari_segnext.labels.runs import Runs
+from napari_segnext.labels.tally import BLOCK, Tally
 
-# Pixels along a side of what voxels are counted in.
-_BLOCK = 512
 # Pixels that are counted at once.
 _COUNTED = 1 << 20
 # Pixels along a side of what is read at once to look up single voxels.
@@ -46,11 +46,13 @@ class Painter:
         # Planes perpendicular to axis 0 are divided into blocks, so that what is known
         # of an id in a large plane is more than that it is there.
         height, width = self.space.spatial[-2:]
-        self._down, self._across = -(-height // _BLOCK), -(-width // _BLOCK)
+        self._down, self._across = -(-height // BLOCK), -(-width // BLOCK)
         # Of each id the voxels in each block.
         self._counts: dict[int, Counter[int]] = {}
         # Of each id all of them.
         self._totals = Counter[int]()
+        # Of changes that may come back.
+        self._tallies = WeakKeyDictionary[Runs, Tally]()
         if not blank:
             self._count_all()
 
@@ -86,23 +88,23 @@ class Painter:
         """Return a part of a plane outside of which an id has no voxel."""
         used = self._used(number)
         slices, rows, columns = self._divided(used)
-        first, height = _BLOCK * rows, self.space.spatial[-2]
-        left, width = _BLOCK * columns, self.space.spatial[-1]
+        first, height = BLOCK * rows, self.space.spatial[-2]
+        left, width = BLOCK * columns, self.space.spatial[-1]
         depth = self.space.depth(0)
         frames, slices = np.divmod(slices, depth)
         here = frames == self.space.frame(plane)
         match plane.axis:
             case 0:
                 here &= slices == plane.index
-                box = first, left, first + _BLOCK, left + _BLOCK
+                box = first, left, first + BLOCK, left + BLOCK
                 ends = height, width
             case 1:
-                here &= rows == plane.index // _BLOCK
-                box = slices, left, slices + 1, left + _BLOCK
+                here &= rows == plane.index // BLOCK
+                box = slices, left, slices + 1, left + BLOCK
                 ends = depth, width
             case _:
-                here &= columns == plane.index // _BLOCK
-                box = slices, first, slices + 1, first + _BLOCK
+                here &= columns == plane.index // BLOCK
+                box = slices, first, slices + 1, first + BLOCK
                 ends = depth, height
         if not here.any():
             return Extent(0, 0, 0, 0)
@@ -154,8 +156,13 @@ class Painter:
         ]
         return np.concatenate([np.zeros(0, self.dtype), *parts])
 
-    def filling(self, runs: Runs) -> Diff:
+    def filling(self, runs: Runs, tally: Tally | None = None) -> Diff:
         """Return the change of those voxels of sorted runs that nothing has.
+
+        Parameters
+        ----------
+        tally
+            Of the runs, if it is known.
 
         Raises
         ------
@@ -165,6 +172,8 @@ class Painter:
         self._check_fits(runs.value)
         after = Runs.joined(self._free(runs) if self.ids else [runs])
         after = replace(after, value=after.value.astype(self.dtype))
+        if tally is not None and not self.ids:
+            self._tallies[after] = tally
         return Diff(replace(after, value=np.zeros_like(after.value)), after)
 
     def _free(self, runs: Runs) -> Iterator[Runs]:
@@ -178,7 +187,7 @@ class Painter:
             yield band
 
     def lay(self, runs: Runs) -> None:
-        """Write many sorted runs, whatever is there; some rows at a time.
+        """Write many sorted runs, whatever is there.
 
         Raises
         ------
@@ -186,18 +195,19 @@ class Painter:
             If the labels' type does not hold an id.
         """
         self._check_fits(runs.value)
-        for plane, part, band in self._bands(runs):
-            page = np.array(self.labels.read(plane, part))
-            flat, where = page.ravel(), np.zeros(part.shape, bool)
-            voxels, new = band.expand()
-            at = voxels - self.space.numbers(plane, part.top, part.left)
+        for plane, part, band in self._bands(runs) if self.ids else ():
+            page = self.labels.read(plane, part)
             if page.any():
-                old = flat[at]
-                was = old != 0
-                self._count_runs(Runs.of(voxels[was], old[was]), -1)
-            flat[at], where.ravel()[at] = new, True
-            self.labels.fill(plane, part, page, where)
-        self._count_runs(runs.select(runs.value != 0), 1)
+                voxels = band.voxels
+                at = voxels - self.space.numbers(plane, part.top, part.left)
+                self._count_runs(Runs.of(voxels, page.ravel()[at]), -1)
+        self._count_runs(runs, 1)
+        self._draw(runs)
+
+    def _draw(self, runs: Runs) -> None:
+        """Write runs that have been counted, some rows at a time."""
+        if not self.labels.lay(runs):
+            self._fill(runs)
 
     def _fill(self, runs: Runs) -> None:
         """Write sorted runs; some rows at a time."""
@@ -262,9 +272,9 @@ class Painter:
         """Write a change; `plane` is the one that all voxels lie in, if one is."""
         if len(diff) > _MANY:
             self._check_fits(diff.after.value)
-            self._fill(diff.after)
-            self._count_runs(diff.before.select(diff.before.value != 0), -1)
-            self._count_runs(diff.after.select(diff.after.value != 0), 1)
+            self._count_runs(diff.before, -1)
+            self._count_runs(diff.after, 1)
+            self._draw(diff.after)
             return
         for part in self.split(diff, plane):
             self.write(part)
@@ -298,24 +308,10 @@ class Painter:
                 counts[place] += sign * count
 
     def _count_runs(self, runs: Runs, sign: int) -> None:
-        """Count the voxels of runs, whose ids are not 0."""
-        height, width = self.space.spatial[-2:]
-        pieces, cells = runs.cut(width, _BLOCK)
-        rows, columns = np.divmod(cells, self._across)
-        slices, rows = np.divmod(rows, height)
-        blocks = (slices * self._down + rows // _BLOCK) * self._across + columns
-        order = np.lexsort((blocks, pieces.value))
-        ids, blocks = pieces.value[order], blocks[order]
-        opens = np.ones(len(ids), bool)
-        opens[1:] = (ids[1:] != ids[:-1]) | (blocks[1:] != blocks[:-1])
-        first = np.flatnonzero(opens)
-        if not len(first):
-            return
-        found = np.add.reduceat(pieces.length[order], first)
-        counted = ids[first], blocks[first], found
-        for number, at, count in zip(*(each.tolist() for each in counted), strict=True):
-            self._counts.setdefault(number, Counter())[at] += sign * count
-            self._totals[number] += sign * count
+        """Count the voxels of runs; 0 is no id."""
+        if runs not in self._tallies:
+            self._tallies[runs] = Tally.of(runs, self.space)
+        self._tallies[runs].add_to(self._counts, self._totals, sign)
 
     def _count_all(self) -> None:
         number_of_slices = self.space.size // self.space.area if self.space.area else 0
@@ -340,8 +336,8 @@ class Painter:
         )
         at[rows], at[columns] = part.rows, part.columns
         slices = self.space.frame(plane) * self.space.depth(0) + at[-3]
-        blocks = slices * self._down + at[-2] // _BLOCK
-        return np.asarray(blocks * self._across + at[-1] // _BLOCK, np.int64)
+        blocks = slices * self._down + at[-2] // BLOCK
+        return np.asarray(blocks * self._across + at[-1] // BLOCK, np.int64)
 
     def _divided(
         self, blocks: NDArray[np.int64]
@@ -355,7 +351,7 @@ class Painter:
         """Return where a block lies."""
         rest, column = divmod(block, self._across)
         number, row = divmod(rest, self._down)
-        top, left = row * _BLOCK, column * _BLOCK
+        top, left = row * BLOCK, column * BLOCK
         height, width = self.space.spatial[-2:]
-        bottom, right = min(top + _BLOCK, height), min(left + _BLOCK, width)
+        bottom, right = min(top + BLOCK, height), min(left + BLOCK, width)
         return self.space.slice_plane(number), Extent(top, left, bottom, right)

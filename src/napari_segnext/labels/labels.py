@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.space import Index, Space
+from napari_segnext.labels.runs import Runs
 
 Values = NDArray[np.integer[Any]]
 
@@ -53,6 +54,14 @@ class Labels(ReadableLabels, Protocol):
             (h, w) each, of the part: ids, and whether they are written.
         """
 
+    def lay(self, runs: Runs) -> bool:
+        """Take many sorted runs, which whoever reads finds from now on.
+
+        Returns
+        -------
+        False where nothing was taken, and `fill` is to write them
+        """
+
 
 class ArrayLabels:
     """Labels in an array (numpy, memory-mapped), written in place."""
@@ -85,3 +94,7 @@ class ArrayLabels:
     ) -> None:
         """Write many pixels in a part of a plane."""
         np.copyto(self.read(plane, extent), values, casting="unsafe", where=where)
+
+    def lay(self, runs: Runs) -> bool:
+        """Take nothing: an array is written at once."""
+        return False

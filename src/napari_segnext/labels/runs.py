@@ -14,9 +14,11 @@ from napari_segnext.geometry.space import Voxels
 
 Integers = NDArray[np.int64]
 _NONE = np.zeros(0, np.int64)
+# Values up to this one are counted rather than sorted.
+_FEW = 1 << 22
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Runs:
     """Values of voxels that follow each other.
 
@@ -50,6 +52,16 @@ class Runs:
     def size(self) -> int:
         """How many voxels there are."""
         return int(self.length.sum())
+
+    @property
+    def ids(self) -> list[int]:
+        """The different values, sorted; none is negative."""
+        if not len(self):
+            return []
+        if self.value.max() > _FEW:
+            return [int(each) for each in np.unique(self.value)]
+        # Much faster than sorting millions.
+        return [int(each) for each in np.flatnonzero(np.bincount(self.value))]
 
     @property
     def voxels(self) -> Voxels:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,9 @@ from napari_segnext.files.categories import Legend, Named, check_distinct
 from napari_segnext.files.checks import about
 from napari_segnext.files.label_file import read_labels
 from napari_segnext.files.pieces import parts
+from napari_segnext.geometry.space import Space
 from napari_segnext.labels.runs import Runs
+from napari_segnext.labels.tally import Tally
 
 # Voxels that are read at once, and planes of which chunks of files are made.
 _READ, _DEPTH = 1 << 24, 16
@@ -35,13 +37,19 @@ class Scanned:
         Sorted, with the values of the file; none of 0.
     values
         (N,) int64, sorted: those that there are.
+    places
+        For each run that of its value among the values.
     names
         What each is called, and its class if it has one.
+    tally
+        Of the runs, if they have been counted.
     """
 
     runs: Runs
     values: NDArray[np.int64]
+    places: NDArray[np.intp]
     names: Legend
+    tally: Tally | None = None
 
     @classmethod
     def of(cls, parts: Iterable[Runs], legend: Legend) -> Scanned:
@@ -64,7 +72,11 @@ class Scanned:
         numbers = values.tolist()
         names = {n: legend.get(n, Named(f"Object {n}")) for n in numbers}
         check_distinct(c for each in names.values() if (c := each.category))
-        return cls(runs, values, names)
+        return cls(runs, values, np.searchsorted(values, runs.value), names)
+
+    def counted(self, space: Space) -> Scanned:
+        """Return the same, counted; another thread can do that for a session."""
+        return replace(self, tally=Tally.of(self.runs, space))
 
 
 def scan_file(path: Path, image: Geometry) -> Scanned:

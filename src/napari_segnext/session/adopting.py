@@ -81,10 +81,13 @@ class Adopting(Classified):
         classes = (c for each in labels.names.values() if (c := each.category))
         check_distinct([*self.categories, *classes])
         ids = self.free_ids(labels.values.tolist())
-        places = np.searchsorted(labels.values, labels.runs.value)
         numbers = np.array([*ids.values()], np.int64)
-        diff = self._painter.filling(replace(labels.runs, value=numbers[places]))
-        found: list[int] = np.unique(diff.after.value).tolist()
+        runs, tally = replace(labels.runs, value=numbers[labels.places]), labels.tally
+        if tally is not None:
+            own = np.searchsorted(labels.values, tally.ids)
+            tally = tally.renumbered(numbers[own])
+        diff = self._painter.filling(runs, tally)
+        found = diff.after.ids
         if not found:
             raise ValueError("there is no label where no object is yet")
         delta, has = Delta(), self._values()

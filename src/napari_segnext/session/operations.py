@@ -78,8 +78,10 @@ def no_longer_doubted(
 ) -> dict[Key, Doubt | None]:
     """Return what takes away the doubts about masks that a change of labels changes."""
     gone: dict[Key, Doubt | None] = {}
+    if not any(each.doubts for each in objects.values()):
+        return gone
     for runs in (diff.before, diff.after):
-        for number in np.unique(runs.value).tolist():
+        for number in runs.ids:
             doubts = objects[number].doubts if number in objects else {}
             for axis in {plane.axis for plane in doubts}:
                 voxels = runs.select(runs.value == number).voxels

@@ -16,6 +16,7 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.space import Space
 from napari_segnext.labels.labels import ReadableLabels
+from napari_segnext.labels.runs import Runs
 from napari_segnext.plugin.layers.own_layers import lie_on
 from napari_segnext.plugin.layers.scribble_canvas import SparsePlanes
 from napari_segnext.session import ArrayLabels, PlaneDiff
@@ -85,6 +86,10 @@ class LayerLabels:
         page = self.layer.data[self._space.index(plane)]
         np.copyto(page[extent.slices], values, casting="unsafe", where=where)
         self._redraw_soon()
+
+    def lay(self, runs: Runs) -> bool:
+        """Take nothing: the layer's array is filled at once."""
+        return False
 
     def value_at(self, position: Sequence[float]) -> int:
         """Return the id at a position in the world, 0 outside."""

@@ -7,9 +7,7 @@ layer that the user paints in is a part of it that follows the view.
 
 from __future__ import annotations
 
-import atexit
-import shutil
-import tempfile
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,9 +20,9 @@ from numpy.typing import NDArray
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.space import Space
-from napari_segnext.journal.paths import SUFFIX
-from napari_segnext.labels.chunked import LabelStore
+from napari_segnext.labels.chunked import CHUNK, LabelStore
 from napari_segnext.labels.mirror import LabelMirror
+from napari_segnext.labels.runs import Runs
 from napari_segnext.plugin.layers import edit_window
 from napari_segnext.plugin.layers.kept_layers import layer_for, show_layer
 from napari_segnext.plugin.layers.label_levels import LabelLevels
@@ -37,7 +35,8 @@ from napari_segnext.plugin.layers.own_layers import (
 )
 from napari_segnext.plugin.layers.planes import camera_of
 from napari_segnext.plugin.layers.scribble_canvas import SparsePlanes
-from napari_segnext.plugin.layers.view_timers import ViewTimers
+from napari_segnext.plugin.layers.store_folder import store_folder
+from napari_segnext.plugin.layers.view_timers import TURN_S, ViewTimers
 from napari_segnext.plugin.readers import label_geometry
 
 if TYPE_CHECKING:
@@ -102,6 +101,8 @@ class WindowLabels(LayerLabels):
         self._plane: Plane | None = None
         self.window = Extent(0, 0, 0, 0)
         self._painting = False
+        # How far down the window has been drawn, if it does not show what was laid.
+        self._stale: int | None = None
         self._carried: list[tuple[Labels, SparsePlanes]] = []
         self._mirror: LabelMirror | None = None
         layer = make_output(image, Space((1,) * space.ndim))
@@ -117,7 +118,7 @@ class WindowLabels(LayerLabels):
         super().__init__(layer, space, lambda: shown.axis, stroke)
         viewer.add_layer(self.overview)
         viewer.add_layer(layer)
-        self._timers = ViewTimers(self._follow, self.overview.refresh)
+        self._timers = ViewTimers(self._follow, self.overview.refresh, self._draw)
         self._timers.told.connect(say)
         # Before napari's own, which paint: they are appended with a mode.
         layer.mouse_drag_callbacks.append(self._on_press)
@@ -177,6 +178,27 @@ class WindowLabels(LayerLabels):
         self.store.fill(plane, extent, values, where)
         self._redraw_soon()
 
+    def lay(self, runs: Runs) -> bool:
+        """Take many runs, which are drawn beside the user, the window first."""
+        assert not self._painted, "strokes are handed over before anything is written"
+        self.store.lay(runs)
+        self._stale = self.window.top
+        self._timers.draw.start()
+        return True
+
+    def _draw(self) -> None:
+        """Draw for a turn of the event loop; the window first, in rows of chunks."""
+        plane, (top, left, bottom, right) = self._plane, self.window
+        if self._stale is None or plane is None:
+            self._timers.drawn(self.store.draw(TURN_S))
+            return
+        below = min(self._stale + CHUNK, bottom)
+        self.store.read(plane, Extent(max(self._stale, top), left, below, right))
+        self._stale = below
+        if below == bottom:
+            self._redraw()
+        self._timers.draw.start()
+
     def value_at(self, position: Sequence[float]) -> int:
         """Return the id at a position in the world, 0 outside."""
         at = self._data_position(position)
@@ -196,6 +218,7 @@ class WindowLabels(LayerLabels):
         for layer, _ in self._carried:
             layer.mouse_drag_callbacks.remove(self._on_press)
         self._timers.close()
+        threading.Thread(target=self.store.draw, daemon=True).start()
         self._camera.events.disconnect(self._on_view)
         self._shown.moved.disconnect(self._on_plane)
         for event, sync in self._synced:
@@ -237,15 +260,7 @@ class WindowLabels(LayerLabels):
         """
         if self._mirror is not None or not (journal or problem):
             return
-        if journal is None:
-            temporary = tempfile.mkdtemp(prefix="napari-segnext-")
-            # After the mirror's own end, which is registered later.
-            atexit.register(shutil.rmtree, temporary, ignore_errors=True)
-            folder = Path(temporary) / "labels.zarr"
-        else:
-            folder = journal.with_name(
-                journal.name.replace(SUFFIX, ".segnext-labels") + ".zarr"
-            )
+        folder = store_folder(journal)
         self._mirror = LabelMirror(
             self.store,
             folder,
@@ -300,7 +315,7 @@ class WindowLabels(LayerLabels):
         if view.empty:
             view = Extent.at((height // 2, width // 2), (1, 1))
         window = edit_window.around(view, (height, width))
-        page = self.store.read(plane, window)
+        page, self._stale = self.store.read(plane, window), None
         rows, columns = self._space.in_plane(plane.axis)
         shape = [1] * self._space.ndim
         shape[rows], shape[columns] = page.shape
@@ -336,6 +351,8 @@ class WindowLabels(LayerLabels):
         """Bring the window to the cursor before something is painted there."""
         if str(layer.mode) in ("pan_zoom", "transform") or self._shown.plane is None:
             return
+        if self._stale is not None:
+            self._redraw()
         if not self._reaches(layer, event):
             at = self._pixel(self._data_position(event.position))
             whole = Extent(0, 0, *self._space.plane_shape(self._shown.plane))

@@ -7,8 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
 from napari_segnext.files.categories import Category
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.layers.measure import Measure
@@ -224,7 +222,7 @@ class Resolver:
         keys = (*delta.prompts, *delta.edits, *delta.results)
         changed = {*delta.objects, *(number for number, _ in keys)}
         for runs in (diff.before, diff.after):
-            changed.update(np.unique(runs.value).tolist())
+            changed.update(runs.ids)
         nesting = self._annotator.session.nesting
         changed.update(*map(nesting.outer, list(changed)))
         self._changes.update(changed)

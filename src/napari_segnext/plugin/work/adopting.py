@@ -12,6 +12,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_segnext.files import Geometry
 from napari_segnext.files.label_file import LabelSource, read_labels
+from napari_segnext.geometry.space import Space
 from napari_segnext.labels.scan import Scanned, scan
 from napari_segnext.plugin.layers.label_sources import image_place, layer_labels
 
@@ -113,7 +114,8 @@ class Adopting(QObject):
                     return
                 parts.append(runs)
                 self.said.emit(f"Reading {name}: {100 * share:.0f} %")
-            labels = Scanned.of(parts, found.legend)
+            space = Space(tuple(found.data.shape))
+            labels = Scanned.of(parts, found.legend).counted(space)
             self.said.emit(f"Taking in {len(labels.values):,} labels …")
             outcome = labels, found.moved
         # Whatever it is: the user must not wait for labels that never come.
