@@ -199,5 +199,8 @@ def longest(stalls: Iterable[Stall], count: int = 10) -> list[Stall]:
 
 
 def unbearable(stalls: Iterable[Stall]) -> list[Stall]:
-    """Return those in which the package held the window up for seconds."""
-    return [s for s in stalls if s.own * (1 - s.waited / s.wall) > LONGEST_MS]
+    """Return those in which the package computed for seconds.
+
+    Waiting is told only: whoever is waited for may lack a core.
+    """
+    return [stall for stall in stalls if min(stall.own, stall.cpu) > LONGEST_MS]
