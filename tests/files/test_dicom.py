@@ -108,6 +108,32 @@ def test_segments_are_called_as_objects_and_classes_are(tmp_path, voxels) -> Non
     assert names == ["core", "x" * 64]
 
 
+@pytest.mark.parametrize("orientation", [AXIAL, SAGITTAL, OBLIQUE])
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_segmentation_is_labels_to_start_from(
+    tmp_path, voxels, monkeypatch, orientation, whole
+) -> None:
+    from napari_segnext.files import dicom_seg
+    from napari_segnext.files.categories import Named
+    from napari_segnext.files.label_file import read_labels
+
+    # Other programs leave out the slices without labels, which shifts the grid.
+    monkeypatch.setattr(dicom_seg, "_WHOLE", (1 << 26) * whole)
+    write_series(tmp_path / "t1", voxels, orientation)
+    image = read_image(tmp_path / "t1")
+    labels = np.zeros(image.data.shape, np.uint16)
+    labels[2:4, 2:5, 3:5], labels[4, 3, 4] = 4, 9
+    out = tmp_path / "seg.dcm"
+    write_labels(out, labels, image.geometry, {4: Named("core")})
+    source = read_labels(out, image.geometry)
+    found = np.asarray(source.data[:, :, :])
+    np.testing.assert_array_equal(found, np.searchsorted([0, 4, 9], labels))
+    assert source.legend == {1: Named("core"), 2: Named("Object 9")}
+    with pytest.raises(ValueError, match="not a segmentation of DICOM"):
+        copy = shutil.copy(tmp_path / "t1" / "IM0001", tmp_path / "a.dcm")
+        read_labels(copy, image.geometry)
+
+
 def test_what_a_segmentation_cannot_hold_is_told(tmp_path, voxels) -> None:
     write_series(tmp_path / "t1", voxels)
     image = read_image(tmp_path / "t1")

@@ -32,7 +32,7 @@ Out = Annotated[
 Labels = Annotated[
     Path | None,
     typer.Option(
-        help="Labels to start from: NIfTI, TIFF, OME-Zarr, COCO. Objects of the "
+        help="Labels to start from: NIfTI, TIFF, OME-Zarr, COCO, DICOM. Objects of the "
         "prompts file with the value of one of them refine it. Of several images as "
         "--out."
     ),

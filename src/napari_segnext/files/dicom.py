@@ -42,7 +42,7 @@ from napari_segnext.files.image import Geometry, ImageFile
 from napari_segnext.files.nifti import Grid, placed_geometry
 
 # DICOM's world is left, posterior, superior; nibabel's right, anterior, superior.
-_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
+TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _INTEGERS = ("uint8", "int8", "uint16", "int16", "int32")
 
 
@@ -227,7 +227,7 @@ def _placed(path: Path, data: NDArray[Any], stack: Stack) -> ImageFile:
     lps = stack.affine
     assert lps is not None
     # nibabel's order: column, row, slice, time.
-    affine = _TO_RAS @ lps[:, [2, 1, 0, 3]]
+    affine = TO_RAS @ lps[:, [2, 1, 0, 3]]
     header = nib.Nifti1Header()
     header.set_xyzt_units("mm")
     shape = data.shape[1:4]

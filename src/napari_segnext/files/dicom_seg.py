@@ -1,23 +1,31 @@
-"""Labels as a segmentation of DICOM that refers to its source, through highdicom."""
+"""Labels as a segmentation of DICOM that refers to its source, through highdicom.
+
+One that is read becomes labels again, of whatever program it comes.
+"""
 
 # nibabel annotates only some of its functions.
 # mypy: disable-error-code="no-untyped-call"
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nibabel as nib
 import numpy as np
 from nibabel.orientations import apply_orientation
 from numpy.typing import NDArray
 
-from napari_segnext.files.categories import Legend
-from napari_segnext.files.dicom import DicomGrid
-from napari_segnext.files.image import Geometry
+from napari_segnext.files.categories import Legend, Named
+from napari_segnext.files.checks import explained
+from napari_segnext.files.dicom import TO_RAS, DicomGrid
+from napari_segnext.files.image import Geometry, ImageFile
+from napari_segnext.files.nifti import Grid, shown
 from napari_segnext.files.pieces import Sliceable
 
 if TYPE_CHECKING:
@@ -29,6 +37,8 @@ _MOST_SEGMENTS, _LONGEST_NAME = 65_535, 64
 # Up to so many bytes slices without labels are written too, so that whoever reads it
 # finds the grid of the source.
 _WHOLE = 1 << 26
+# Headers are written with so few digits, of NIfTI in single precision.
+_SAME_GRID = 1e-3
 
 
 def check_seg(path: Path, geometry: Geometry) -> None:
@@ -51,13 +61,7 @@ def check_seg(path: Path, geometry: Geometry) -> None:
             f"{path.name} has no place for time, and the image has "
             f"{geometry.shape[0]} volumes: choose .nii.gz"
         )
-    try:
-        import highdicom  # noqa: F401
-    except ImportError as error:
-        raise OSError(
-            f"{path.name} needs the package highdicom: "
-            "pip install 'napari-segnext[dicom]'"
-        ) from error
+    _highdicom(path)
 
 
 def write_seg(
@@ -112,6 +116,59 @@ def write_seg(
         series_description=f"{_PROGRAM} {date.today().isoformat()}",
     )
     written.save_as(path)
+
+
+def read_seg(path: Path, image: Geometry) -> tuple[ImageFile, Legend]:
+    """Read a segmentation of DICOM as labels, with what its segments are called.
+
+    Where segments overlap, the one with the larger number is on top.
+
+    Parameters
+    ----------
+    image
+        Where the image lies that they belong to.
+
+    Returns
+    -------
+    Labels on the grid of that image if it is the segmentation's, but for slices without
+    labels, else on the segmentation's own; and names by value, which is the number of
+    the segment
+
+    Raises
+    ------
+    OSError
+        If highdicom is not installed.
+    ValueError
+        If it is no segmentation, or a damaged one.
+    """
+    hd = _highdicom(path)
+    with explained(path, "a segmentation of DICOM"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = hd.seg.segread(path)
+        volume = found.get_volume(combine_segments=True, skip_overlap_checks=True)
+        names = {
+            number: Named(str(found.get_segment_description(number).SegmentLabel))
+            for number in found.segment_numbers
+        }
+    if isinstance(image.source, Grid):
+        lps = (TO_RAS @ image.source.affine)[:, [2, 1, 0, 3]]
+        wanted = hd.VolumeGeometry(lps, image.source.shape[::-1], "PATIENT")
+        with suppress(RuntimeError):
+            volume = volume.match_geometry(wanted, tol=_SAME_GRID)
+    affine = TO_RAS @ volume.affine[:, [2, 1, 0, 3]]
+    numbers = np.asarray(volume.array, np.uint16)
+    return shown(nib.Nifti1Image(numbers.T, affine)), names
+
+
+def _highdicom(path: Path) -> Any:
+    try:
+        import highdicom
+    except ImportError as error:
+        raise OSError(
+            f"{path.name} needs the package highdicom: "
+            "pip install 'napari-segnext[dicom]'"
+        ) from error
+    return highdicom
 
 
 def _numbered(

@@ -12,6 +12,7 @@ from napari_segnext.files import check_exists, read_image
 from napari_segnext.files.atomic import is_zarr
 from napari_segnext.files.categories import Legend
 from napari_segnext.files.checks import about
+from napari_segnext.files.contents import DICOM
 from napari_segnext.files.image import Geometry, ImageFile
 from napari_segnext.files.label_grid import on_grid
 from napari_segnext.files.pieces import dropped
@@ -46,8 +47,9 @@ def read_labels(path: str | Path, image: Geometry) -> LabelSource:
     Parameters
     ----------
     path
-        NIfTI, TIFF, zarr, or whatever else `read_image` reads; or COCO annotations. An
-        OME-Zarr image stands for the labels that lie beside it.
+        NIfTI, TIFF, zarr, or whatever else `read_image` reads; COCO annotations; or a
+        segmentation of DICOM. An OME-Zarr image stands for the labels that lie beside
+        it.
     image
         Where the image lies.
 
@@ -72,7 +74,12 @@ def read_labels(path: str | Path, image: Geometry) -> LabelSource:
 
             place = labels_of(place)
             legend = read_legend(place)
-        file = _without_channels(read_image(place))
+        if place.suffix.lower() in DICOM:
+            from napari_segnext.files.dicom_seg import read_seg
+
+            file, legend = read_seg(place, image)
+        else:
+            file = _without_channels(read_image(place))
         data = file.data[0] if file.multiscale else file.data
         _check_kind(data.dtype)
         data, moved = on_grid(data, file.geometry, image)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _NOTHING, _FILE = "nothing", "a file …"
 _FORMATS = (
     "Labels (*.nii *.nii.gz *.tif *.tiff *.zarr zarr.json .zgroup .zattrs *.npy *.png "
-    "*.json);;All files (*)"
+    "*.json *.dcm);;All files (*)"
 )
 # What lies in the folder of a zarr, which no dialogue for files lets one choose.
 _IN_ZARR = ("zarr.json", ".zgroup", ".zattrs", ".zarray")
