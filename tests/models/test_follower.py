@@ -46,6 +46,20 @@ def test_what_is_gone_is_less_surely_there() -> None:
     assert confidence[0] > 0.45 > confidence[1]
 
 
+def test_it_follows_where_pytorch_knows_no_autocast(monkeypatch) -> None:
+    # As PyTorch 2.4 on Apple's GPUs, where even switching it off is an error.
+    class Unknown:
+        def __init__(self, device: str, **_: bool) -> None:
+            raise RuntimeError(f"unsupported autocast device_type {device}")
+
+    monkeypatch.setattr(torch, "autocast", Unknown)
+    with pytest.raises(RuntimeError, match="unsupported autocast"):
+        follow((100, 200), (112, 200))
+    monkeypatch.setattr(torch.amp, "is_autocast_available", lambda device: False)
+    found, goal = follow((100, 200), (112, 200))
+    assert ((found.logits > 0) & goal).sum() / goal.sum() > 0.8
+
+
 def test_it_has_the_encoder_of_tiny_whose_embeddings_it_takes() -> None:
     tiny, follower = load_model("tiny", device="cpu"), load_follower("cpu")
     assert follower.embeds_as == model_fingerprint(tiny)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -153,7 +154,7 @@ class Memory(nn.Module):
         )
         # Keys and values of one width are attended to faster.
         value = pad(torch.cat(list(values), 2), (0, more.shape[-1]))
-        with torch.autocast(query.device.type, enabled=False):
+        with _full_precision(query.device.type):
             read = scaled_dot_product_attention(
                 query.float(), keys.float(), value.float(), scale=1.0
             )
@@ -175,6 +176,14 @@ class Memory(nn.Module):
         rows = torch.arange(height, device=device) - (height - 1) / 2
         columns = torch.arange(width, device=device) - (width - 1) / 2
         return torch.cartesian_prod(rows, columns)
+
+
+def _full_precision(device: str) -> AbstractContextManager[object]:
+    """Compute as the tensors are, also where a training computes in less."""
+    # PyTorch 2.4 knows of no autocast on Apple's GPUs, not even that there is none.
+    if not torch.amp.is_autocast_available(device):
+        return nullcontext()
+    return torch.autocast(device, enabled=False)
 
 
 class Judge(nn.Module):
