@@ -7,11 +7,12 @@ import pytest
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.journal import Journal, read_journal
+from napari_segnext.labels.scan import Scanned, scan
 from napari_segnext.prompts import Prompts
-from napari_segnext.session import ArrayLabels, Session
-from napari_segnext.session.checklist import CheckList
+from napari_segnext.session import ArrayLabels, Session, checklist
+from napari_segnext.session.checklist import CheckList, doubts_of
 from napari_segnext.session.doubt import LEAST_DOUBT, Doubt
-from tests.session.doubles import SHAPE, Y5, Z0, Z1, Z2, click, paint
+from tests.session.doubles import SHAPE, Y5, Z0, Z1, Z2, click, paint, started
 
 Z3 = Plane(0, 3)
 ALL = [(2, Z2), (1, Z1), (2, Z1)]
@@ -37,8 +38,8 @@ def session() -> Session:
 
 @pytest.fixture
 def listed(session: Session):
-    checklist = CheckList(session)
-    return lambda like=Z0: [key for key, _ in checklist.along(like)]
+    follow = CheckList(session)
+    return lambda like=Z0: [key for key, _ in follow.along(like)]
 
 
 def test_all_objects_are_listed_along_an_axis_the_most_doubtful_first(listed) -> None:
@@ -120,3 +121,41 @@ def test_impossible_doubts_are_refused(session, degree) -> None:
         session.doubt({(7, Z0): Doubt(0.5)})
     with pytest.raises(ValueError, match="does not cut"):
         session.doubt({(1, Plane(0, 9)): Doubt(0.5)})
+
+
+def test_objects_of_which_nothing_was_compared_are_not_looked_at(monkeypatch) -> None:
+    looked: list[int] = []
+
+    def look(known, like):
+        looked.append(known.id)
+        return doubts_of(known, like)
+
+    monkeypatch.setattr(checklist, "doubts_of", look)
+    session, _ = started()
+    follow = CheckList(session)
+    labels = np.arange(1, np.prod(SHAPE) + 1, dtype=np.uint16).reshape(SHAPE)
+    session.adopt_labels(Scanned.of((runs for runs, _ in scan(labels)), {}))
+    assert follow.along(Z0) == ()
+    assert not looked
+    session.doubt({(1, Z0): Doubt(0.9), (2, Z0): Doubt(0.8)})
+    assert [key for key, _ in follow.along(Z0)] == [(1, Z0), (2, Z0)]
+    assert sorted(looked) == [1, 2]
+    looked.clear()
+    assert len(follow.along(Z0)) == 2
+    assert not looked
+    assert follow.along(Y5) == ()
+    assert len(follow.along(Z0)) == 2
+    assert sorted(looked) == [1, 1, 2, 2]
+    looked.clear()
+    session.accept(7)
+    session.delete(2, 8)
+    assert [key for key, _ in follow.along(Z0)] == [(1, Z0)]
+    session.undo()
+    assert [key for key, _ in follow.along(Z0)] == [(1, Z0), (2, Z0)]
+    assert looked == [2]
+    session.undo()
+    session.undo()
+    assert follow.along(Z0) == ()
+    follow.begin_anew()
+    assert follow.along(Z0) == ()
+    assert looked == [2]

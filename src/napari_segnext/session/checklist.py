@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TypeAlias
 
 from napari_segnext.geometry.plane import Plane
@@ -56,31 +57,36 @@ def _parallel(plane: Plane, like: Plane) -> bool:
 class CheckList:
     """What is to be checked of all objects that are not finished.
 
-    It follows the session; what has not changed is not looked at again.
+    It follows the session; what has not changed is not looked at again, nor are
+    objects of which no mask was found or compared, as most that were adopted.
     """
 
     def __init__(self, session: ObjectBook) -> None:
         self._objects = session.objects
         self._like: Plane | None = None
+        # Objects of which a mask was found or compared, in any plane.
+        self._judged: set[int] = set()
         self._doubts: dict[int, dict[Plane, Doubt]] = {}
         self._changed: set[int] = set()
         self._listed: tuple[Doubtful, ...] = ()
+        self.begin_anew()
         session.recorders.append(self._note)
 
     def begin_anew(self) -> None:
         """Look at all objects again: the session was restored."""
-        self._like = None
+        self._like, self._judged = None, set()
+        self._judge(self._objects)
 
     def along(self, like: Plane) -> tuple[Doubtful, ...]:
         """Return objects in planes parallel to one, the most doubtful first."""
         if self._like is None or not _parallel(self._like, like):
             self._doubts.clear()
-            self._changed, self._like, self._listed = set(self._objects), like, ()
+            self._changed, self._like, self._listed = set(self._judged), like, ()
         changed, self._changed = self._changed, set()
         before = {n: self._doubts.pop(n) for n in changed if n in self._doubts}
-        for number in changed:
-            known = self._objects.get(number)
-            found = {} if known is None or known.finished else doubts_of(known, like)
+        for number in changed & self._judged:
+            known = self._objects[number]
+            found = {} if known.finished else doubts_of(known, like)
             if found:
                 self._doubts[number] = found
         if before != {n: self._doubts[n] for n in changed if n in self._doubts}:
@@ -95,4 +101,15 @@ class CheckList:
     def _note(self, record: Record) -> None:
         delta = record.delta
         keys = (*delta.prompts, *delta.edits, *delta.results, *delta.doubts)
-        self._changed.update(delta.objects, (number for number, _ in keys))
+        touched = {*delta.objects, *(number for number, _ in keys)}
+        # Also those that are judged no longer, to leave the list.
+        self._changed |= touched & self._judged
+        self._judged -= touched
+        self._changed |= self._judge(touched)
+
+    def _judge(self, numbers: Iterable[int]) -> set[int]:
+        """Take note of which objects a mask was found or compared, and return them."""
+        known = ((n, self._objects[n]) for n in numbers if n in self._objects)
+        judged = {n for n, each in known if each.results or each.doubts}
+        self._judged |= judged
+        return judged
