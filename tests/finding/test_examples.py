@@ -5,7 +5,7 @@ import pytest
 
 from napari_segnext.finding import Example
 from napari_segnext.finding.examples import sizes
-from napari_segnext.finding.views import depths, known
+from napari_segnext.finding.views import depths, view_of
 from napari_segnext.geometry.frame import Frame, Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
@@ -53,10 +53,14 @@ def test_depth_is_told_apart_where_objects_touch_and_has_no_edge_at_the_frame() 
 
 def test_unknown_pixels_count_little_and_the_ring_around_an_object_much() -> None:
     frame = Frame(0, 0, 40, 60, 60, "pad")
-    targets, weights = known(Example.of_labels(Plane(), page()), frame)
+    pixels = np.zeros((60, 60, 3), np.float32)
+    view = view_of(pixels, Example.of_labels(Plane(), page()), frame)
+    targets, weights = view.targets, view.weights
     np.testing.assert_array_equal(targets[0, :40] > 0, page() > 0)
     assert not weights[40:].any()
     away, beside, inside = weights[2, 55], weights[8, 16], weights[8, 8]
     assert 0 < away < beside < inside
-    _, whole = known(Example.of_labels(Plane(), page(), complete=True), frame)
-    assert whole[2, 55] == beside
+    complete = Example.of_labels(Plane(), page(), complete=True)
+    assert view_of(pixels, complete, frame).weights[2, 55] == beside
+    # Of three objects the second halves the plane.
+    assert not view.beyond[:, :12].any() and view.beyond[:40, 12:].all()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -14,11 +15,12 @@ from skimage.segmentation import watershed
 from napari_segnext.finding.head import BORDER, DEPTH, INSIDE
 from napari_segnext.finding.maps import Maps
 from napari_segnext.geometry.frame import BoolArray, Region
+from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.geometry.shapes import pieces
 
 # What is inside of an object, and how much higher a centre lies than the way to the
 # next one.
-_INSIDE, _HEIGHT = 0.5, 0.1
+_INSIDE, _HEIGHT = 0.4, 0.1
 # Standard deviation in model pixels by which depths are smoothed.
 _SMOOTH = 0.7
 # The surroundings of a body begin and end so many model pixels outside of it.
@@ -81,7 +83,8 @@ def bodies(maps: Maps, shape: tuple[int, int], smallest: float) -> Iterator[Body
                 yield body
 
 
-def _body(each, maps: Maps, inside: np.ndarray, shape: tuple[int, int]) -> Body:  # type: ignore[no-untyped-def]
+def _body(each: Any, maps: Maps, inside: FloatArray, shape: tuple[int, int]) -> Body:
+    """Describe a body, from its properties as scikit-image measures them."""
     top, left, bottom, right = each.bbox
     grown = (
         slice(max(0, top - _FAR), bottom + _FAR),

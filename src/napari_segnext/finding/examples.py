@@ -99,3 +99,10 @@ def sizes(examples: Sequence[Example]) -> NDArray[np.float64]:
     if not areas:
         raise ValueError("there is no object to find others like: accept one first")
     return np.asarray(np.sqrt(np.sort(np.array(areas, float))))
+
+
+def halving(example: Example) -> int:
+    """Return the first column of a plane beyond half of what is known in it."""
+    parts = [r.extent for r in example.objects] or [*example.complete]
+    parts = parts or [r.extent for r in example.others]
+    return int(np.median([(part.left + part.right) / 2 for part in parts]))

@@ -6,10 +6,10 @@ from collections.abc import Callable, Generator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import expit
 
 from napari_segnext.finding.asking import answer
 from napari_segnext.finding.bodies import Body, bodies
+from napari_segnext.finding.calibration import Calibration
 from napari_segnext.finding.head import Head
 from napari_segnext.finding.maps import mapped, pieces
 from napari_segnext.finding.proposals import Proposal, Taken, apart
@@ -19,10 +19,9 @@ from napari_segnext.geometry.regions import Extent
 from napari_segnext.models import Cancelled
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 
-# Log-odds that a proposal is an object.
-_AT_FIRST, _CONTRAST = -5.0, 12.0
-# The score that what is proposed has at least.
-LEAST_SCORE = 0.5
+# The score that what is proposed has at least. Scores promise a little too much, as the
+# heads that they are learned from knew half of the examples.
+LEAST_SCORE = 0.6
 
 
 def nothing(extent: Extent) -> BoolArray:
@@ -43,6 +42,8 @@ class Finder:
         Of the tiles that it looks at.
     usual
         Square roots of the areas of known objects, in pixels, sorted.
+    calibration
+        How likely a proposal is right; by default as of many kinds.
     """
 
     def __init__(
@@ -51,9 +52,16 @@ class Finder:
         head: Head,
         level: int,
         usual: NDArray[np.float64],
+        calibration: Calibration | None = None,
     ) -> None:
         self._predictor, self._head, self._level = predictor, head, level
-        self._usual = usual
+        self._usual, self._calibration = usual, calibration or Calibration()
+
+    def calibrated(self, calibration: Calibration) -> Finder:
+        """Return it with other scores."""
+        return Finder(
+            self._predictor, self._head, self._level, self._usual, calibration
+        )
 
     def find(
         self,
@@ -123,17 +131,10 @@ class Finder:
             plane=plane,
             region=region,
             click=click,
-            score=float(expit(_AT_FIRST + _CONTRAST * body.contrast)),
+            score=self._calibration.score(body.contrast),
             head=body.inside,
             contrast=body.contrast,
-            certainty=_shared(body.region, region),
+            certainty=body.region.shared(region),
             size=float(np.log(np.sqrt(area) / np.median(self._usual))),
             solidity=body.solidity,
         )
-
-
-def _shared(one: Region, other: Region) -> float:
-    """Return the intersection over union of two regions, one of them not empty."""
-    extent = one.extent.joined(other.extent)
-    first, second = one.read(extent), other.read(extent)
-    return float(np.count_nonzero(first & second) / np.count_nonzero(first | second))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -10,10 +11,16 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 from napari_segnext.engines.threads import adapt_threads
+from napari_segnext.finding.calibration import Calibration, trying
 from napari_segnext.finding.examples import Example, sizes
 from napari_segnext.finding.finder import Finder
 from napari_segnext.finding.head import Head, readable, statistics
-from napari_segnext.finding.views import View, augmented, frame_near, known, level_for
+from napari_segnext.finding.views import (
+    augmented,
+    frame_near,
+    level_for,
+    view_of,
+)
 from napari_segnext.models import Cancelled
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 
@@ -24,8 +31,24 @@ _RATE, _DECAY, _WARMING = 4e-3, 1e-2, 0.2
 # Views from which the statistics of the maps are taken.
 _SAMPLED = 24
 
-# Maps of an embedding, targets, weights.
-Lesson = tuple[dict[str, Tensor], Tensor, Tensor]
+# Of what is learned, how long each half is learned from, and in how many planes at most
+# proposals are tried.
+_SHORTER, _TRIED = 0.3, 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Lesson:
+    """A view that was embedded: maps by name, and what is known, see `View`."""
+
+    maps: dict[str, Tensor]
+    targets: Tensor
+    weights: Tensor
+    beyond: Tensor
+
+    def half(self, beyond: bool) -> Lesson:
+        """Return it with what is known on one side alone."""
+        there = self.beyond if beyond else ~self.beyond
+        return replace(self, weights=torch.where(there, self.weights, 0.0))
 
 
 def learning(
@@ -63,24 +86,7 @@ def learning(
     napari_segnext.models.Cancelled
         If `cancelled` said so.
     """
-    usual = sizes(examples)
-    useful = [e for e in examples if e.objects or e.others or e.complete]
-    level = level_for(useful, predictor.at(useful[0].plane).pyramid)
-    rng, lessons = np.random.default_rng(seed), list[Lesson]()
-    views = min(_VIEWS, steps)
-    work = views + steps
-    for number in range(views):
-        example = useful[number % len(useful)]
-        lessons.append(_lesson(predictor, example, level, rng, cancelled))
-        yield (number + 1) / work
-    found = statistics([maps for maps, _, _ in lessons[:_SAMPLED]])
-    sides = {name: tensor.shape[-1] for name, tensor in lessons[0][0].items()}
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        head = Head(found, sides).to(predictor.model.device)
-    for number in _corrections(head, lessons, steps, rng):
-        yield (views + number) / work
-    return Finder(predictor, head.eval(), level, usual)
+    return (yield from _Course(predictor, examples, cancelled, steps, seed).taken())
 
 
 def learn(
@@ -111,23 +117,83 @@ def learn(
             return finder
 
 
-def _lesson(
-    predictor: VolumePredictor,
-    example: Example,
-    level: int,
-    rng: np.random.Generator,
-    cancelled: Callable[[], bool],
-) -> Lesson:
-    """Embed a view of an example at random."""
-    at, model = predictor.at(example.plane), predictor.model
-    scale = at.pyramid.scale(level)
-    frame = frame_near(example, at.shape, scale, model.config, rng)
-    view = View(at.seen(frame), *known(example, frame))
-    view = augmented(view, rng)
-    tensors = model.encode(view.pixels, cancelled).tensors
-    # Those made in inference mode cannot be trained on.
-    maps = {n: tensors[n].half().clone() for n in readable(tensors, model.config.size)}
-    return maps, torch.from_numpy(view.targets), torch.from_numpy(view.weights)
+class _Course:
+    """All that is learned of a kind; parameters are those of `learning`."""
+
+    def __init__(
+        self,
+        predictor: VolumePredictor,
+        examples: Sequence[Example],
+        cancelled: Callable[[], bool],
+        steps: int,
+        seed: int,
+    ) -> None:
+        self._usual = sizes(examples)
+        self._predictor, self._cancelled = predictor, cancelled
+        self._examples = [e for e in examples if e.objects or e.others or e.complete]
+        first = predictor.at(self._examples[0].plane)
+        self._level = level_for(self._examples, first.pyramid)
+        self._whole = [e for e in self._examples if e.complete and e.objects][:_TRIED]
+        self._seed, self._rng = seed, np.random.default_rng(seed)
+        self._views, self._steps = min(_VIEWS, steps), steps
+        self._shorter = max(1, round(_SHORTER * steps)) if self._whole else 0
+        self._done, self._lessons = 0, list[Lesson]()
+
+    def taken(self) -> Generator[float, None, Finder]:
+        """Embed, try on either half what the other teaches, and learn from all."""
+        for number in range(self._views):
+            example = self._examples[number % len(self._examples)]
+            self._lessons.append(self._lesson(example))
+            yield self._share(1)
+        tried = yield from self._tried()
+        finder = yield from self._trained(self._lessons, self._steps)
+        return finder.calibrated(Calibration.fitted(tried))
+
+    def _share(self, more: int = 0) -> float:
+        """Note more pieces of work that are done; return the share of all."""
+        self._done += more
+        return self._done / (self._views + 2 * self._shorter + self._steps)
+
+    def _lesson(self, example: Example) -> Lesson:
+        """Embed a view of an example at random."""
+        at, model = self._predictor.at(example.plane), self._predictor.model
+        scale, config = at.pyramid.scale(self._level), model.config
+        frame = frame_near(example, at.shape, scale, config, self._rng)
+        view = augmented(view_of(at.seen(frame), example, frame), self._rng)
+        tensors = model.encode(view.pixels, self._cancelled).tensors
+        # Those made in inference mode cannot be trained on.
+        maps = {n: tensors[n].half().clone() for n in readable(tensors, config.size)}
+        known = (view.targets, view.weights, view.beyond)
+        return Lesson(maps, *map(torch.from_numpy, known))
+
+    def _tried(self) -> Generator[float, None, list[tuple[float, bool]]]:
+        """Return what `trying` tells of all planes that are complete."""
+        tried: list[tuple[float, bool]] = []
+        for beyond in (False, True) if self._whole else ():
+            lessons = [lesson.half(beyond) for lesson in self._lessons]
+            finder = yield from self._trained(lessons, self._shorter)
+            for example in self._whole:
+                for found in trying(finder, example, not beyond, self._cancelled):
+                    tried += found
+                    yield self._share()
+        return tried
+
+    def _trained(
+        self, lessons: list[Lesson], steps: int
+    ) -> Generator[float, None, Finder]:
+        head = _fresh(lessons, self._predictor.model.device, self._seed)
+        for _ in _corrections(head, lessons, steps, self._rng):
+            yield self._share(1)
+        return Finder(self._predictor, head.eval(), self._level, self._usual)
+
+
+def _fresh(lessons: list[Lesson], device: torch.device, seed: int) -> Head:
+    """Return a head that has learned nothing, for maps as those of lessons are."""
+    found = statistics([each.maps for each in lessons[:_SAMPLED]])
+    sides = {name: tensor.shape[-1] for name, tensor in lessons[0].maps.items()}
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return Head(found, sides).to(device)
 
 
 def _corrections(
@@ -157,9 +223,9 @@ def _corrections(
 def _loss(head: Head, lessons: Sequence[Lesson]) -> Tensor:
     """Return cross-entropy plus Dice (Milletari et al., 2016), both weighted."""
     device = next(head.parameters()).device
-    maps = _stacked([maps for maps, _, _ in lessons], device)
-    targets = torch.stack([each for _, each, _ in lessons]).to(device)
-    weights = torch.stack([each for _, _, each in lessons])[:, None].to(device)
+    maps = _stacked([each.maps for each in lessons], device)
+    targets = torch.stack([each.targets for each in lessons]).to(device)
+    weights = torch.stack([each.weights for each in lessons])[:, None].to(device)
     logits = interpolate(head(maps), size=targets.shape[-2:], mode="bilinear")
     entropy = binary_cross_entropy_with_logits(logits, targets, reduction="none")
     told = logits.sigmoid()
@@ -168,7 +234,9 @@ def _loss(head: Head, lessons: Sequence[Lesson]) -> Tensor:
         return (values * weights).sum((0, 2, 3))
 
     dice = (2 * total(told * targets) + 1) / (total(told) + total(targets) + 1)
-    loss: Tensor = (total(entropy) / weights.sum()).sum() + (1 - dice).mean()
+    loss: Tensor = (total(entropy) / weights.sum().clamp(min=1)).sum() + (
+        1 - dice
+    ).mean()
     return loss
 
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from napari_segnext.finding.examples import Example, sizes
-from napari_segnext.geometry.frame import Frame
+from napari_segnext.finding.examples import Example, halving, sizes
+from napari_segnext.geometry.frame import BoolArray, Frame
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.models.config import ModelConfig
@@ -23,7 +23,7 @@ _ENOUGH = 12.0
 _BORDER, _DEEP, _RING = 2.0, 5.0, 12.0
 # What a pixel counts for: of an object or border, known to be in none, and unknown,
 # which is taken for one in none.
-_OBJECT, _NONE, _UNKNOWN = 4.0, 1.0, 0.1
+_OBJECT, _NONE, _UNKNOWN = 4.0, 1.0, 0.004
 # How far a view differs at most from its level in scale, as a factor.
 _SCALED = 1.2
 
@@ -40,11 +40,14 @@ class View:
         (3, S, S) float32: inside, border and depth, 0 to 1.
     weights
         (S, S) float32: what each pixel counts for.
+    beyond
+        (S, S) bool: whether it lies beyond the line that halves the example.
     """
 
     pixels: FloatArray
     targets: FloatArray
     weights: FloatArray
+    beyond: BoolArray
 
 
 def level_for(examples: list[Example], pyramid: TilePyramid) -> int:
@@ -57,7 +60,8 @@ def level_for(examples: list[Example], pyramid: TilePyramid) -> int:
     """
     usual = float(np.median(sizes(examples)))
     for level in range(pyramid.levels):
-        if usual * pyramid.scale(level) >= _ENOUGH:
+        # A level that is read shrunk is for looking around.
+        if pyramid.step(level) == 1 and usual * pyramid.scale(level) >= _ENOUGH:
             return level
     return pyramid.levels - 1
 
@@ -98,8 +102,8 @@ def frame_near(
     return Frame(at[0], at[1], height, width, config.size, config.resize)
 
 
-def known(example: Example, frame: Frame) -> tuple[FloatArray, FloatArray]:
-    """Return `targets` and `weights` of a view of a frame."""
+def view_of(pixels: FloatArray, example: Example, frame: Frame) -> View:
+    """Return a view of a frame, (S, S, 3) pixels of which were read."""
     extent = Extent.at((frame.top, frame.left), frame.shape)
     page = _sampled(example.drawn(extent), frame)
     none = _sampled(example.excluded(extent), frame) & (page == 0)
@@ -113,7 +117,11 @@ def known(example: Example, frame: Frame) -> tuple[FloatArray, FloatArray]:
     weights[inside | border] = _OBJECT
     rows, columns = frame.content
     weights[rows:], weights[:, columns:] = 0, 0
-    return targets.astype(np.float32), weights
+    beyond = np.zeros(extent.shape, bool)
+    beyond[:, max(0, halving(example) - frame.left) :] = True
+    return View(
+        pixels, targets.astype(np.float32), weights, _sampled(beyond, frame) > 0
+    )
 
 
 def depths(page: NDArray[np.int32]) -> FloatArray:
@@ -142,7 +150,7 @@ def augmented(view: View, rng: np.random.Generator) -> View:
     """Turn and mirror a view, and change its brightness and contrast at random."""
     turns, mirrored = int(rng.integers(4)), rng.random() < 0.5
 
-    def turned(values: FloatArray, rows: int) -> FloatArray:
+    def turned(values: NDArray[Any], rows: int) -> NDArray[Any]:
         values = np.rot90(values, turns, (rows, rows + 1))
         return np.ascontiguousarray(np.flip(values, rows) if mirrored else values)
 
@@ -156,7 +164,12 @@ def augmented(view: View, rng: np.random.Generator) -> View:
     elif rng.random() < 0.3:
         pixels = ndimage.gaussian_filter(pixels, (0.8, 0.8, 0))
     pixels = np.asarray(pixels, np.float32)
-    return View(pixels, turned(view.targets, 1), turned(view.weights, 0))
+    return View(
+        pixels,
+        turned(view.targets, 1),
+        turned(view.weights, 0),
+        turned(view.beyond, 0),
+    )
 
 
 def _sampled(page: NDArray[Any], frame: Frame) -> NDArray[Any]:

@@ -203,6 +203,13 @@ class Region:
             mask[common.within(extent)] = self.pixels[common.within(self.extent)]
         return mask
 
+    def shared(self, other: Region) -> float:
+        """Return the intersection over union with another region, 0 of nothing."""
+        extent = self.extent.joined(other.extent)
+        one, two = self.read(extent), other.read(extent)
+        union = np.count_nonzero(one | two)
+        return float(np.count_nonzero(one & two) / union) if union else 0.0
+
     @property
     def corners(self) -> list[Point]:
         """First and last pixel; none for an empty region."""
