@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from napari_segnext.journal import Journal, read_journal
+from napari_segnext.labels.chunked import LabelStore
 from napari_segnext.session import ArrayLabels, Session
 from tests.session.doubles import (
     SHAPE,
@@ -66,3 +68,17 @@ def test_prompts_without_an_answer_are_asked_for_after_restoring():
     click(copy, Z1, (0, 0))
     copy.undo()
     assert not copy.can_undo
+
+
+def test_a_journal_without_a_voxel_at_first_is_resumed_on_stored_labels(tmp_path):
+    session = Session(LabelStore(SHAPE), blank=True)
+    session.new_object()
+    journal = Journal(tmp_path / "journal", SHAPE)
+    journal.follow(session)
+    session.rename(1, "cortex")
+    click(session, Z1, (3, 3))
+    assert journal.close()
+    again = read_journal(tmp_path / "journal").resume(LabelStore(SHAPE))
+    assert again.objects[1].name == "cortex"
+    np.testing.assert_array_equal(again.labels.read(Z1), session.labels.read(Z1))
+    assert again.labels.read(Z1)[3, 3] == 1

@@ -206,7 +206,7 @@ class Painter:
 
     def _draw(self, runs: Runs) -> None:
         """Write runs that have been counted, some rows at a time."""
-        if not self.labels.lay(runs):
+        if len(runs) and not self.labels.lay(runs):
             self._fill(runs)
 
     def _fill(self, runs: Runs) -> None:
