@@ -69,7 +69,7 @@ def learning(
     cancelled
         Asked between blocks of the encoder.
     steps
-        How often the head is corrected.
+        How often the head is corrected; half as often where no plane is complete.
 
     Yields
     ------
@@ -135,7 +135,9 @@ class _Course:
         self._level = level_for(self._examples, first.pyramid)
         self._whole = [e for e in self._examples if e.complete and e.objects][:_TRIED]
         self._seed, self._rng = seed, np.random.default_rng(seed)
-        self._views, self._steps = min(_VIEWS, steps), steps
+        self._views = min(_VIEWS, steps)
+        # Else it is learned by heart that what nobody has labelled yet is none.
+        self._steps = steps if self._whole else max(1, steps // 2)
         self._shorter = max(1, round(_SHORTER * steps)) if self._whole else 0
         self._done, self._lessons = 0, list[Lesson]()
 
