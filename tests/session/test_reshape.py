@@ -3,8 +3,11 @@
 import numpy as np
 import pytest
 
+from napari_segnext.files.categories import Category
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.prompts import Prompts
+from napari_segnext.repair.box import ObjectBox
+from napari_segnext.repair.rules import grown
 from napari_segnext.session import ArrayLabels, Session
 from tests.session.doubles import (
     SHAPE,
@@ -212,3 +215,20 @@ def test_voxels_of_planes_along_any_axis_are_found():
             inside = session.space.within(plane, voxels)
             assert np.flatnonzero(inside).tolist() == here.tolist()
     assert session.space.parted(0, voxels).keys() >= {Plane(0, 0, (0,))}
+
+
+def test_what_lies_inside_an_object_is_no_hole_in_its_shape():
+    array = np.zeros(SHAPE, np.uint16)
+    array[:, 1:9, 1:11] = 1
+    session = Session(ArrayLabels(array))
+    session.categorise([1], Category(1, "whole"))
+    core = session.new_object()
+    session.categorise([core], Category(2, "core", inside=1))
+    click(session, Z1, (4, 5))
+    place = session.place(1, Z1, whole=False)
+    assert place.inner == (core,)
+    box = ObjectBox.read(session.labels, 1, place, 0, (1, 1, 1), {}, 3)
+    session.reshape(1, "shrink", *box.change(grown(box, -1)), Z1)
+    right = np.zeros(SHAPE[1:], np.uint16)
+    right[2:8, 2:10], right[2:7, 3:8] = 1, core
+    np.testing.assert_array_equal(array[1], right)

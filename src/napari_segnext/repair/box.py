@@ -41,7 +41,7 @@ class ObjectBox:
     steps
         (3,) from voxel to voxel along each axis; the smaller one in slices is 1.
     mask
-        Where the object is.
+        Where the object is, or one inside it.
     free
         Where nothing is.
     probability
@@ -99,7 +99,8 @@ class ObjectBox:
         around = [math.ceil(margin / step) for step in steps]
         planes, extent = _widened(space, place, around)
         pages = [labels.read(plane, extent) for plane in planes]
-        mask = np.stack([page == object_id for page in pages])
+        its = object_id, *place.inner
+        mask = np.stack([np.isin(page, its) for page in pages])
         if not mask.any():
             raise ValueError(_NOTHING)
         free = np.stack([page == 0 for page in pages])
@@ -127,7 +128,7 @@ class ObjectBox:
     def change(self, shape: BoolArray) -> tuple[Voxels, Voxels]:
         """Return the voxels that an object gains and loses by another shape.
 
-        What is another object's is not gained.
+        What is another object's is not gained; what is lost may be that of one inside.
         """
         gained = self.numbers(shape & self.free)
         return gained, self.numbers(self.mask & ~shape)

@@ -27,11 +27,14 @@ class Place:
         Parallel and in order: one, or all perpendicular to axis 0 that show the object.
     whole
         Whether it is all of the object, at one place along the axes not spatial.
+    inner
+        The objects inside it, which are no holes in it.
     """
 
     planes: tuple[Plane, ...]
     extent: Extent
     whole: bool
+    inner: tuple[int, ...] = ()
 
 
 class Reshaping(Undoable):
@@ -55,7 +58,8 @@ class Reshaping(Undoable):
         planes = [within]
         if whole:
             planes = self.planes_of(object_id, Plane(0, 0, within.fixed))
-        return Place(tuple(planes), self.extent(object_id, planes), whole)
+        extent, (_, *inner) = self.extent(object_id, planes), self.with_inner(object_id)
+        return Place(tuple(planes), extent, whole, tuple(inner))
 
     def extent(self, object_id: int, planes: Iterable[Plane]) -> Extent:
         """Return a part of parallel planes outside of which none shows an object."""
