@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -114,3 +116,21 @@ def test_labels_without_a_label_are_refused(files) -> None:
 def test_indices_are_read_from_words() -> None:
     assert indices("0, 7") == [0, 7]
     assert indices("") == []
+
+
+_LEARNING_LITTLE = """
+from functools import partial
+from napari_segnext import finding
+from napari_segnext.commands.cli import main
+finding.learn = partial(finding.learn, steps=2)
+main()
+"""
+
+
+def test_the_bar_ends_full_and_no_library_has_the_last_word(files) -> None:
+    words = ["find", files["image"], "--examples", files["labels"]]
+    command = [sys.executable, "-c", _LEARNING_LITTLE, *words, "--out", files["out"]]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.split()[0] == "finding" and "4/4" in done.stderr

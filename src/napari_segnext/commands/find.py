@@ -218,8 +218,8 @@ def _search(
     numbers: dict[int, int] = {}
     before: dict[int, Region] = {}
     planes = job.space.planes(0)
-    for at, plane in enumerate(planes):
-        progress("finding", at, len(planes))
+    progress("finding", 0, len(planes))
+    for done, plane in enumerate(planes, 1):
         page = _page(job.labels, job.space, plane)
         regions = []
         if plane not in job.complete:
@@ -240,6 +240,7 @@ def _search(
             _write(labels, plane, region, number)
             shown[value] = region
         before = shown
+        progress("finding", done, len(planes))
     return values
 
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 from napari_segnext.engines.threads import adapt_threads
+from napari_segnext.engines.triton_guard import without_triton
 from napari_segnext.finding.calibration import Calibration, trying
 from napari_segnext.finding.examples import Example, sizes
 from napari_segnext.finding.finder import Finder
@@ -203,7 +204,9 @@ def _corrections(
 ) -> Generator[int, None, None]:
     """Train a head; yield the number of the step after each."""
     head.train().to(memory_format=torch.channels_last)
-    optimiser = torch.optim.AdamW(head.parameters(), _RATE, weight_decay=_DECAY)
+    # It imports torch's compiler, and that triton.
+    with without_triton():
+        optimiser = torch.optim.AdamW(head.parameters(), _RATE, weight_decay=_DECAY)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, _RATE, total_steps=steps, pct_start=_WARMING
     )
