@@ -232,3 +232,32 @@ def test_what_lies_inside_an_object_is_no_hole_in_its_shape():
     right = np.zeros(SHAPE[1:], np.uint16)
     right[2:8, 2:10], right[2:7, 3:8] = 1, core
     np.testing.assert_array_equal(array[1], right)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_what_lies_inside_grows_over_what_it_was_drawn_on_and_gives_it_back(finished):
+    array = np.zeros(SHAPE, np.uint16)
+    array[:, 1:9, 1:11] = 1
+    session = Session(ArrayLabels(array))
+    session.categorise([1], Category(1, "whole"))
+    core = session.new_object()
+    session.categorise([core], Category(2, "core", inside=1))
+    if finished:
+        session.accept(1)
+    click(session, Z1, (4, 5))
+    before = Picture.of(session, array)
+    place = session.place(core, Z1, whole=True)
+    assert place.outer == (1,)
+    box = ObjectBox.read(session.labels, core, place, 0, (1, 1, 1), {}, 3)
+    gained, lost = box.change(grown(box, 1))
+    session.reshape(core, "grow", gained, lost)
+    ring = array[1, 1:8, 2:9] == core
+    assert ring[0].any()
+    assert ring[:, -1].any()
+    # Of the slices beside nothing would tell what it covered there.
+    assert not (array[[0, 2]] == core).any()
+    session.reshape(core, "shrink", NOTHING, np.sort(gained))
+    np.testing.assert_array_equal(array, before.labels)
+    session.undo()
+    session.undo()
+    assert Picture.of(session, array) == before

@@ -43,7 +43,7 @@ class ObjectBox:
     mask
         Where the object is, or one inside it.
     free
-        Where nothing is.
+        Where nothing is, or what it was drawn on.
     probability
         What the model said in slices that it has decoded, (n, h, w) float32; NaN in
         all others.
@@ -103,7 +103,7 @@ class ObjectBox:
         mask = np.stack([np.isin(page, its) for page in pages])
         if not mask.any():
             raise ValueError(_NOTHING)
-        free = np.stack([page == 0 for page in pages])
+        free = np.stack([np.isin(page, (0, *place.outer)) for page in pages])
         nothing = np.zeros((0, 0, 0), np.float32)
         box = cls(space, planes, extent, axis, steps, mask, free, nothing)
         box = box._cropped(around)
@@ -128,7 +128,8 @@ class ObjectBox:
     def change(self, shape: BoolArray) -> tuple[Voxels, Voxels]:
         """Return the voxels that an object gains and loses by another shape.
 
-        What is another object's is not gained; what is lost may be that of one inside.
+        What is another object's is not gained, unless it was drawn on that; what is
+        lost may be that of one inside.
         """
         gained = self.numbers(shape & self.free)
         return gained, self.numbers(self.mask & ~shape)

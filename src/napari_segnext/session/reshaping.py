@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.space import Voxels
 from napari_segnext.labels.diffs import Diff
+from napari_segnext.labels.labels import Values
 from napari_segnext.prompts import middle
 from napari_segnext.session import operations
 from napari_segnext.session.state import SegmentedObject
@@ -29,20 +31,23 @@ class Place:
         Whether it is all of the object, at one place along the axes not spatial.
     inner
         The objects inside it, which are no holes in it.
+    outer
+        The objects that it was drawn on, and may be drawn on further.
     """
 
     planes: tuple[Plane, ...]
     extent: Extent
     whole: bool
     inner: tuple[int, ...] = ()
+    outer: tuple[int, ...] = ()
 
 
 class Reshaping(Undoable):
     """Objects whose shape can be changed by rules, in place of by prompts.
 
-    Nothing is taken from another object, finished or not. What comes of it is no manual
-    edit: the next prompt refines it. Parameters and attributes are those of
-    `ObjectBook`.
+    Nothing is taken from another object, finished or not, but one that lies around it.
+    What comes of it is no manual edit: the next prompt refines it. Parameters and
+    attributes are those of `ObjectBook`.
     """
 
     def place(self, object_id: int, within: Plane, whole: bool) -> Place:
@@ -59,7 +64,8 @@ class Reshaping(Undoable):
         if whole:
             planes = self.planes_of(object_id, Plane(0, 0, within.fixed))
         extent, (_, *inner) = self.extent(object_id, planes), self.with_inner(object_id)
-        return Place(tuple(planes), extent, whole, tuple(inner))
+        outer = sorted(self.nesting.outer(object_id) & self._drawn_on(object_id))
+        return Place(tuple(planes), extent, whole, tuple(inner), tuple(outer))
 
     def extent(self, object_id: int, planes: Iterable[Plane]) -> Extent:
         """Return a part of parallel planes outside of which none shows an object."""
@@ -78,7 +84,9 @@ class Reshaping(Undoable):
     ) -> int:
         """Give an object voxels that nothing has, and take others from it: one step.
 
-        What does not hold any more of the labels is left as it is.
+        It may also get those of objects around it, where it is noted what it covers: in
+        planes with a prediction. What does not hold any more of the labels is left as
+        it is.
 
         Parameters
         ----------
@@ -100,12 +108,14 @@ class Reshaping(Undoable):
         """
         self.settle()
         known = self._mask_of(object_id)
-        gained = gained[self._painter.values_at(gained) == 0]
+        below = self._painter.values_at(gained)
+        free = (below == 0) | self._noted_below(known, gained, below)
+        gained, below = gained[free], below[free]
         lost = lost[self._painter.values_at(lost) == object_id]
         if not len(gained) and not len(lost):
             return 0
         left = self._view().beneath(object_id, lost, operations.covered(known))
-        old = np.repeat([0, object_id], [len(gained), len(lost)])
+        old = np.concatenate([below, np.full(len(lost), object_id)])
         new = np.concatenate([np.full(len(gained), object_id), left])
         dtype = self._painter.dtype
         voxels = np.concatenate([gained, lost])
@@ -115,6 +125,17 @@ class Reshaping(Undoable):
         step.settles, step.diff = set(delta.results), diff
         self._take(step)
         return len(diff)
+
+    def _noted_below(
+        self, known: SegmentedObject, voxels: Voxels, below: Values
+    ) -> BoolArray:
+        """Tell of which voxels, (N,), it can be noted that an object covers another."""
+        outer, noted = self.nesting.outer(known.id), np.zeros(len(voxels), bool)
+        if outer:
+            for axis in {plane.axis for plane in known.results}:
+                for plane, here in self.space.parted(axis, voxels).items():
+                    noted[here] |= plane in known.results
+        return noted & np.isin(below, list(outer))
 
     def split(self, object_id: int, voxels: Voxels) -> int:
         """Make voxels of an object another one, of the same class: one step.
