@@ -113,6 +113,20 @@ def test_doubts_come_back_from_the_journal(session, listed, tmp_path) -> None:
     assert [key for key, _ in CheckList(again).along(Z0)] == listed()
 
 
+def test_what_is_doubted_of_adopted_objects_comes_back_with_them() -> None:
+    session, _ = started()
+    labels = np.zeros(SHAPE, np.uint16)
+    labels[:3, 1:4, 1:5] = 1
+    session.adopt_labels(Scanned.of((runs for runs, _ in scan(labels)), {}))
+    session.doubt({(1, Z0): Doubt(0.9), (1, Z1): Doubt(0.8)})
+    for left in ([(1, Z0), (1, Z1)], [(1, Z1)]):
+        session.undo()
+        assert CheckList(session).along(Z0) == ()
+        session.redo()
+        assert [key for key, _ in CheckList(session).along(Z0)] == left
+        session.check(1, Z0)
+
+
 @pytest.mark.parametrize("degree", [-0.1, 1.5, float("nan")])
 def test_impossible_doubts_are_refused(session, degree) -> None:
     with pytest.raises(ValueError, match="from 0 to 1"):

@@ -14,7 +14,14 @@ from napari_segnext.session.adopting import Adopting
 from napari_segnext.session.doubt import Doubt
 from napari_segnext.session.masks import View, previous_mask
 from napari_segnext.session.messages import Request, Undone
-from napari_segnext.session.state import Delta, Key, Step, prompts_of, result_of
+from napari_segnext.session.state import (
+    Delta,
+    Key,
+    Step,
+    doubt_of,
+    prompts_of,
+    result_of,
+)
 
 
 class Undoable(Adopting):
@@ -106,6 +113,9 @@ class Undoable(Adopting):
         diff = self._history.done[-1].diff.inverse
         self._painter.write_all(diff, self._history.done[-1].plane)
         step = self._history.undo()
+        # Doubts are no steps: those about what it made would not come back with it.
+        gone = operations.no_longer_doubted(self._objects, self.space, diff)
+        step.after.doubts |= {key: doubt_of(self._objects, key) for key in gone}
         return self._turned("undo", step, step.before, diff)
 
     def redo(self) -> Undone | None:
