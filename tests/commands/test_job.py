@@ -54,7 +54,8 @@ def test_annotations_need_no_class_where_classes_are_asked_for(scan, tmp_path):
 @pytest.mark.parametrize(
     ("out", "ids", "more", "why"),
     [
-        ("l.jpg", [1], {}, "cannot be written as"),
+        ("l.jpg", [1], {}, "written as l.jpg; choose one of"),
+        ("folder", [1], {}, "folder: there is no such folder, and a file needs"),
         ("no/l.npy", [1], {}, "there is no folder"),
         ("scan.npy", [1], {}, "is the file .*scan.npy itself"),
         ("prompts.json", [1], {}, "is the file .*prompts.json itself"),

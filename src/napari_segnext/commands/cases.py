@@ -123,8 +123,8 @@ def cases_of(
     if len(cases) > 1:
         if one is not None:
             raise ValueError(
-                f"{one[0]} {one[1]} is no folder, and one for {len(cases)} images: "
-                f"make it, or write {_NAME} where the names of their files differ"
+                f"{one[0]} {one[1]} is one file for {len(cases)} images: name a folder "
+                f"that is there, or write {_NAME} where the names of their files differ"
             )
         _check_apart(cases, given)
     return cases

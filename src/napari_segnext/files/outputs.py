@@ -259,8 +259,11 @@ def _format(path: Path) -> Found:
         return _IN_IMAGE
     found = by_suffix(path, WRITABLE)
     if found is None:
+        # It may have been meant as a folder.
+        bare = not path.suffix and not path.exists()
+        why = ": there is no such folder, and a file needs an ending" if bare else ""
         raise ValueError(
-            f"labels cannot be written as {path.name}; choose one of "
+            f"labels cannot be written as {path.name}{why}; choose one of "
             f"{', '.join(WRITABLE)}"
         )
     return found

@@ -98,5 +98,8 @@ def _load(file: Path) -> NDArray[Any]:
     image = read_tiff(file)
     level = image.data[0] if image.multiscale else image.data
     if len(image.geometry.shape) != 2 or image.channel_axis is not None:
-        raise ValueError(f"section {file} is not 2-D: its shape is {level.shape}")
+        raise ValueError(
+            f"section {file} is not 2-D: its shape is {level.shape}; a folder that is "
+            "one stack has 2-D sections, and volumes are named each for itself"
+        )
     return np.asarray(level)
