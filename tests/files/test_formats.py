@@ -93,7 +93,8 @@ def test_an_odd_section_is_named_when_it_is_read(tmp_path):
 
 
 def test_volumes_in_a_folder_are_no_sections(tmp_path):
-    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 8, 9), np.uint8))
+    voxels = np.zeros((3, 8, 9), np.uint8)
+    tifffile.imwrite(tmp_path / "a.tif", voxels, photometric="minisblack")
     with pytest.raises(ValueError, match="volumes are named each for itself"):
         read_image(tmp_path)
 
