@@ -27,10 +27,10 @@ from napari_segnext.propagation.results import Annotated, PlaneResult
 from napari_segnext.propagation.weighing import log_odds
 
 # Standard deviations in pixels of the smoothed images that a pixel is known by.
-_SCALES = (0.5, 1.0, 2.0)
-# The object begins so many pixels inside of the border; its surroundings begin and end
-# so many outside of it, and so many more are read, for smoothing.
-_INSIDE, _NEAR, _FAR, _MORE = 1.0, 1.0, 9.0, 4
+_SCALES = (0.0, 1.0, 2.0)
+# The surroundings end so many pixels outside of the object, and so many more are read,
+# for smoothing.
+_FAR, _MORE = 9.0, 4
 # Pixels of the object, and of its surroundings, that are learned from: at least, and
 # about at most.
 _LEAST, _MOST = 30, 4000
@@ -57,8 +57,8 @@ class Looks:
         own, around = [], []
         for image, mask in examples:
             distance, features = signed_distance(mask), _described(image)
-            own.append(features[distance > _INSIDE])
-            around.append(features[(distance < -_NEAR) & (distance >= -_FAR)])
+            own.append(features[mask])
+            around.append(features[~mask & (distance >= -_FAR)])
         groups = [_some(np.concatenate(each)) for each in (own, around)]
         self._weights: FloatArray | None = None
         if min(map(len, groups)) < _LEAST:

@@ -90,12 +90,13 @@ def check_objects(
     check_distinct(item.category for item in objects if item.category is not None)
     for item in objects:
         for plane, prompts in item.planes.items():
+            place = f"object {item.id}"
             try:
                 check(plane)
+                place += f", slice {plane.index} along axis {plane.axis}"
                 prompts.check_inside(plane_shape(plane))
             except ValueError as error:
-                place = f"slice {plane.index} along axis {plane.axis}"
-                raise ValueError(f"object {item.id}, {place}: {error}") from error
+                raise ValueError(f"{place}: {error}") from error
 
 
 def replay(
