@@ -26,10 +26,11 @@ from typing import Annotated
 
 import numpy as np
 import typer
-from benchmarks.gui import TIMEOUT_S, Desk, Heartbeat, make_volume
+from benchmarks.gui import TIMEOUT_S, Desk, make_volume
 from PIL import Image
 from rich.console import Console
 from rich.table import Table
+from tests.watchdog import Watchdog
 
 ROOT = Path(__file__).parents[1]
 SIDE = 256
@@ -104,7 +105,7 @@ def window(source: Path, pause: float) -> Times:
 
 def first_mask(pause: float) -> None:
     """Open the panel, wait, press Start, click, and print seconds as JSON."""
-    desk, beat = Desk(SIDE), Heartbeat()
+    desk, beat = Desk(SIDE), Watchdog()
     desk.wait_ms(1000)
     times: Times = {}
     begun = time.perf_counter(), time.process_time()

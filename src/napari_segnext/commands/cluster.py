@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib import import_module
 from typing import Any, TypeVar
 
+import dask
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -74,7 +76,9 @@ def on_cluster(
 
 
 def _alone(do: Callable[[Item], Result], item: Item) -> Result:
-    with _one_at_a_time:
+    # What is read lazily is read here: dask would ask the whole cluster to, and later
+    # ask it again, when it is gone.
+    with _one_at_a_time, dask.config.set(scheduler="threads"):
         return do(item)
 
 

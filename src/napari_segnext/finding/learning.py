@@ -11,7 +11,6 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
 
 from napari_segnext.engines.threads import adapt_threads
-from napari_segnext.engines.triton_guard import without_triton
 from napari_segnext.finding.calibration import Calibration, trying
 from napari_segnext.finding.examples import Example, sizes
 from napari_segnext.finding.finder import Finder
@@ -24,6 +23,7 @@ from napari_segnext.finding.views import (
 )
 from napari_segnext.models import Cancelled
 from napari_segnext.predicting.volume_predictor import VolumePredictor
+from napari_segnext.weights.triton_guard import without_triton
 
 # How often a head is corrected, by how many views, of so many that are embedded.
 STEPS = 500

@@ -129,6 +129,8 @@ def reweighed(
     napari_segnext.models.Cancelled
         If `cancelled` said so.
     """
+    if not results:
+        return []
     masks = [
         (plane, Patch.of(known.mask.astype(np.float32)))
         for plane, known in annotated.items()

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QObject, Signal
 
-from napari_segnext.engines.triton_guard import without_triton
 from napari_segnext.plugin.work.task import Dropped, Priority, Task
+from napari_segnext.weights.triton_guard import without_triton
 
 if TYPE_CHECKING:
     from napari_segnext.plugin.work.task import Place
