@@ -23,9 +23,10 @@ from napari_segnext.models.fast.workspace import (
     linear,
 )
 
-# A row of which this share of the attention is taken away, or this multiple is added,
-# would lose digits; and a factor beyond the last would overflow.
-_MOST_REMOVED, _MOST_ADDED = 0.9, 10.0
+# What is left after a share r is taken away has an error r / (1 - r) times that of the
+# share, so that a row that loses more than half would lose digits; and a factor beyond
+# the last would overflow.
+_MOST_REMOVED, _MOST_ADDED = 0.5, 10.0
 
 
 @dataclass(slots=True)
