@@ -36,6 +36,10 @@ def test_extents_are_joined_and_cut(one, other, common, joined) -> None:
     assert Extent(*joined).holds(Extent(*one))
 
 
+def test_an_extent_is_widened_to_whole_cells() -> None:
+    assert Extent(-1, 16, 17, 32).in_cells(16) == (-16, 16, 32, 32)
+
+
 def test_a_map_comes_back_from_its_patch() -> None:
     whole = patch(5, 7, 11, 13).expand()
     assert whole.shape == PLANE

@@ -51,8 +51,11 @@ def _around(body: Region, frame: Frame) -> Extent:
     """Return where a body lies in a tile, with a margin, in model pixels."""
     extent, (rows, columns) = body.extent, frame.content
     down, across = rows / frame.height, columns / frame.width
-    low = (extent.top - frame.top) * down, (extent.left - frame.left) * across
-    high = (extent.bottom - frame.top) * down, (extent.right - frame.left) * across
-    first = [max(0, int(at - _AROUND) // _CELL * _CELL) for at in low]
-    last = [min(frame.size, -(-int(at + _AROUND) // _CELL) * _CELL) for at in high]
-    return Extent(*first, *last)
+    seen = Extent(
+        int((extent.top - frame.top) * down),
+        int((extent.left - frame.left) * across),
+        int((extent.bottom - frame.top) * down),
+        int((extent.right - frame.left) * across),
+    )
+    around = seen.widened(_AROUND, _AROUND).in_cells(_CELL)
+    return around.common(Extent(0, 0, frame.size, frame.size))

@@ -13,10 +13,10 @@ from napari_segnext.finding.calibration import Calibration
 from napari_segnext.finding.head import Head
 from napari_segnext.finding.maps import mapped, pieces
 from napari_segnext.finding.proposals import Proposal, Taken, apart
+from napari_segnext.finding.turns import at_once
 from napari_segnext.geometry.frame import BoolArray, Point, Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
-from napari_segnext.models import Cancelled
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 
 # The score that what is proposed has at least. Scores promise a little too much, as the
@@ -74,15 +74,7 @@ class Finder:
 
         Parameters and errors are those of `finding`; `cancelled` is asked all the time.
         """
-        work = self.finding(plane, taken, cancelled, least)
-        while True:
-            if cancelled():
-                raise Cancelled
-            try:
-                next(work)
-            except StopIteration as end:
-                found: list[Proposal] = end.value
-                return found
+        return at_once(self.finding(plane, taken, cancelled, least), cancelled)
 
     def finding(
         self,

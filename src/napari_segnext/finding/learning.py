@@ -15,13 +15,13 @@ from napari_segnext.finding.calibration import Calibration, trying
 from napari_segnext.finding.examples import Example, sizes
 from napari_segnext.finding.finder import Finder
 from napari_segnext.finding.head import Head, readable, statistics
+from napari_segnext.finding.turns import at_once
 from napari_segnext.finding.views import (
     augmented,
     frame_near,
     level_for,
     view_of,
 )
-from napari_segnext.models import Cancelled
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.weights.triton_guard import without_triton
 
@@ -108,14 +108,7 @@ def learn(
         Told the share that is done.
     """
     work = learning(predictor, examples, cancelled, steps, seed)
-    while True:
-        if cancelled():
-            raise Cancelled
-        try:
-            progress(next(work))
-        except StopIteration as end:
-            finder: Finder = end.value
-            return finder
+    return at_once(work, cancelled, progress)
 
 
 class _Course:

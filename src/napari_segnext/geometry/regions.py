@@ -94,6 +94,15 @@ class Extent(NamedTuple):
             self.right + columns,
         )
 
+    def in_cells(self, side: int) -> Extent:
+        """Return the smallest extent of whole cells of a side that holds it."""
+        return Extent(
+            self.top // side * side,
+            self.left // side * side,
+            -(-self.bottom // side) * side,
+            -(-self.right // side) * side,
+        )
+
     def bands(self) -> list[Extent]:
         """Cut it into bands of rows of bounded size, the first at the top."""
         height = max(1, _BAND // max(1, self.shape[1]))

@@ -22,6 +22,12 @@ State: TypeAlias = Mapping[str, Tensor]
 Features: TypeAlias = dict[str, Tensor]
 
 
+def cut(maps: Tensor, part: Extent, stride: int = 1) -> Tensor:
+    """Return a part, given in model pixels, of maps (1, C, S / stride, S / stride)."""
+    rows, columns = (slice(at.start // stride, at.stop // stride) for at in part.slices)
+    return maps[..., rows, columns]
+
+
 class Cancelled(Exception):
     """Raised inside `encode` when its caller no longer wants the result."""
 
@@ -36,6 +42,18 @@ class Embedding:
     def nbytes(self) -> int:
         """Size in memory, in bytes."""
         return sum(t.nbytes for t in self.tensors.values())
+
+    def part(self, part: Extent, size: int) -> Features:
+        """Return a part, given in model pixels, of what is kept of (size, size) pixels.
+
+        Returns
+        -------
+        tensors (1, C, h, w), each at its own stride
+        """
+        return {
+            name: cut(tensor[None], part, size // tensor.shape[-1])
+            for name, tensor in self.tensors.items()
+        }
 
     def numpy(self) -> dict[str, np.ndarray]:
         """Return the tensors as half-precision arrays, for a store."""

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, relu
 
 from napari_segnext.geometry.regions import Extent
-from napari_segnext.models.base import Embedding, Features, SegmentationModel
+from napari_segnext.models.base import Embedding, Features, SegmentationModel, cut
 from napari_segnext.models.config import ModelConfig
 from napari_segnext.models.efficientnet import CHANNELS, EfficientNetLite0
 from napari_segnext.models.transformer import Block
@@ -258,15 +258,6 @@ class Tiny(SegmentationModel):
 
         Parameters and result are those of the model's base.
         """
-        features = {
-            name: cut(tensor[None], part, self.config.size // tensor.shape[-1])
-            for name, tensor in embedding.tensors.items()
-        }
+        features = embedding.part(part, self.config.size)
         dense = torch.from_numpy(prompts.dense[None]).to(self.device)
         return self.mask_logits(features, cut(dense, part))[0, 0].float()
-
-
-def cut(maps: Tensor, part: Extent, stride: int = 1) -> Tensor:
-    """Return a part, given in model pixels, of maps (1, C, S / stride, S / stride)."""
-    rows, columns = (slice(at.start // stride, at.stop // stride) for at in part.slices)
-    return maps[..., rows, columns]

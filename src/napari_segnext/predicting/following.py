@@ -19,7 +19,6 @@ from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.models import Cancelled
 from napari_segnext.models.base import Features
 from napari_segnext.models.follower import Follower, Seen
-from napari_segnext.models.tiny import cut
 from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.predicting.tiles import Tile, bounds_of
 from napari_segnext.predicting.upsampled import in_pixels
@@ -241,12 +240,8 @@ class Tracker:
         cancelled: Callable[[], bool],
     ) -> Features:
         """Return the features of a part of a tile, in model pixels."""
-        side = predictor.model.config.size
-        tensors = predictor.embedding(tile, cancelled).tensors
-        return {
-            name: cut(tensor[None], part, side // tensor.shape[-1])
-            for name, tensor in tensors.items()
-        }
+        embedding = predictor.embedding(tile, cancelled)
+        return embedding.part(part, predictor.model.config.size)
 
 
 def _stacked(features: Sequence[Features]) -> Features:
@@ -282,10 +277,5 @@ def _around(drawn: Sequence[FloatArray]) -> Extent:
     It is cut where cells of the coarsest features end.
     """
     masks = [Extent.of(each > 0.5) for each in drawn]
-    mask, (height, width) = reduce(Extent.joined, masks), drawn[0].shape
-    return Extent(
-        max(0, (mask.top - _MARGIN) // _CELL * _CELL),
-        max(0, (mask.left - _MARGIN) // _CELL * _CELL),
-        min(height, -(-(mask.bottom + _MARGIN) // _CELL) * _CELL),
-        min(width, -(-(mask.right + _MARGIN) // _CELL) * _CELL),
-    )
+    mask = reduce(Extent.joined, masks).widened(_MARGIN, _MARGIN)
+    return mask.in_cells(_CELL).common(Extent.at((0, 0), drawn[0].shape))
