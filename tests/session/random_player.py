@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import numpy as np
 
 from napari_segnext.files.categories import Category
+from napari_segnext.geometry.frame import Region
 from napari_segnext.prompts import Prompts
-from napari_segnext.session import Session
+from napari_segnext.session import Request, Session
+from napari_segnext.session.proposed import Proposed
 from tests.session.doubles import X6, Y5, Z1, Z2, decoded, page_shape
 from tests.session.model import Model
 
@@ -92,6 +96,33 @@ class Player:
             session.check(*results[rng.integers(len(results))])
         else:
             session.view_by_class(bool(rng.random() < 0.5))
+
+    def review(self) -> list[Request]:
+        """Find something in a plane, or decide about what was found."""
+        session, rng = self.session, self.rng
+        plane, waiting = self.plane(), session.findings.waiting
+        alike = [n for n, each in waiting.items() if each.plane.axis == plane.axis]
+        draw, join = rng.random(), bool(rng.random() < 0.5)
+        if draw < 0.4 or not alike:
+            found = []
+            for y, x in self.pixels(plane, 4):
+                pixels = np.ones((3, 3), bool)[: page_shape(plane)[0] - y]
+                region = Region((y, x), pixels[:, : page_shape(plane)[1] - x])
+                found.append(Proposed.of(plane, region, (y, x), rng.random()))
+            session.propose(plane, None, found)
+        elif draw < 0.6:
+            with contextlib.suppress(ValueError):
+                session.accept_proposals(alike, join)
+        elif draw < 0.7:
+            session.reject_proposals(alike[:1])
+        elif draw < 0.8:
+            session.mark_complete(None, plane, join)
+        else:
+            at = waiting[alike[0]].plane
+            more = self.new_prompts(session.current, at)
+            with contextlib.suppress(ValueError):
+                return session.correct_proposal(alike[0], more, join)
+        return []
 
     def operate(self, model: Model | None = None) -> None:
         """Do something to objects."""

@@ -117,8 +117,10 @@ def test_all_undone_is_the_start_and_all_redone_the_end(seed):
             player.operate()
         elif draw < 0.79 and number:
             player.follow(number)
-        elif draw < 0.83:
+        elif draw < 0.81:
             player.look_at_it()
+        elif draw < 0.85:
+            waiting += player.review()
         elif draw < 0.93:
             for _ in range(rng.integers(1, 8)):
                 turned = session.undo() if rng.random() < 0.6 else session.redo()

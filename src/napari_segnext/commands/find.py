@@ -211,7 +211,7 @@ def _search(
 ) -> dict[int, int]:
     """Write what is found into labels; return the value of each number in the file."""
     from napari_segnext.finding.examples import labelled
-    from napari_segnext.finding.linking import continued
+    from napari_segnext.geometry.linking import continued
 
     free = (value for value in count(1) if value not in job.values)
     values: dict[int, int] = {}

@@ -10,9 +10,7 @@ import numpy as np
 from napari_segnext.geometry.frame import BoolArray, Point, Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
-
-# A proposal of which others take more than this share is none.
-_TAKEN = 0.3
+from napari_segnext.session.proposed import MOST_TAKEN
 
 # Which pixels of an extent belong to objects that there are, (h, w).
 Taken = Callable[[Extent], BoolArray]
@@ -76,7 +74,7 @@ def apart(found: Iterable[Proposal], taken: Taken, least: float) -> list[Proposa
         for other in kept:
             if not other.region.extent.common(extent).empty:
                 free &= ~other.region.read(extent)
-        if np.count_nonzero(free) >= (1 - _TAKEN) * np.count_nonzero(
+        if np.count_nonzero(free) >= (1 - MOST_TAKEN) * np.count_nonzero(
             each.region.pixels
         ):
             kept.append(replace(each, region=Region.of(free, each.region.offset)))

@@ -10,6 +10,7 @@ import numpy as np
 from napari_segnext.journal.runs import Runs, fold
 from napari_segnext.labels.diffs import Diff
 from napari_segnext.session import Record, SegmentedObject
+from napari_segnext.session.proposed import Findings
 from napari_segnext.session.state import Delta, everything
 
 
@@ -21,12 +22,13 @@ class Ledger:
 
     Attributes
     ----------
-    objects, current, semantic
+    objects, findings, current, semantic
         As in the session.
     """
 
     def __init__(self) -> None:
         self.objects: dict[int, SegmentedObject] = {}
+        self.findings = Findings()
         self.current = 0
         self.semantic = False
         self._labels: list[Runs] = []
@@ -34,7 +36,7 @@ class Ledger:
 
     def add(self, record: Record) -> None:
         """Take in a change."""
-        record.delta.apply(self.objects)
+        record.delta.apply(self.objects, self.findings)
         if record.delta.current is not None:
             self.current = record.delta.current
         if record.delta.semantic is not None:
@@ -56,7 +58,7 @@ class Ledger:
     def records(self) -> Iterator[Record]:
         """Yield the sum, as changes from nothing."""
         self.fold()
-        delta = everything(self.objects, self.current, self.semantic)
+        delta = everything(self.objects, self.findings, self.current, self.semantic)
         yield Record("all", delta, Diff())
         for runs in self._labels:
             nothing = replace(runs, value=np.zeros_like(runs.value))

@@ -6,7 +6,7 @@ import base64
 import json
 import operator
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -27,6 +27,7 @@ from napari_segnext.session import Record, SegmentedObject
 from napari_segnext.session.doubt import Doubt
 from napari_segnext.session.packed import PackedImage
 from napari_segnext.session.probability import Probability
+from napari_segnext.session.proposed import Proposed
 from napari_segnext.session.state import Delta, Info, Key, Result, prompts_of
 from napari_segnext.session.work import Work
 
@@ -112,6 +113,10 @@ def encode(record: Record, known: Mapping[int, SegmentedObject]) -> Entry:
             [number, round(work.seconds, 1), work.clicks]
             for number, work in delta.work.items()
         ]
+    if delta.proposals:
+        entry["proposals"] = [[n, _proposed(p)] for n, p in delta.proposals.items()]
+    if delta.complete:
+        entry["complete"] = [[*_key(at), whole] for at, whole in delta.complete.items()]
     if len(record.diff):
         parts = [_runs(runs) for runs in _parted(record.diff.after)]
         entry["labels"] = parts[0] if len(parts) == 1 else parts
@@ -156,6 +161,11 @@ def decode(
         delta.doubts[key] = None if values is None else _to_doubt(values)
     for number, seconds, clicks in entry.get("work", ()):
         delta.work[_check_id(number)] = Work(float(seconds), operator.index(clicks))
+    for number, values in entry.get("proposals", ()):
+        proposed = None if values is None else _to_proposed(values, space)
+        delta.proposals[_check_id(number)] = proposed
+    for place, whole in _keyed(entry, "complete", space):
+        delta.complete[place] = _check_flag(whole)
     diff = Diff()
     if "labels" in entry:
         labels = entry["labels"]
@@ -179,16 +189,25 @@ def _check_flag(value: Any) -> bool:
 
 def _key(key: Key) -> list[Any]:
     number, plane = key
-    return [operator.index(number), [plane.axis, plane.index, *plane.fixed]]
+    return [operator.index(number), _place(plane)]
+
+
+def _place(plane: Plane) -> list[int]:
+    return [plane.axis, plane.index, *plane.fixed]
+
+
+def _to_plane(place: Sequence[int], space: Space) -> Plane:
+    axis, index, *fixed = place
+    plane = Plane(axis, index, tuple(fixed))
+    space.check(plane)
+    return plane
 
 
 def _keyed(
     entry: Mapping[str, Any], name: str, space: Space
 ) -> Iterable[tuple[Key, Any]]:
-    for number, (axis, index, *fixed), value in entry.get(name, ()):
-        plane = Plane(axis, index, tuple(fixed))
-        space.check(plane)
-        yield (_check_id(number), plane), value
+    for number, place, value in entry.get(name, ()):
+        yield (_check_id(number), _to_plane(place, space)), value
 
 
 def _info(info: Info | None) -> Entry | None:
@@ -196,13 +215,15 @@ def _info(info: Info | None) -> Entry | None:
         return None
     entry = Entry(name=info.name, finished=info.finished, colour=info.colour)
     if info.category is not None:
-        category = info.category
-        entry["class"] = [category.value, category.name]
-        if category.inside:
-            entry["class"].append(category.inside)
+        entry["class"] = _category(info.category)
     if info.value is not None:
         entry["value"] = info.value
     return entry
+
+
+def _category(category: Category) -> list[Any]:
+    inside = [category.inside] if category.inside else []
+    return [category.value, category.name, *inside]
 
 
 def _to_info(values: Mapping[str, Any]) -> Info:
@@ -226,14 +247,13 @@ def _result(result: Result | None) -> Entry | None:
     if result is None:
         return None
     probability, section = result.probability, result.section
-    pixels = np.packbits(section.pixels)
     entry = Entry(
         answered=[prompt_to_json(prompt) for prompt in result.prompts],
         shape=probability.shape,
         offset=probability.offset,
         size=probability.levels.shape,
         levels=_pack(probability.levels),
-        section=[section.offset, section.pixels.shape, _pack(pixels)],
+        section=_region(section),
         base=_runs(result.base.runs),
     )
     if result.confidence is not None:
@@ -249,20 +269,59 @@ def _to_result(values: Mapping[str, Any], plane: Plane, space: Space) -> Result:
         raise ValueError(f"a probability map of {plane} is not of {values['shape']}")
     offset, size = _part(values["offset"], values["size"], shape)
     levels = _unpack(values["levels"], np.uint8, size[0] * size[1]).reshape(size)
-    place, extent, text = values["section"]
-    corner, sides = _part(place, extent, shape)
-    area = sides[0] * sides[1]
-    pixels = np.unpackbits(_unpack(text, np.uint8, -(-area // 8)), count=area)
     confidence = values.get("confidence")
     if type(confidence) not in (int, float, type(None)):
         raise ValueError(f"{confidence!r} is no confidence")
     return Result.of(
         Prompts(tuple(prompt_from_json(item, shape) for item in values["answered"])),
         Probability(shape, offset, PackedImage.of(levels)),
-        Region(corner, pixels.reshape(sides).astype(bool)),
+        _to_region(values["section"], shape),
         Sparse(_to_runs(values["base"], space)),
         confidence,
         _check_flag(values.get("checked", False)),
+    )
+
+
+def _region(region: Region) -> list[Any]:
+    return [region.offset, region.pixels.shape, _pack(np.packbits(region.pixels))]
+
+
+def _to_region(values: Any, shape: tuple[int, int]) -> Region:
+    place, extent, text = values
+    corner, sides = _part(place, extent, shape)
+    area = sides[0] * sides[1]
+    pixels = np.unpackbits(_unpack(text, np.uint8, -(-area // 8)), count=area)
+    return Region(corner, pixels.reshape(sides).astype(bool))
+
+
+def _proposed(proposed: Proposed | None) -> Entry | None:
+    if proposed is None:
+        return None
+    entry = Entry(
+        plane=_place(proposed.plane),
+        region=_region(proposed.region),
+        click=[round(at, 1) for at in proposed.click],
+        score=round(proposed.score, 4),
+    )
+    if proposed.category is not None:
+        entry["class"] = _category(proposed.category)
+    if proposed.rejected:
+        entry["rejected"] = True
+    return entry
+
+
+def _to_proposed(values: Mapping[str, Any], space: Space) -> Proposed:
+    plane = _to_plane(values["plane"], space)
+    shape = space.plane_shape(plane)
+    y, x = map(float, values["click"])
+    Prompts().click(y, x).check_inside(shape)
+    return Proposed.of(
+        plane,
+        _to_region(values["region"], shape),
+        (y, x),
+        float(values["score"]),
+        Category(*values["class"]) if "class" in values else None,
+        _check_flag(values.get("rejected", False)),
     )
 
 

@@ -21,15 +21,16 @@ from napari_segnext.session.history import History
 from napari_segnext.session.masks import View
 from napari_segnext.session.messages import Counts, Record
 from napari_segnext.session.nesting import Nesting
+from napari_segnext.session.proposed import Findings
 from napari_segnext.session.state import (
     Colour,
     Delta,
     Info,
     Key,
     SegmentedObject,
-    Step,
     doubt_of,
 )
+from napari_segnext.session.step import Step
 from napari_segnext.session.work import Stopwatch
 
 
@@ -63,6 +64,7 @@ class ObjectBook:
     def __init__(self, labels: Labels, blank: bool = False) -> None:
         self._painter = Painter(labels, blank)
         self._objects: dict[int, SegmentedObject] = {}
+        self._findings = Findings()
         self._history = History()
         self._nesting: Nesting | None = None
         self._tickets = 0
@@ -90,6 +92,11 @@ class ObjectBook:
     def objects(self) -> Mapping[int, SegmentedObject]:
         """All objects by id, in ascending order."""
         return MappingProxyType(self._objects)
+
+    @property
+    def findings(self) -> Findings:
+        """What is proposed, and where all objects of a kind are known."""
+        return self._findings
 
     @property
     def nesting(self) -> Nesting:
@@ -308,7 +315,7 @@ class ObjectBook:
         self._tickets += 1
         if after.current is None:
             after.current = self.current
-        before = after.keep(self._objects, self.current)
+        before = after.keep(self._objects, self._findings, self.current)
         return Step(self._tickets, name, number, plane, before, after)
 
     def _take(
@@ -328,8 +335,24 @@ class ObjectBook:
         doubts |= {k: None for k in step.after.prompts if doubt_of(self._objects, k)}
         step.before.doubts |= {key: doubt_of(self._objects, key) for key in doubts}
         step.after.doubts |= doubts
+        self._withdraw(step, step.diff)
         self._history.push(step)
         self._done(step.name, step, step.after, step.diff)
+
+    def _withdraw(self, step: Step, diff: Diff) -> dict[int, None]:
+        """Let a step take the proposals away that objects cover after a change.
+
+        Returns
+        -------
+        Their numbers
+        """
+        gone = operations.covered_proposals(
+            self._objects, self._findings, self._painter, diff
+        )
+        step.before.proposals = {**gone, **step.before.proposals}
+        nothing = dict.fromkeys(gone)
+        step.after.proposals = nothing | step.after.proposals
+        return nothing
 
     def _done(self, name: str, step: Step, delta: Delta, diff: Diff) -> None:
         """Know, and tell, what a step has changed, forth or back."""
@@ -352,7 +375,7 @@ class ObjectBook:
         self._take(step)
 
     def _apply(self, delta: Delta) -> None:
-        delta.apply(self._objects)
+        delta.apply(self._objects, self._findings)
         if delta.objects:
             self._nesting = None
         if delta.current is not None:

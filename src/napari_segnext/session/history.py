@@ -22,7 +22,8 @@ from napari_segnext.geometry.space import Space
 from napari_segnext.labels.diffs import Diff
 from napari_segnext.labels.labels import Values
 from napari_segnext.labels.sparse import Sparse, find
-from napari_segnext.session.state import Delta, Key, Result, SegmentedObject, Step
+from napari_segnext.session.state import Delta, Key, Result, SegmentedObject
+from napari_segnext.session.step import Step
 
 # Bytes, about, that steps may take; the newest is kept in any case.
 _BUDGET = 1 << 29

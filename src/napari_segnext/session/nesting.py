@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from napari_segnext.files.categories import enclosing
+from napari_segnext.files.categories import Category, enclosing
 from napari_segnext.session.state import SegmentedObject
 
 _NONE: frozenset[int] = frozenset()
@@ -52,3 +52,15 @@ class Nesting:
     def inner(self, number: int) -> frozenset[int]:
         """Return the objects that stay on top of one."""
         return self.inside.get(number, _NONE)
+
+
+def around(
+    objects: Mapping[int, SegmentedObject], category: Category | None
+) -> frozenset[int]:
+    """Return the objects that one of a class may be drawn on."""
+    if category is None:
+        return _NONE
+    known = {c for each in objects.values() if (c := each.category)}
+    values = enclosing({category, *known}).get(category.value, _NONE)
+    classes = {number: each.category for number, each in objects.items()}
+    return frozenset(n for n, each in classes.items() if each and each.value in values)

@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_segnext.geometry.frame import Region
+from napari_segnext.geometry.frame import BoolArray, Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.space import Space, Voxels
 from napari_segnext.labels.counted import Painter
@@ -18,6 +18,8 @@ from napari_segnext.labels.sparse import Sparse, find
 from napari_segnext.prompts import Prompt, Prompts, middle
 from napari_segnext.session.doubt import Doubt
 from napari_segnext.session.masks import View
+from napari_segnext.session.nesting import around
+from napari_segnext.session.proposed import Findings, Proposed
 from napari_segnext.session.state import Delta, Info, Key, Result, SegmentedObject
 
 
@@ -88,6 +90,39 @@ def no_longer_doubted(
                 changed = space.parted(axis, voxels).keys() & doubts.keys()
                 gone |= {(number, plane): None for plane in changed}
     return gone
+
+
+def covered_proposals(
+    objects: Mapping[int, SegmentedObject],
+    findings: Findings,
+    painter: Painter,
+    diff: Diff,
+) -> dict[int, Proposed]:
+    """Return the proposals that a change of labels has left too little of."""
+    waiting = findings.waiting if len(diff) else {}
+    gone: dict[int, Proposed] = {}
+    for axis in {each.plane.axis for each in waiting.values()}:
+        voxels = diff.voxels
+        changed = painter.space.parted(axis, voxels)
+        for number, each in waiting.items():
+            here = changed.get(each.plane)
+            if here is None:
+                continue
+            part = painter.space.extent(each.plane, voxels[here])
+            if not part.common(each.extent).empty:
+                free = free_for(objects, painter, each)
+                if each.left(free) is None:
+                    gone[number] = each
+    return gone
+
+
+def free_for(
+    objects: Mapping[int, SegmentedObject], painter: Painter, proposed: Proposed
+) -> BoolArray:
+    """Return which pixels of a proposal's extent it may be drawn on, (h, w)."""
+    page = painter.labels.read(proposed.plane, proposed.extent)
+    below = around(objects, proposed.category)
+    return np.asarray((page == 0) | np.isin(page, list(below)))
 
 
 def vacated(view: View, objects: Sequence[SegmentedObject]) -> Diff:

@@ -24,7 +24,7 @@ from napari_segnext.session.history import History
 from napari_segnext.session.masks import concerned, repaint, restore
 from napari_segnext.session.messages import Record, Request
 from napari_segnext.session.probability import Probability, as_patch
-from napari_segnext.session.reshaping import Reshaping
+from napari_segnext.session.reviewing import Reviewing
 from napari_segnext.session.state import (
     Delta,
     Result,
@@ -34,7 +34,7 @@ from napari_segnext.session.state import (
 )
 
 
-class Session(Reshaping):
+class Session(Reviewing):
     """Objects in the labels of one image.
 
     A step of undo is one action of the user; it is taken at once and gets its mask
@@ -156,6 +156,7 @@ class Session(Reshaping):
         step.before.results.setdefault(key, known)
         self._history.settle(place, key, plan, result)
         delta = Delta(results={key: result})
+        delta.proposals |= self._withdraw(step, plan.now)
         self._apply(delta)
         self._tell("mask", delta, plan.now)
         return written
@@ -351,7 +352,7 @@ class Session(Reshaping):
     def records(self) -> Iterator[Record]:
         """Yield all that there is, as changes from nothing."""
         self.labels.settle()
-        delta = everything(self._objects, self.current, self.semantic)
+        delta = everything(self._objects, self._findings, self.current, self.semantic)
         yield Record("all", delta, Diff())
         for diff in self._painter.pages():
             yield Record("labels", Delta(), diff)
@@ -370,6 +371,7 @@ class Session(Reshaping):
         What is still to be decoded.
         """
         self.labels.settle()
+        self._findings.clear()
         for record in records:
             self._painter.lay(record.diff.after)
             self._apply(record.delta)

@@ -1,4 +1,4 @@
-"""What a session knows: objects, their prompts, edits and results; steps between."""
+"""What a session knows: objects, their prompts, edits and results; changes of it."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from typing import TypeAlias, TypeVar
 from napari_segnext.files.categories import Category
 from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
-from napari_segnext.labels.diffs import Diff
 from napari_segnext.labels.sparse import Sparse
 from napari_segnext.prompts import Prompts
 from napari_segnext.session.doubt import Doubt
 from napari_segnext.session.packed import PackedImage
 from napari_segnext.session.probability import Probability
+from napari_segnext.session.proposed import Findings, KindPlane, Proposed
 from napari_segnext.session.work import Work
 
 T = TypeVar("T")
@@ -25,8 +25,6 @@ Key: TypeAlias = tuple[int, Plane]
 Colour: TypeAlias = tuple[float, float, float]
 
 _NONE = Prompts()
-# Bytes that a step takes besides what it keeps, and that a prompt in one takes.
-_STEP, _REFERENCE = 2000, 8
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -220,8 +218,9 @@ class SegmentedObject:
 class Delta:
     """New values for a part of what a session knows.
 
-    None for an object, a result or a doubt, empty prompts and empty edits take away
-    what was there; None for the current object or the view leaves what there is.
+    None for an object, a result, a doubt or a proposal, empty prompts and empty edits
+    take away what was there; None for the current object or the view leaves what there
+    is.
     """
 
     current: int | None = None
@@ -232,9 +231,12 @@ class Delta:
     semantic: bool | None = None
     doubts: dict[Key, Doubt | None] = field(default_factory=dict)
     work: dict[int, Work] = field(default_factory=dict)
+    proposals: dict[int, Proposed | None] = field(default_factory=dict)
+    complete: dict[KindPlane, bool] = field(default_factory=dict)
 
-    def apply(self, objects: dict[int, SegmentedObject]) -> None:
-        """Change the objects accordingly."""
+    def apply(self, objects: dict[int, SegmentedObject], findings: Findings) -> None:
+        """Change the objects, and what is found of kinds, accordingly."""
+        findings.change(self.proposals, self.complete)
         in_order = True
         for number, info in self.objects.items():
             if info is None:
@@ -274,9 +276,13 @@ class Delta:
             self.semantic,
             dict(self.doubts),
             dict(self.work),
+            dict(self.proposals),
+            dict(self.complete),
         )
 
-    def keep(self, known: Mapping[int, SegmentedObject], current: int) -> Delta:
+    def keep(
+        self, known: Mapping[int, SegmentedObject], findings: Findings, current: int
+    ) -> Delta:
         """Return what is known now of all that this delta changes."""
         before = Delta(current)
         for number in self.objects:
@@ -289,73 +295,23 @@ class Delta:
             before.results[key] = result_of(known, key)
         for key in self.doubts:
             before.doubts[key] = doubt_of(known, key)
+        for number in self.proposals:
+            before.proposals[number] = findings.proposals.get(number)
+        for place in self.complete:
+            before.complete[place] = place in findings.complete
         return before
 
 
-@dataclass(slots=True, eq=False)
-class Step:
-    """What undo takes back at once.
-
-    Attributes
-    ----------
-    ticket
-        Its serial number.
-    name
-        What the user did.
-    object_id, plane
-        Where; no plane for what concerns a whole object.
-    before, after
-        What was known, and is known with the step.
-    diff
-        How the labels change; for prompts it comes with the decoded mask.
-    asks
-        Objects in planes whose prompts are to be decoded after this step.
-    settles
-        Objects in planes whose mask is that of their prompts after this step.
-    removes
-        Objects of which no pixel is left after this step.
-    manual
-        Whether the user painted or erased each voxel of the diff.
-    """
-
-    ticket: int
-    name: str
-    object_id: int
-    plane: Plane | None
-    before: Delta
-    after: Delta
-    diff: Diff = field(default_factory=Diff)
-    asks: frozenset[Key] = frozenset()
-    settles: set[Key] = field(default_factory=set)
-    removes: frozenset[int] = frozenset()
-    manual: bool = False
-
-    @property
-    def concerns(self) -> set[Key]:
-        """Objects in planes that it asks or settles."""
-        return self.settles | self.asks
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes, about, that are kept for undo alone."""
-        former = [result for result in self.before.results.values() if result]
-        prompts = sum(map(len, self.before.prompts.values()))
-        edits = sum(each.runs.nbytes for each in self.before.edits.values())
-        kept = self.diff.nbytes + sum(result.nbytes for result in former) + edits
-        return kept + _REFERENCE * prompts + _STEP
-
-    def overrides(self, key: Key) -> bool:
-        """Tell whether an earlier prediction for `key` no longer shows after it."""
-        if key[0] in self.removes or key in self.settles:
-            return True
-        return self.plane is None and key in self.asks
-
-
 def everything(
-    objects: Mapping[int, SegmentedObject], current: int, semantic: bool
+    objects: Mapping[int, SegmentedObject],
+    findings: Findings,
+    current: int,
+    semantic: bool,
 ) -> Delta:
     """Return all that is known, as a change from nothing."""
     delta = Delta(current, semantic=semantic)
+    delta.proposals = dict(findings.proposals)
+    delta.complete = dict.fromkeys(findings.complete, True)
     for number, each in objects.items():
         delta.objects[number] = each.info
         delta.prompts.update({(number, p): v for p, v in each.prompts.items()})

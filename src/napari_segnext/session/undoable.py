@@ -17,11 +17,11 @@ from napari_segnext.session.messages import Request, Undone
 from napari_segnext.session.state import (
     Delta,
     Key,
-    Step,
     doubt_of,
     prompts_of,
     result_of,
 )
+from napari_segnext.session.step import Step
 
 
 class Undoable(Adopting):
@@ -168,6 +168,10 @@ class Undoable(Adopting):
         delta = delta.copy()
         gone = operations.no_longer_doubted(self._objects, self.space, diff)
         delta.doubts = gone | delta.doubts
+        covered = operations.covered_proposals(
+            self._objects, self._findings, self._painter, diff
+        )
+        delta.proposals = dict.fromkeys(covered) | delta.proposals
         self._done(f"{how} {step.name}", step, delta, diff)
         number, plane = step.object_id, step.plane
         prompts, keys = Prompts(), set(step.after.prompts)

@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from napari_segnext.finding.linking import continued
 from napari_segnext.geometry.frame import Region
+from napari_segnext.geometry.linking import continued
 
 
 def square(top: int, left: int, side: int = 10) -> Region:
