@@ -5,16 +5,17 @@ from __future__ import annotations
 import gc
 import sys
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from napari_segnext import __version__
 from napari_segnext.commands import errors
 from napari_segnext.commands.bars import progress_bar
+from napari_segnext.commands.evaluating import evaluate
 from napari_segnext.commands.labelling import export, find, propagate, segment
 from napari_segnext.commands.models import models
-from napari_segnext.commands.options import Device, Engine, Model, Scheduler
+from napari_segnext.commands.options import Device, Model, Scheduler
 from napari_segnext.commands.training import average, distil, finetune, train
 
 app = typer.Typer(
@@ -116,63 +117,7 @@ def embed(
     typer.echo(f"{store} holds the embeddings of {count} slices")
 
 
-@app.command()
-def evaluate(
-    model: Annotated[str, typer.Option(help="Name or file of a model, or a baseline.")],
-    dataset: Annotated[
-        str, typer.Option(help="ssTEM, BraTS, DAVIS, HQSeg44K, COCOLVIS or pairs.")
-    ],
-    data: Annotated[Path, typer.Option(help="Folder (or .npz) of the data set.")],
-    json: Annotated[Path | None, typer.Option(help="Where the numbers go.")] = None,
-    max_clicks: Annotated[int, typer.Option(min=1)] = 20,
-    limit: Annotated[
-        int | None, typer.Option(min=1, help="So many objects, evenly spaced.")
-    ] = None,
-    device: Device = "auto",
-    engine: Engine = "torch",
-    sat: Annotated[bool, typer.Option(help="Time the segment-anything task.")] = False,
-    first_prompt: Annotated[
-        Literal["click", "box", "scribble", "polygon"],
-        typer.Option(help="What the first prompt is; all others are clicks."),
-    ] = "click",
-    jitter: Annotated[
-        float, typer.Option(min=0, help="Unsteadiness of clicks; 0 is the protocol's.")
-    ] = 0.0,
-    crop: Annotated[
-        float | None,
-        typer.Option(min=1, help="Show each object in a crop so many times its size."),
-    ] = None,
-    seed: int = 0,
-    plot: Annotated[
-        Path | None, typer.Option(help="PNG of IoU over clicks; needs the extra eval.")
-    ] = None,
-    failures: Annotated[
-        Path | None, typer.Option(help="PNG of the worst objects after 5 clicks.")
-    ] = None,
-) -> None:
-    """Measure a model with simulated clicks, by the protocol of the papers."""
-    from napari_segnext.files import check_output
-
-    if not data.exists():
-        raise FileNotFoundError(f"{data} does not exist; give the data folder")
-    for out in (json, plot, failures):
-        if out is not None:
-            check_output(out, [Path(model), *([data] if data.is_file() else [])])
-    from napari_segnext.evaluation import Files, Settings, run
-
-    run(
-        model,
-        dataset,
-        data,
-        Settings(max_clicks, first_prompt, jitter, crop, seed=seed),
-        Files(json, plot, failures),
-        limit=limit,
-        device=device,
-        engine=engine,
-        sat=sat,
-    )
-
-
+app.command()(evaluate)
 app.command()(train)
 app.command()(distil)
 app.command()(finetune)

@@ -4,7 +4,7 @@
 """
 
 from napari_segnext.evaluation.clicker import ClickRobot, RobotClick
-from napari_segnext.evaluation.command import run
+from napari_segnext.evaluation.command import run, run_replay
 from napari_segnext.evaluation.datasets import DATASETS, load_dataset
 from napari_segnext.evaluation.evaluate import (
     InteractivePredictor,
@@ -30,6 +30,7 @@ __all__ = [
     "evaluate_object",
     "load_dataset",
     "run",
+    "run_replay",
     "segment_anything_seconds",
     "select_objects",
 ]

@@ -1,8 +1,8 @@
-"""One evaluation from names and paths to a JSON file: the command `evaluate`."""
+"""An evaluation from names and paths to a JSON file: the command `evaluate`."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,14 @@ from napari_segnext.evaluation.evaluate import (
 )
 from napari_segnext.evaluation.files import Files
 from napari_segnext.evaluation.progress import ProgressFile
+from napari_segnext.evaluation.replay import read_work, replay
 from napari_segnext.evaluation.results import ObjectResult, Result, Settings
 from napari_segnext.evaluation.sample import Sample, select_objects
+from napari_segnext.images.volume import Volume
 from napari_segnext.models import Embedding
 from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.predicting.store import EmbeddingStore
+from napari_segnext.predicting.volume_predictor import VolumePredictor
 
 Selection = Sequence[tuple[Sample, tuple[int, ...]]]
 _PROTOCOL, _NOTHING = Settings(), Files()
@@ -97,6 +100,55 @@ def run(
     return result
 
 
+def run_replay(
+    model: str,
+    journals: Sequence[Path],
+    images: Sequence[Path] = (),
+    settings: Settings = _PROTOCOL,
+    json: Path | None = None,
+    *,
+    device: str = "auto",
+    engine: str = "torch",
+    console: Console | None = None,
+) -> Result:
+    """Measure a model on users' own work; see `napari_segnext.evaluation.replay`.
+
+    Parameters
+    ----------
+    model, device, engine
+        As for `run`; baselines have no place here.
+    images
+        One for each journal; by default those that the journals lie beside.
+
+    Raises
+    ------
+    ValueError, OSError
+        As `read_work`, or if there are not as many images as journals.
+    """
+    if model in baselines.BASELINES:
+        raise ValueError(f"{model} is measured on data sets: name a model")
+    if images and len(images) != len(journals):
+        raise ValueError(
+            f"give an --image for each --journal, in the same order: there are "
+            f"{len(images)} and {len(journals)}"
+        )
+    console = console or Console()
+    paired = zip(journals, images or [None] * len(journals), strict=True)
+    works = [read_work(journal, image) for journal, image in paired]
+    network = load_on_engine(model, device, engine, wait=True)
+
+    def predictor_of(volume: Volume) -> VolumePredictor:
+        return VolumePredictor(network, volume)
+
+    total = sum(len(work.accepted) for work in works)
+    results = _watched(replay(works, predictor_of, settings), total, 0, console)
+    result = Result(model, " ".join(work.name for work in works), [*results], settings)
+    report.show([result], console)
+    if json is not None:
+        report.write_json(result, json)
+    return result
+
+
 def _objects(
     predictor: InteractivePredictor,
     selection: Selection,
@@ -108,27 +160,34 @@ def _objects(
     """Evaluate what is not finished yet, under a progress bar."""
     results = list(kept.results) if kept else []
     done = {(r.sample, r.object_id) for r in results}
+    total = sum(len(objects) for _, objects in selection)
+    course = evaluate(predictor, selection, settings, done=done, embeddings=embeddings)
+    try:
+        for result in _watched(course, total, len(done), console):
+            results.append(result)
+            if kept:
+                kept.add(result)
+    finally:
+        if kept:
+            kept.close()
+    return results
+
+
+def _watched(
+    results: Iterable[ObjectResult], total: int, done: int, console: Console
+) -> Iterator[ObjectResult]:
+    """Pass results on under a progress bar."""
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
     )
-    total = sum(len(objects) for _, objects in selection)
-    try:
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task("objects", total=total, completed=len(done))
-            for result in evaluate(
-                predictor, selection, settings, done=done, embeddings=embeddings
-            ):
-                results.append(result)
-                if kept:
-                    kept.add(result)
-                bar.advance(task)
-    finally:
-        if kept:
-            kept.close()
-    return results
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("objects", total=total, completed=done)
+        for result in results:
+            yield result
+            bar.advance(task)
 
 
 def _predictor(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,7 +17,7 @@ from napari_segnext.evaluation.results import ObjectResult, Settings
 from napari_segnext.evaluation.sample import Sample, object_truth
 from napari_segnext.evaluation.simulate import first_prompt, shaky
 from napari_segnext.geometry.resample import FloatArray
-from napari_segnext.prompts import Prompts
+from napari_segnext.prompts import Click, Prompts
 
 # Side in pixels of the smallest crop around an object.
 _LEAST_CROP = 32
@@ -49,12 +49,13 @@ class InteractivePredictor(Protocol):
 
 
 @dataclass(slots=True)
-class _Clock:
-    """Time spent on one object."""
+class Course:
+    """What happened to one object, as in `ObjectResult`."""
 
+    ious: list[float] = field(default_factory=list)
+    clicks: list[tuple[int, int, int]] = field(default_factory=list)
     click_ms: float = 0.0
     embed_ms: float = 0.0
-    embeddings: int = 0
 
 
 def evaluate_object(
@@ -83,38 +84,53 @@ def evaluate_object(
     """
     settings = settings or Settings()
     rng = rng or np.random.default_rng(settings.seed)
-    return _object(predictor, truth, settings, rng, _Clock())
+    course = run_course(predictor, truth, settings, rng)
+    return course.ious, course.clicks
 
 
-def _object(
+def run_course(
     predictor: InteractivePredictor,
     truth: Array,
     settings: Settings,
     rng: np.random.Generator,
-    clock: _Clock,
-) -> tuple[list[float], list[tuple[int, int, int]]]:
-    robot = ClickRobot(truth)
+    given: Prompts | None = None,
+) -> Course:
+    """Segment one object of the predictor's image, prompt by prompt.
+
+    Parameters
+    ----------
+    predictor, truth, rng
+        As for `evaluate_object`.
+    given
+        Prompts that come first, in their order, before any is simulated.
+    """
+    robot, course = ClickRobot(truth), Course()
     mask = np.zeros(truth.shape, bool)
     prompts, previous = Prompts(), None
-    ious: list[float] = []
-    clicks: list[tuple[int, int, int]] = []
+    own = () if given is None else given.items
     for number in range(settings.max_clicks):
-        if number == 0 and settings.first_prompt != "click":
+        if number < len(own):
+            prompts = Prompts(own[: number + 1])
+            match own[number]:
+                case Click((row, column), positive):
+                    robot.remember(int(row), int(column))
+                    course.clicks.append((int(positive), int(row), int(column)))
+        elif number == 0 and settings.first_prompt != "click":
             prompts = first_prompt(settings.first_prompt, truth == 1, rng)
         else:
             click = robot.next_click(mask)
             y, x = shaky(click, robot.wrong(mask, click.positive), settings.jitter, rng)
             robot.remember(y, x)
-            clicks.append((int(click.positive), y, x))
+            course.clicks.append((int(click.positive), y, x))
             prompts = prompts.click(y, x, click.positive)
         started = time.perf_counter()
         previous = predictor.predict(prompts, previous=previous)
         mask = previous.probability > settings.threshold
         elapsed = 1e3 * (time.perf_counter() - started)
-        clock.click_ms += max(0.0, elapsed - previous.embed_ms)
-        clock.embed_ms += previous.embed_ms
-        ious.append(iou(truth, mask))
-    return ious, clicks
+        course.click_ms += max(0.0, elapsed - previous.embed_ms)
+        course.embed_ms += previous.embed_ms
+        course.ious.append(iou(truth, mask))
+    return course
 
 
 def evaluate(
@@ -158,18 +174,18 @@ def evaluate(
                 window = crop_around(truth, settings.crop)
                 predictor.set_image(image[window])
                 truth = truth[window]
-            clock, before = _Clock(), embeddings()
+            before = embeddings()
             rng = _generator(settings.seed, sample.name, object_id)
-            ious, clicks = _object(predictor, truth, settings, rng, clock)
+            course = run_course(predictor, truth, settings, rng)
             now = time.perf_counter()
             yield ObjectResult(
                 sample=sample.name,
                 object_id=object_id,
                 area=int((truth == 1).sum()),
-                ious=tuple(ious),
-                clicks=tuple(clicks),
-                click_ms=clock.click_ms,
-                embed_ms=clock.embed_ms,
+                ious=tuple(course.ious),
+                clicks=tuple(course.clicks),
+                click_ms=course.click_ms,
+                embed_ms=course.embed_ms,
                 embeddings=embeddings() - before,
                 seconds=now - started,
             )

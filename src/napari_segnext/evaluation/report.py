@@ -82,6 +82,13 @@ def show(results: Sequence[Result], console: Console) -> None:
     if not console.is_terminal:
         console = Console(file=console.file, width=max(console.width, _WIDTH))
     console.print(table(results))
+    for result in results:
+        if given := result.given():
+            console.print(
+                f"{result.model}: mIoU {100 * given['miou']:.2f} after the "
+                f"{given['prompts']:.1f} prompts that were given, on average; clicks "
+                "after those, up to the last column, are simulated"
+            )
 
 
 def _quoted(dataset: str) -> list[tuple[str, bool, float]]:

@@ -79,6 +79,8 @@ class ObjectResult:
         share, so it is 0 for most.
     seconds
         All time since the object before, reading the image included.
+    given
+        How many of the prompts, the first ones, were a user's own.
     """
 
     sample: str
@@ -90,6 +92,7 @@ class ObjectResult:
     embed_ms: float
     embeddings: int
     seconds: float
+    given: int = 0
 
 
 @dataclass(frozen=True)
@@ -123,6 +126,19 @@ class Result:
             if name in groups
         }
 
+    def given(self) -> dict[str, float]:
+        """Return how many prompts users gave, and the IoU after them, on average.
+
+        Nothing where all prompts were simulated.
+        """
+        users = [o for o in self.objects if o.given]
+        if not users:
+            return {}
+        return {
+            "prompts": sum(o.given for o in users) / len(users),
+            "miou": sum(o.ious[o.given - 1] for o in users) / len(users),
+        }
+
     def summary(self) -> dict[str, Any]:
         """Return the numbers as plain values, ready for JSON.
 
@@ -150,6 +166,7 @@ class Result:
             "first_prompt": settings.first_prompt,
             "jitter": settings.jitter,
             "crop": settings.crop,
+            "given": self.given(),
             "by_size": {
                 name: {
                     "objects": len(part.objects),

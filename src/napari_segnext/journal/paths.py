@@ -99,6 +99,13 @@ def sample_key(data: Any) -> str:
     return digest.hexdigest()
 
 
+def image_of(journal: Path) -> Path | None:
+    """Return the image beside a journal that it is named after, if it is there."""
+    name, suffix, rest = journal.name.rpartition(SUFFIX)
+    image = journal.with_name(name) if name else journal
+    return image if suffix and _LATER.fullmatch(rest) and image.exists() else None
+
+
 def dated(path: Path) -> Path:
     """Return the name under which a journal is set aside: with when it was written.
 

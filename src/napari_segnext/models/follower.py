@@ -235,13 +235,10 @@ class Follower(Tiny):
 
     Parameters
     ----------
-    config, encoder, widths, fusion_depth, fusion_heads, detail
+    config, encoder, widths, fusion_depth, fusion_heads, detail, base
         See `Tiny`.
     memory
         Channels of a head of the memory.
-    base
-        Fingerprint of the model whose encoder it has: embeddings of one serve the
-        other.
     """
 
     def __init__(
@@ -255,8 +252,9 @@ class Follower(Tiny):
         memory: int = 16,
         base: str = "",
     ) -> None:
-        super().__init__(config, encoder, widths, fusion_depth, fusion_heads, detail)
-        self.embeds_as = base
+        super().__init__(
+            config, encoder, widths, fusion_depth, fusion_heads, detail, base
+        )
         self.memory = Memory(widths, memory)
         self.judge = Judge(widths[3], widths[2])
 

@@ -168,6 +168,9 @@ class Tiny(SegmentationModel):
         Self-attention blocks at stride 16, and their heads.
     detail
         Channels of the step at full resolution.
+    base
+        Fingerprint of the model whose encoder it has: embeddings of one serve the
+        other.
     """
 
     def __init__(
@@ -178,8 +181,10 @@ class Tiny(SegmentationModel):
         fusion_depth: int = 1,
         fusion_heads: int = 4,
         detail: int = 8,
+        base: str = "",
     ) -> None:
         super().__init__(config)
+        self.embeds_as = base
         if config.size % _COARSEST:
             raise ValueError(f"the size is a multiple of {_COARSEST}: {config.size}")
         self.encoder, channels = _make_encoder(encoder)
