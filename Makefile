@@ -45,7 +45,7 @@ LOWEST := .build/lowest
 test-lowest: $(VENV)/.dev
 	$(UV) venv --quiet --clear $(LOWEST)
 	$(UV) pip install --quiet --python $(LOWEST) --resolution lowest-direct \
-		--editable '.[app,cluster,dicom,eval,mrc,train]'
+		--editable '.[app,cluster,dicom,eval,mrc,nninteractive,train]'
 	$(UV) pip install --quiet --python $(LOWEST) pytest pytest-qt pytest-timeout \
 		pytest-xdist pytest-xvfb npe2
 	@touch $(LOWEST)/.dev
@@ -84,5 +84,5 @@ $(VENV)/.app: pyproject.toml | system-demo
 $(VENV)/.dev: pyproject.toml | system-test
 	@test -x $(UV) || $(MAKE) --no-print-directory $(UV)
 	@echo "installing dependencies into $(VENV); the first time this takes minutes"
-	$(INSTALL) --editable '.[app,cluster,dicom,eval,mrc,train]' --group dev
+	$(INSTALL) --editable '.[app,cluster,dicom,eval,mrc,nninteractive,train]' --group dev
 	@touch $@ $(VENV)/.app

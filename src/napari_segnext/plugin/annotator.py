@@ -145,8 +145,9 @@ class Annotator(QObject):
         self._closed = True
         self.adopting.stop()
         self._connect(False)
-        parts: list[Any] = [self.repairing, self._inputs, self._shown, self._inference]
-        parts += [self._model, self._labels, self.saving, self.prompts, self._preview]
+        parts: list[Any] = [self.propagation, self.repairing, self._inputs, self._shown]
+        parts += [self._inference, self._model, self._labels, self.saving]
+        parts += [self.prompts, self._preview]
         for part in parts:
             part.close()
         self.ended.emit(why)

@@ -10,6 +10,7 @@ import os
 from typing import Any
 
 from napari_segnext.journal.paths import FOLDER_VARIABLE
+from napari_segnext.plugin.work.propagating import SERVER_VARIABLE
 from napari_segnext.predicting.storage import MEMORY_VARIABLE
 from napari_segnext.weights.cache import DEVICE_VARIABLE, EMBEDDINGS_VARIABLE
 
@@ -19,6 +20,7 @@ VARIABLES = {
     "memory_gb": MEMORY_VARIABLE,
     "embeddings": EMBEDDINGS_VARIABLE,
     "journals": FOLDER_VARIABLE,
+    "nninteractive": SERVER_VARIABLE,
 }
 # What was set from here.
 _given: dict[str, str] = {}

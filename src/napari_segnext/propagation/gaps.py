@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Collection, Generator, Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TypeAlias
@@ -10,7 +10,8 @@ from typing import TypeAlias
 from napari_segnext.geometry.frame import BoolArray
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.shapes import guide, overlap
-from napari_segnext.propagation.results import PlaneResult
+from napari_segnext.geometry.space import Space
+from napari_segnext.propagation.results import Annotated, PlaneResult
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +53,43 @@ def gaps_between(masks: Mapping[Plane, BoolArray], depth: int) -> list[Gap]:
     return [
         Gap(any_plane, range(low + 1, high), shown.get(low), shown.get(high))
         for low, high in pairwise(bounds)
+    ]
+
+
+def gaps_to_fill(
+    space: Space,
+    annotated: Mapping[Plane, Annotated],
+    axis: int,
+    within: Collection[int] | None = None,
+) -> list[Gap]:
+    """Return the gaps around decided planes that a way leads into.
+
+    Parameters
+    ----------
+    annotated
+        Planes that are decided; those perpendicular to other axes are not used.
+    within
+        Indices of planes to find; gaps that hold none of them are left out. Default:
+        all.
+
+    Raises
+    ------
+    ValueError
+        If no plane of the axis shows the object, or they differ in their place along
+        other axes (time).
+    """
+    known = {p: each for p, each in annotated.items() if p.axis == axis}
+    if not any(each.mask.any() for each in known.values()):
+        raise ValueError(
+            f"no plane along axis {axis} shows the object: give a prompt in one first"
+        )
+    if len({plane.fixed for plane in known}) > 1:
+        raise ValueError("all planes must be of the same time point")
+    masks = {plane: each.mask for plane, each in sorted(known.items())}
+    return [
+        gap
+        for gap in gaps_between(masks, 1 if space.flat else space.depth(axis))
+        if gap.steps and (within is None or set(gap.indices) & set(within))
     ]
 
 
@@ -122,6 +160,7 @@ def _meet(gap: Gap, low: BoolArray, high: BoolArray) -> Way:
     for number, (first, second) in enumerate(zip(rising, falling[::-1], strict=True)):
         share = (number + 1) / (len(rising) + 1)
         mean = (1 - share) * first.probability + share * second.probability
+        assert first.confidence is not None and second.confidence is not None
         certain = (1 - share) * first.confidence + share * second.confidence
         agreement = overlap(first.mask, second.mask)
         yield PlaneResult.of(first.plane, mean, certain * agreement)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.models import Cancelled
 from napari_segnext.predicting.volume_predictor import VolumePredictor
-from napari_segnext.propagation.gaps import Asked, Said, Way, fill, gaps_between
+from napari_segnext.propagation.gaps import Asked, Said, Way, fill, gaps_to_fill
 from napari_segnext.propagation.results import Annotated, PlaneResult
 from napari_segnext.propagation.search import Rules, Scout
 
@@ -53,23 +53,9 @@ class Propagation:
         within: Collection[int] | None = None,
         rules: Rules | None = None,
     ) -> None:
-        known = {p: each for p, each in annotated.items() if p.axis == axis}
-        if not any(each.mask.any() for each in known.values()):
-            raise ValueError(
-                f"no plane along axis {axis} shows the object: give a prompt in one "
-                "first"
-            )
-        if len({plane.fixed for plane in known}) > 1:
-            raise ValueError("all planes must be of the same time point")
-        masks = {plane: each.mask for plane, each in sorted(known.items())}
-        shape = predictor.volume.shape
-        self.gaps_between = [
-            gap
-            for gap in gaps_between(masks, shape[axis] if len(shape) == 3 else 1)
-            if gap.steps and (within is None or set(gap.indices) & set(within))
-        ]
+        self._gaps = gaps_to_fill(predictor.volume.space, annotated, axis, within)
         self._scout = Scout(predictor, rules or Rules())
-        self.done, self.total = 0, sum(gap.steps for gap in self.gaps_between)
+        self.done, self.total = 0, sum(gap.steps for gap in self._gaps)
         self._way = self._through()
         self._asked: Asked | None = None
         self._begun = False
@@ -85,7 +71,7 @@ class Propagation:
 
         One that is reached from both sides counts half after the first.
         """
-        planes = sum(len(gap.indices) for gap in self.gaps_between)
+        planes = sum(len(gap.indices) for gap in self._gaps)
         return (planes * self.done // self.total if self.total else planes), planes
 
     def advance(
@@ -126,7 +112,7 @@ class Propagation:
         self._asked = said
 
     def _through(self) -> Way:
-        for gap in self.gaps_between:
+        for gap in self._gaps:
             before = self.done
             yield from fill(gap)
             self.total -= gap.steps - (self.done - before)

@@ -36,16 +36,16 @@ class PlaneResult:
     patch
         Its probability, 0 to 1; in a plane of any size only what is on the object.
     confidence
-        0 to 1; see `Propagation`.
+        0 to 1, see `Propagation`; None where what found it does not say.
     """
 
     plane: Plane
     patch: Patch
-    confidence: float
+    confidence: float | None
 
     @classmethod
     def of(
-        cls, plane: Plane, probability: FloatArray, confidence: float
+        cls, plane: Plane, probability: FloatArray, confidence: float | None
     ) -> PlaneResult:
         """Keep a (H, W) map."""
         return cls(plane, Patch.of(probability), confidence)

@@ -106,7 +106,11 @@ def commit(
     session.labels.settle()
     results = list(results)
     probabilities = {result.plane: result.patch for result in results}
-    confidence = {result.plane: result.confidence for result in results}
+    confidence = {
+        result.plane: result.confidence
+        for result in results
+        if result.confidence is not None
+    }
     known = session.objects[object_id]
     for plane in within:
         if plane in known.results and plane not in {*probabilities, *known.edits}:

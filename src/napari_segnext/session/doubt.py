@@ -46,7 +46,11 @@ class Doubt:
             raise ValueError(f"a doubt is from 0 to 1, not {self}")
 
 
-def to_check(confidence: Mapping[Plane, float]) -> list[Plane]:
-    """Return the planes that are worth a look, the least confident first."""
-    least_first = sorted(confidence, key=lambda plane: confidence[plane])
-    return [plane for plane in least_first if confidence[plane] < LEAST_CONFIDENCE]
+def to_check(confidence: Mapping[Plane, float | None]) -> list[Plane]:
+    """Return the planes that are worth a look, the least confident first.
+
+    Those of which no confidence is known are not among them.
+    """
+    low = {p: sure for p, sure in confidence.items() if sure is not None}
+    low = {p: sure for p, sure in low.items() if sure < LEAST_CONFIDENCE}
+    return sorted(low, key=lambda plane: low[plane])

@@ -78,9 +78,10 @@ class DoubtState:
 
 @dataclass(frozen=True, slots=True)
 class PropagationState:
-    """Whether an object is on its way, and what is to be checked."""
+    """Whether an object is on its way, who is asked, and what is to be checked."""
 
     running: bool
+    server: str
     doubts: DoubtState
 
 
@@ -205,6 +206,7 @@ class Resolver:
             ),
             PropagationState(
                 annotator.propagation.running,
+                annotator.propagation.address,
                 DoubtState(annotator.doubting.running, annotator.doubting.listed),
             ),
             PhraseState.of(annotator.phrases),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QObject, Signal
@@ -18,12 +19,17 @@ if TYPE_CHECKING:
     from napari_segnext.plugin.layers.labels_layer import LayerLabels
     from napari_segnext.plugin.work.inference import Inference
     from napari_segnext.plugin.work.worker import Turn
-    from napari_segnext.propagation import PlaneResult, Propagation
+    from napari_segnext.propagation import Annotated, PlaneResult, Propagation
+    from napari_segnext.propagation.nninteractive import Inquiry, Server
     from napari_segnext.propagation.whole_object import WholeObject
     from napari_segnext.session import SegmentedObject, Session
 
     # Looks at results once more, unless it is interrupted.
     Better = Callable[[list[PlaneResult], Turn], list[PlaneResult]]
+
+
+# Where the address of a server of nnInteractive is, for the choice to begin with.
+SERVER_VARIABLE = "NAPARI_SEGNEXT_NNINTERACTIVE"
 
 
 class Propagating(Background):
@@ -34,6 +40,9 @@ class Propagating(Background):
     planes are found anew that depend on what the user has changed. An object that is
     accepted meanwhile is finished when that is written. It belongs to the model that it
     began with.
+
+    A server of nnInteractive may find them in the place of the models: that of
+    `address`, if it is not empty.
 
     Signals: those of `Background`; `found` (which object, and results that are not
     written yet); `written` (which object, of several).
@@ -58,7 +67,25 @@ class Propagating(Background):
         self._left: list[int] = []
         self._done = 0
         self._accepted = False
+        self._server: Server | None = None
+        self.address = ""
         self._final.connect(self._tell)
+
+    def ask(self, address: str) -> None:
+        """Have a server of nnInteractive find objects from now on; empty: the model."""
+        if address == self.address:
+            return
+        if self._server is not None:
+            # It may have to wait for an answer.
+            Thread(target=self._server.close, daemon=True).start()
+        self.address, self._server = address, None
+        # What was found by the other is not what this one finds.
+        self._objects.clear()
+        self.changed.emit()
+
+    def close(self) -> None:
+        """Give the place on a server back."""
+        self.ask("")
 
     def start(self) -> None:
         """Propagate the current object along the displayed axis."""
@@ -96,28 +123,40 @@ class Propagating(Background):
 
     def _next(self, along: Plane) -> str | None:
         """Begin with the next object; return why there is nothing to do for any."""
-        # Torch comes with them, which the model has brought along by now.
-        from napari_segnext.propagation import Propagation, reweighed
         from napari_segnext.propagation.whole_object import WholeObject
 
-        assert self._inference.model is not None
-        predictor = self._inference.model.predictor
         why = "There is no unfinished object here: click on one first"
         while self._left:
             key = (self._left.pop(0), along.axis, along.fixed)
             whole = self._objects.get(key) or WholeObject(self._session, *key)
             try:
                 decided, within = whole.begin()
+                way, better = self._way(decided, along.axis, within)
             except ValueError as error:
                 why = str(error)
                 continue
             self._objects[key] = whole
             self._object_id, self._accepted = key[0], False
-            way = Propagation(predictor, decided, along.axis, within)
-            better = partial(reweighed, predictor, decided)
             self._go(whole, way, better, along)
             return None
         return why
+
+    def _way(
+        self, decided: dict[Plane, Annotated], axis: int, within: set[int]
+    ) -> tuple[Propagation | Inquiry, Better]:
+        """Return what finds an object, and what looks at all of it once more."""
+        # Torch comes with them, which the model has brought along by now.
+        from napari_segnext.propagation import Propagation, reweighed
+        from napari_segnext.propagation.nninteractive import Inquiry, Server
+
+        assert self._inference.model is not None
+        predictor = self._inference.model.predictor
+        if self.address:
+            self._server = self._server or Server(self.address)
+            asked = Inquiry(self._server, predictor.volume, decided, axis, within)
+            return asked, lambda results, turn: results
+        way = Propagation(predictor, decided, axis, within)
+        return way, partial(reweighed, predictor, decided)
 
     def carries(self, object_id: int) -> bool:
         """Tell whether an object is on its way."""
@@ -129,7 +168,11 @@ class Propagating(Background):
         self.said.emit(f"{self._name} is finished when its slices are written")
 
     def _go(
-        self, whole: WholeObject, propagation: Propagation, better: Better, along: Plane
+        self,
+        whole: WholeObject,
+        propagation: Propagation | Inquiry,
+        better: Better,
+        along: Plane,
     ) -> None:
         results: list[PlaneResult] = []
         number = self._object_id
@@ -145,7 +188,8 @@ class Propagating(Background):
             return better(results, turn)
 
         more = f"; {len(self._left)} more to come" if self._left else ""
-        self.said.emit(f"Propagating {self._name}{more}: you can go on meanwhile")
+        by = f" by {self.address}" if self.address else ""
+        self.said.emit(f"Propagating {self._name}{by}{more}: you can go on meanwhile")
         self.progressed.emit(*propagation.slices)
         self._submit(
             lambda _, turn: run(turn),
