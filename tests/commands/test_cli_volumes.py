@@ -199,3 +199,29 @@ def test_commands_explain_themselves(name: str) -> None:
     answer = run(name, "--help")
     assert answer.exit_code == 0
     assert "--axis" in answer.output
+
+
+def test_a_server_finds_whole_objects_and_one_that_is_gone_loses_none(
+    model, scan, tmp_path
+) -> None:
+    pytest.importorskip("nnInteractive", reason="needs the extra nninteractive")
+    from tests.propagation.nninteractive_double import Double, serving
+
+    prompts = prompts_file(tmp_path, [click(6, 35, 30)], [click(7, 10, 54)])
+    with serving(Double()) as double:
+        out = tmp_path / "labels.npy"
+        words = ("propagate", scan, "--prompts", prompts, "--out", out)
+        answer = run(*words, "--nninteractive", double.address)
+        assert answer.exit_code == 0, answer.output
+        assert len(double.images) == 1 and not double.leases
+        labels = np.load(out)
+        image = np.asarray(nibabel.load(scan).dataobj)
+        assert (labels == 5).sum() == (image == 200).sum()
+        assert (labels == 6).sum() == (image == 120).sum()
+    answer = run(*words, "--overwrite", "--nninteractive", double.address)
+    assert "start it, or correct the address" in " ".join(answer.output.split())
+    labels = np.load(out)
+    assert set(np.unique(labels)) == {0, 5, 6}
+    assert np.flatnonzero(labels.any((1, 2))).size == 2, "the prompted slices"
+    answer = run(*words, "--overwrite", "--nninteractive", "ftp://box")
+    assert "no address of a server" in str(answer.exception)

@@ -56,6 +56,13 @@ def propagate(
         int | None,
         typer.Option(min=0, max=2, help="To go along; else that of most prompts."),
     ] = None,
+    nninteractive: Annotated[
+        str,
+        typer.Option(
+            help="Address of an nnInteractive server that finds the objects, from the "
+            "masks in their slices: http://HOST:PORT."
+        ),
+    ] = "",
     device: Device = "auto",
     engine: Engine = "torch",
     overwrite: Overwrite = False,
@@ -68,8 +75,18 @@ def propagate(
     from napari_segnext.commands.job import ModelChoice
     from napari_segnext.commands.work import Labelling
 
-    choice, whole = ModelChoice(model, device, engine, text), True
-    work = Labelling(prompts, out, labels, choice, overwrite, semantic, whole, axis)
+    choice = ModelChoice(model, device, engine, text)
+    work = Labelling(
+        prompts,
+        out,
+        labels,
+        choice,
+        overwrite,
+        semantic,
+        whole=True,
+        axis=axis,
+        server=nninteractive,
+    )
     _label(image, work, scheduler)
 
 

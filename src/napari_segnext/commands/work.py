@@ -45,6 +45,8 @@ class Labelling:
         Whether objects are followed through the volume.
     axis
         To follow them along; None for that of most prompts.
+    server
+        Address of a server of nnInteractive that finds them; empty: the models.
     """
 
     prompts: Path
@@ -55,6 +57,7 @@ class Labelling:
     semantic: bool = False
     whole: bool = False
     axis: int | None = None
+    server: str = ""
 
     def each(self, images: Sequence[Path]) -> tuple[list[Case], Labelling]:
         """Return the images, and this work with patterns in place of folders.
@@ -136,17 +139,19 @@ class Labelling:
     def _propagated(self, job: Job, step: Step) -> Outcome:
         from napari_segnext.commands.segment import segment_job
         from napari_segnext.propagation import to_check
+        from napari_segnext.propagation.nninteractive import Server, ServerError
         from napari_segnext.propagation.whole_object import complete
 
+        server = Server(self.server) if self.server else None
         notes, problems = list[str](), list[str]()
 
         def follow(session: Session, predictor: VolumePredictor, number: int) -> None:
             name = session.objects[number].name
             step(name, 0, None)
-            shown = partial(step, name)
+            find = partial(complete, progress=partial(step, name), server=server)
             try:
-                found = complete(session, predictor, number, self.axis, progress=shown)
-            except ValueError as error:
+                found = find(session, predictor, number, self.axis)
+            except (ValueError, ServerError) as error:
                 # What is known of other objects must not be lost for it.
                 problems.append(f"{name} was not followed: {error}")
                 return
@@ -155,7 +160,11 @@ class Labelling:
                 places = ", ".join(str(plane.index) for plane in planes)
                 notes.append(f"{name}: check slices {places} (the least certain first)")
 
-        segment_job(job, self.choice, complete=follow)
+        try:
+            segment_job(job, self.choice, complete=follow)
+        finally:
+            if server is not None:
+                server.close()
         return Outcome((job.out,), tuple(notes), tuple(problems))
 
 

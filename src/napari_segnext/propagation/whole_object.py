@@ -16,6 +16,7 @@ from napari_segnext.labels.sparse import Sparse
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.propagation import Annotated, PlaneResult, propagate, reweighed
+from napari_segnext.propagation.nninteractive import Inquiry, Server
 from napari_segnext.session import Session
 from napari_segnext.session.checklist import doubtful
 from napari_segnext.session.state import Result
@@ -126,6 +127,7 @@ def complete(
     axis: int | None = None,
     cancelled: Callable[[], bool] = lambda: False,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    server: Server | None = None,
 ) -> list[PlaneResult]:
     """Find the whole of an object, at each time point at which it is known.
 
@@ -135,11 +137,15 @@ def complete(
     ----------
     axis
         To go along; default: the one with most planes that are decided.
+    server
+        Of nnInteractive, to find it in the place of the models.
 
     Raises
     ------
     ValueError, napari_segnext.models.Cancelled
         As `propagate`; nothing is written then.
+    napari_segnext.propagation.nninteractive.ServerError
+        As `Server.find`; nothing is written then.
     """
     if len(predictor.volume.shape) == 2:
         progress(1, 1)
@@ -156,6 +162,11 @@ def complete(
         kept = kept_planes(session, object_id, axis, fixed)
         decided = decided_planes(session, object_id, axis, fixed, kept)
         within = set(range(space.depth(axis))) - kept
+        if server is not None:
+            asked = Inquiry(server, predictor.volume, decided, axis, within)
+            found += asked.advance(cancelled)
+            progress(*asked.slices)
+            continue
         way = propagate(
             predictor,
             decided,
