@@ -70,7 +70,6 @@ def evaluate(
     from napari_segnext.evaluation import Files, Settings, run, run_replay
 
     settings = Settings(max_clicks, first_prompt, jitter, crop, seed=seed)
-    places = {"device": device, "engine": engine}
     if journal:
         of_sets = (dataset, data, limit, sat, crop, jitter, plot, failures)
         if any(of_sets) or first_prompt != "click":
@@ -78,9 +77,20 @@ def evaluate(
                 "with --journal there are --model, --image, --json, --max-clicks, "
                 "--device and --engine: leave the others away"
             )
-        run_replay(model, journal, image or (), settings, json, **places)
+        images = image or ()
+        run_replay(model, journal, images, settings, json, device=device, engine=engine)
     elif dataset is None or data is None:
         raise ValueError("say what to measure on: --dataset and --data, or --journal")
     else:
         files = Files(json, plot, failures)
-        run(model, dataset, data, settings, files, limit=limit, sat=sat, **places)
+        run(
+            model,
+            dataset,
+            data,
+            settings,
+            files,
+            limit=limit,
+            sat=sat,
+            device=device,
+            engine=engine,
+        )

@@ -133,8 +133,10 @@ def run_replay(
             f"{len(images)} and {len(journals)}"
         )
     console = console or Console()
-    paired = zip(journals, images or [None] * len(journals), strict=True)
-    works = [read_work(journal, image) for journal, image in paired]
+    if images:
+        works = [read_work(*each) for each in zip(journals, images, strict=True)]
+    else:
+        works = [read_work(journal) for journal in journals]
     network = load_on_engine(model, device, engine, wait=True)
 
     def predictor_of(volume: Volume) -> VolumePredictor:
