@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import nibabel
 import numpy as np
 import typer
 from PIL import Image, ImageDraw
@@ -47,16 +48,20 @@ class Desk:
     """A window with one image, and a session on it."""
 
     def __init__(self, volume: np.ndarray, about: dict[str, Any], index: int):
-        import napari
-
-        self.viewer = napari.Viewer(title="napari")
+        self.open_window()
         self.index = index
         self.viewer.add_image(volume, **about)
         self.viewer.dims.set_current_step(0, index)
+        self.start()
+
+    def open_window(self) -> None:
+        """Open a window with the panel."""
+        import napari
+
+        self.viewer = napari.Viewer(title="napari")
         window = self.viewer.window
         _, self.widget = window.add_plugin_dock_widget("napari-segnext", "SegNext")
         self.viewer.window.resize(1500, 900)
-        self.start()
 
     def start(self) -> None:
         """Press Start, and wait for the model."""
@@ -106,6 +111,26 @@ class Desk:
     def close(self) -> None:
         """Close the window."""
         self.viewer.close()
+
+
+class SeriesDesk(Desk):
+    """A window with a series, and a session on its first case."""
+
+    def __init__(self, series: Path, index: int) -> None:
+        self.open_window()
+        self.index = index
+        part = self.widget.show_series()
+        part.open(series)
+        self.until(lambda: len(part.model.known) == len(part.model.cases) > 0)
+        self.step()
+        self.viewer.dims.set_current_step(0, index)
+        self.until(lambda: f"z {index}: Ready" in self.widget.status)
+
+    def step(self) -> None:
+        """Go to the next case, and wait for the model."""
+        self.widget.say("")
+        self.widget.series.step(1)
+        self.until(lambda: "Ready" in self.widget.status)
 
 
 class Film:
@@ -189,8 +214,34 @@ def show_mri(folder: Path) -> None:
     desk.widget.annotator.accept()
     desk.widget.start_button.click()
     desk.start()
-    desk.panel(folder / "resume.png", height=270)
+    desk.panel(folder / "resume.png", height=300)
     desk.close()
+
+
+def show_series(folder: Path) -> None:
+    """Show the ventricles in the second of three cases; those of the first are done."""
+    ((volume, about, _),) = mri()
+    with tempfile.TemporaryDirectory(prefix="series-") as place:
+        for number, turned in enumerate((volume, volume[:, :, ::-1], volume), 1):
+            case = Path(place) / "cases" / f"case {number}"
+            case.mkdir(parents=True)
+            affine = np.diag([*np.abs(about["scale"])[::-1], 1.0])
+            for modality in ("t1", "t2"):
+                image = nibabel.Nifti1Image(turned.T, affine)
+                nibabel.save(image, case / f"case {number}_{modality}.nii.gz")
+        desk = SeriesDesk(Path(place) / "cases", VENTRICLES.index)
+        desk.click(VENTRICLE_CLICKS, "ventricles")
+        desk.widget.annotator.accept()
+        desk.step()
+        width = volume.shape[2] - 1
+        mirrored = [
+            Click((y, width - x), click.positive)
+            for click in VENTRICLE_CLICKS
+            for y, x in [click.at]
+        ]
+        desk.click(mirrored, "ventricles")
+        desk.window(folder / "series.png")
+        desk.close()
 
 
 def show_em(folder: Path) -> None:
@@ -210,7 +261,7 @@ def show_em(folder: Path) -> None:
 
 def main(folder: Path) -> None:
     """Write the pictures into a folder."""
-    for show in (show_mri, show_em, show_film):
+    for show in (show_mri, show_em, show_series, show_film):
         home = tempfile.mkdtemp(prefix="pictures-")
         # Nothing of the user's is read or offered, nor of another picture.
         os.environ["NAPARI_CONFIG"] = f"{home}/settings.yaml"

@@ -26,6 +26,7 @@ WITHOUT_TORCH = (
     "journal",
     "labels",
     "prompts",
+    "series",
     "session",
 )
 

@@ -8,12 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from typer.testing import CliRunner
 
 from napari_segnext.commands import cases, segment
-from napari_segnext.commands.cases import Case, Outcome, cases_of, in_folder
+from napari_segnext.commands.cases import Outcome, cases_of, in_folder
 from napari_segnext.commands.cli import app
 from napari_segnext.files.contents import images_in, name_of
+from napari_segnext.series import Case
 
 
 def click(y: int, x: int) -> str:
@@ -138,18 +140,18 @@ def test_a_fault_of_the_program_costs_one_image(model, folders, monkeypatch):
 
 def test_a_series_that_is_stopped_tells_what_it_has_done(folders) -> None:
     def work(case: Case, step) -> Outcome:
-        if case.image.name == "p2.npy":
+        if case.name == "p2":
             raise KeyboardInterrupt
-        return Outcome((case.image,))
+        return Outcome((case.only_image(),))
 
-    every = [Case(image) for image in images_in(folders[0])]
+    every = [Case.of(image) for image in images_in(folders[0])]
     with pytest.raises(cases.typer.Exit) as ended:
         cases.run(every, work)
     assert ended.value.exit_code == 130
 
 
 def test_files_are_named_by_the_image_or_by_its_folder(tmp_path: Path) -> None:
-    case = Case(tmp_path / "case 7" / "t1.flair.nii.gz")
+    case = Case.of(tmp_path / "case 7" / "t1.flair.nii.gz")
     assert case.file(Path("a/{name}.json")) == Path("a/t1.flair.json")
     assert case.file(Path("{folder}-{name}.csv")) == Path("case 7-t1.flair.csv")
     assert name_of(tmp_path / "stack.ome.tif") == "stack.ome"
@@ -185,8 +187,8 @@ def test_several_images_need_files_of_their_own(folders, tmp_path) -> None:
         "--out": out / "{folder}.tif",
     }
     assert len(cases_of(again, apart)) == 2
-    assert cases_of(again[:1], one) == [Case(again[0])]
-    assert cases_of([images[0]] * 2, one) == [Case(images[0])]
+    assert cases_of(again[:1], one) == [Case.of(again[0])]
+    assert cases_of([images[0]] * 2, one) == [Case.of(images[0])]
 
 
 def test_a_folder_is_one_image_where_one_prompts_file_is_named(folders) -> None:
@@ -197,13 +199,13 @@ def test_a_folder_is_one_image_where_one_prompts_file_is_named(folders) -> None:
     stack = prompts / "stack"
     stack.mkdir()
     (stack / "1.png").touch()
-    assert cases_of([stack], one) == [Case(stack)]
+    assert cases_of([stack], one) == [Case.of(stack)]
     missing = {**one, "--prompts": prompts / "{name}.json", "--out": out / "not there"}
     with pytest.raises(ValueError, match=r"not there is one file for 3"):
         cases_of([scans], missing)
     each = {"--prompts": prompts / "{name}.json", "--out": scans / "{name}_labels.npy"}
     np.save(scans / "p1_labels.npy", np.zeros((5, 64, 64)))
-    found = [case.image.name for case in cases_of([scans], each)]
+    found = [case.only_image().name for case in cases_of([scans], each)]
     assert found == ["p1.npy", "p2.npy", "p10.npy"]
     stack.joinpath("1.png").unlink()
     with pytest.raises(ValueError, match="is a folder without images"):
@@ -219,6 +221,45 @@ def test_images_in_a_folder_are_files_zarrs_and_folders_of_sections(tmp_path) ->
     (tmp_path / "c.zarr" / "zarr.json").touch()
     found = [path.name for path in images_in(tmp_path)]
     assert found == ["b2.png", "b10.nii", "c.zarr", "stack"]
+
+
+@pytest.mark.parametrize("wrong", ["{nam}", "{Name}", "{}"])
+def test_a_misspelt_word_in_braces_is_refused_with_what_is_allowed(folders, wrong):
+    scans, prompts, out = folders
+    for pattern in (out / f"{wrong}.npy", out / wrong / "{name}.npy"):
+        given = {"--prompts": prompts / "{name}.json", "--out": pattern}
+        for images in ([scans], [scans / "p1.npy"]):
+            with pytest.raises(ValueError, match=r"--out .*write \{name\} for .*\{fol"):
+                cases_of(images, given)
+    there = out / f"{wrong}"
+    there.mkdir()
+    assert cases_of([scans / "p1.npy"], {"--out": there / "l.npy"})
+
+
+def test_a_folder_of_tiff_volumes_is_no_stack_of_sections(tmp_path) -> None:
+    for name in ("a", "b"):
+        tifffile.imwrite(tmp_path / f"{name}.tif", np.zeros((5, 64, 64), np.uint8))
+    one = {"--prompts": tmp_path / "p.json", "--out": tmp_path / "l.nii.gz"}
+    with pytest.raises(ValueError, match=r"one file for 2 images: .*\{name\}"):
+        cases_of([tmp_path], one)
+
+
+def test_modalities_of_a_case_are_not_taken_for_images(tmp_path) -> None:
+    for case in ("p1", "p2"):
+        (tmp_path / case).mkdir()
+        for name in ("flair", "t1"):
+            np.save(tmp_path / case / f"{case}_{name}.npy", np.zeros((5, 8, 8)))
+    each = {"--prompts": tmp_path / "{name}.json", "--out": tmp_path / "{name}.tif"}
+    answer = run("segment", tmp_path, *(word for pair in each.items() for word in pair))
+    assert "p1 has the modalities flair, t1: name the images" in str(answer.exception)
+
+
+def test_nothing_on_standard_input_is_told(folders, tmp_path) -> None:
+    scan = folders[0] / "p1.npy"
+    given = ["segment", str(scan), "--prompts", "-", "--out", str(tmp_path / "l.npy")]
+    for nothing in ("", "\n"):
+        answer = CliRunner().invoke(app, given, input=nothing)
+        assert "standard input is empty" in str(answer.exception)
 
 
 def test_prompts_come_from_standard_input(model, folders, tmp_path) -> None:

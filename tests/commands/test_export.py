@@ -55,6 +55,11 @@ def annotated(scan: Path) -> np.ndarray:
     return labels
 
 
+def table_rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
 def run(*words: object):
     return CliRunner().invoke(app, [str(word) for word in words])
 
@@ -111,6 +116,48 @@ def test_several_images_are_exported_by_name(scan, annotated, tmp_path):
     answer = run(*words, "--prompts", tmp_path / "labels")
     assert answer.output.rstrip().endswith("2 images: 2 failed")
     assert "scan.nii.gz exists" in answer.stderr
+
+
+def test_several_images_have_one_table(scan, annotated, tmp_path):
+    other, table = scan.with_name("other.nii"), tmp_path / "all.csv"
+    other.write_bytes(scan.read_bytes())
+    listed = tmp_path / "cases.csv"
+    listed.write_text("name,t1\np1,scan.nii\np2,other.nii\np3,gone.nii\n")
+    answer = run("export", listed, "--csv", table)
+    assert answer.exit_code == 1
+    assert answer.output.rstrip().endswith(f"wrote {table}")
+    assert "3 images: 2 done, 1 failed" in answer.output
+    assert "gone.nii" in answer.stderr
+    rows = table_rows(table)
+    assert {row["case"] for row in rows} == {"p1"}
+    alone = tmp_path / "alone.csv"
+    assert run("export", scan, "--csv", alone).exit_code == 0
+    expected = table_rows(alone)
+    assert expected == [{name: row[name] for name in expected[0]} for row in rows]
+    assert isinstance(run("export", listed, "--csv", table).exception, FileExistsError)
+    both = run("export", listed, "--csv", table, "--prompts", tmp_path)
+    assert "leave --labels and --prompts" in str(both.exception)
+
+
+def test_a_case_is_exported_by_the_modality_that_was_worked_on(
+    scan, annotated, tmp_path
+):
+    case = tmp_path / "cases" / "p1"
+    case.mkdir(parents=True)
+    for name in ("flair", "t1"):
+        (case / f"p1_{name}.nii").write_bytes(scan.read_bytes())
+    (journal,) = Subject(scan, "", SHAPE).journals()
+    journal.rename(case / "p1_t1.nii.segnext-journal")
+    empty = tmp_path / "cases" / "p2"
+    empty.mkdir()
+    for name in ("flair", "t1"):
+        (empty / f"p2_{name}.nii").write_bytes(scan.read_bytes())
+    (tmp_path / "out").mkdir()
+    answer = run("export", tmp_path / "cases", "--labels", tmp_path / "out")
+    assert "2 images: 1 done, 1 failed" in answer.output
+    assert "p2: none of its images has a journal" in answer.stderr
+    written = read_image(tmp_path / "out" / "p1.nii.gz")
+    np.testing.assert_array_equal(np.asarray(written.data), annotated)
 
 
 def test_image_that_was_not_annotated_is_named(scan, tmp_path):

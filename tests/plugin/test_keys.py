@@ -34,6 +34,8 @@ DOES = {
     "U": "propagation.start",
     "Alt-U": "propagation.start_all",
     "Shift-U": "doubting.next",
+    "Alt-Right": "cases.next",
+    "Alt-Left": "cases.previous",
     "Control-Z": "undo",
     "Control-Shift-Z": "redo",
 }

@@ -26,26 +26,14 @@ from napari_segnext.commands.bars import progress_bar, waiting_bar
 from napari_segnext.commands.cluster import on_cluster
 from napari_segnext.files import WRITABLE
 from napari_segnext.files.atomic import is_zarr
-from napari_segnext.files.contents import images_in, is_several, name_of
+from napari_segnext.files.contents import is_several
 from napari_segnext.files.formats import by_suffix
+from napari_segnext.series.cases import FOLDER, NAME, Case, read_series
 
-_NAME, _FOLDER = "{name}", "{folder}"
 # How an image may end, as it is told.
 _STATES = ("done", "there already", "incomplete", "failed", "not begun")
 # Of a table that is not shown on a screen: each case has a line of its own.
 _WIDE = 10_000
-
-
-@dataclass(frozen=True, slots=True)
-class Case:
-    """One of the images that a command works on."""
-
-    image: Path
-
-    def file(self, pattern: Path) -> Path:
-        """Return the file of this image that a pattern names."""
-        filled = str(pattern).replace(_NAME, name_of(self.image))
-        return Path(filled.replace(_FOLDER, self.image.absolute().parent.name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,24 +75,30 @@ def in_folder(path: Path | None, ending: str) -> Path | None:
     if path is None or by_suffix(path, WRITABLE) is not None:
         return path
     place = path.expanduser()
-    return path / f"{_NAME}{ending}" if place.is_dir() and not is_zarr(place) else path
+    return path / f"{NAME}{ending}" if place.is_dir() and not is_zarr(place) else path
 
 
 def cases_of(
-    images: Sequence[Path], patterns: Patterns, outputs: Sequence[str] = ("--out",)
+    images: Sequence[Path],
+    patterns: Patterns,
+    outputs: Sequence[str] = ("--out",),
+    of_all: Sequence[str] = (),
 ) -> list[Case]:
     """Return the images that a command is given.
 
     Parameters
     ----------
     images
-        Files, or folders that are images. A single folder stands for the images in it,
-        unless it is one itself: a zarr, a series of DICOM or, where a pattern names one
+        Files, or folders that are images. A single folder stands for the cases in it
+        and a table (.csv) for those that it lists, see `read_series`; a folder not, if
+        it is an image itself: a zarr, a series of DICOM or, where a pattern names one
         file, a stack of sections.
     patterns
         Of the files that belong to each; see `in_folder`.
     outputs
         Options whose files are written. Where they lie among the images, they are none.
+    of_all
+        Options of which one file may be that of all images.
 
     Raises
     ------
@@ -112,26 +106,73 @@ def cases_of(
         If there is no image, or two of them would share a file.
     """
     given = {option: path for option, path in patterns.items() if path is not None}
-    one = next((each for each in given.items() if not _varies(each[1])), None)
-    cases = [Case(image) for image in dict.fromkeys(images)]
-    if len(cases) == 1 and is_several(images[0], may_be_one=one is not None):
-        cases = [Case(image) for image in images_in(images[0])]
-        made = {each.file(given[at]) for each in cases for at in outputs if at in given}
-        cases = [each for each in cases if each.image not in made]
+    for option, path in given.items():
+        _check_spelt(option, path)
+    single = {option: path for option, path in given.items() if not varies(path)}
+    cases = [Case.of(image) for image in dict.fromkeys(images)]
+    if len(cases) == 1 and _is_series(images[0], may_be_one=bool(single)):
+        cases = read_series(images[0])
+        own = [given[option] for option in outputs if option in given]
+        made = {case.file(each) for case in cases for each in own}
+        cases = [each for each in cases if made.isdisjoint(_paths(each))]
         if not cases:
             raise ValueError(f"{images[0]} is a folder without images")
     if len(cases) > 1:
-        if one is not None:
-            raise ValueError(
-                f"{one[0]} {one[1]} is one file for {len(cases)} images: name a folder "
-                f"that is there, or write {_NAME} where the names of their files differ"
-            )
-        _check_apart(cases, given)
+        for option, path in single.items():
+            if option not in of_all:
+                raise ValueError(
+                    f"{option} {path} is one file for {len(cases)} images: name a "
+                    f"folder that is there, or write {NAME} where the names of their "
+                    "files differ"
+                )
+        apart = {o: path for o, path in given.items() if o not in single}
+        _check_apart([case for case in cases if not case.problem], apart)
     return cases
 
 
-def _varies(pattern: Path) -> bool:
-    return _NAME in str(pattern) or _FOLDER in str(pattern)
+def check_single(cases: Iterable[Case]) -> None:
+    """Check that each case is one image.
+
+    Raises
+    ------
+    ValueError
+        Naming one that has several modalities, and what to do.
+    """
+    for case in cases:
+        if not case.problem:
+            case.only_image()
+
+
+def _is_series(path: Path, may_be_one: bool) -> bool:
+    if path.suffix.lower() == ".csv" and path.is_file():
+        return True
+    return is_several(path, may_be_one)
+
+
+def _paths(case: Case) -> list[Path]:
+    return [each.path for each in case.images]
+
+
+def _check_spelt(option: str, pattern: Path) -> None:
+    """Check that what is in braces stands for something, or is the name of a file.
+
+    Raises
+    ------
+    ValueError
+        Naming it, and what can be written.
+    """
+    for place in (pattern, *pattern.parents):
+        for word in re.findall(r"\{[^{}]*\}", place.name):
+            if word not in (NAME, FOLDER) and not place.exists():
+                raise ValueError(
+                    f"{option} {pattern}: {word} stands for nothing; write {NAME} for "
+                    f"the name of an image, {FOLDER} for that of the folder it lies in"
+                )
+
+
+def varies(pattern: Path) -> bool:
+    """Tell whether a pattern names a file of its own for each image."""
+    return NAME in str(pattern) or FOLDER in str(pattern)
 
 
 def _check_apart(cases: Sequence[Case], patterns: Mapping[str, Path]) -> None:
@@ -143,14 +184,15 @@ def _check_apart(cases: Sequence[Case], patterns: Mapping[str, Path]) -> None:
         Naming the two.
     """
     for option, pattern in patterns.items():
-        owners: dict[Path, Path] = {}
+        owners: dict[Path, Case] = {}
         for case in cases:
             file = case.file(pattern)
-            other = owners.setdefault(file, case.image)
-            if other != case.image:
+            other = owners.setdefault(file, case)
+            if other != case:
+                first, second = _paths(other)[0], _paths(case)[0]
                 raise ValueError(
-                    f"{other} and {case.image} would both have {file} as {option}: "
-                    f"name them apart, or write {_FOLDER} for the folder they lie in"
+                    f"{first} and {second} would both have {file} as {option}: name "
+                    f"them apart, or write {FOLDER} for the folder they lie in"
                 )
 
 
@@ -221,7 +263,7 @@ def _ends(
         else:
             left.append(case)
     if scheduler is not None:
-        far = [Case(case.image.expanduser().absolute()) for case in left]
+        far = [case.absolute() for case in left]
         here = dict(zip(far, left, strict=True))
         for case, ended in on_cluster(scheduler, partial(_unseen, work), far):
             yield here[case], ended
@@ -231,7 +273,7 @@ def _ends(
 
 
 def _end(case: Case, work: Work, bar: Progress) -> Outcome | Exception:
-    step = _steps(bar, f"{name_of(case.image)}: ")
+    step = _steps(bar, f"{case.name}: ")
     step("loading", 0, None)
     try:
         return work(case, step)
@@ -257,19 +299,25 @@ class _Row:
 
 def _row(case: Case, ended: Outcome | Exception | None) -> _Row:
     if ended is None:
-        return _Row(name_of(case.image), "there already", "", whole=True)
+        return _Row(case.name, "there already", "", whole=True)
     if isinstance(ended, Exception):
         return _failed(case, ended)
     return _ended(case, ended)
 
 
+def _about(case: Case) -> str:
+    """Return what a case is called in a message: by its file, if it has one alone."""
+    paths = _paths(case)
+    return str(paths[0]) if len(paths) == 1 else case.name
+
+
 def _ended(case: Case, outcome: Outcome) -> _Row:
     problems = outcome.problems
     for problem in problems:
-        errors.show("Warning", f"{case.image}: {problem}")
+        errors.show("Warning", f"{_about(case)}: {problem}")
     told = "; ".join([_listed(outcome.written), *problems, *outcome.notes])
     state = "incomplete" if problems else "done"
-    return _Row(name_of(case.image), state, told, not problems)
+    return _Row(case.name, state, told, not problems)
 
 
 def _failed(case: Case, error: Exception) -> _Row:
@@ -278,8 +326,9 @@ def _failed(case: Case, error: Exception) -> _Row:
         # A fault of the program, which shall not cost the other cases.
         traceback.print_exception(error)
         told = f"{type(error).__name__}: {error}"
-    errors.show("Error", told if str(case.image) in told else f"{case.image}: {told}")
-    return _Row(name_of(case.image), "failed", told, False)
+    known = told.startswith(case.name) or any(str(p) in told for p in _paths(case))
+    errors.show("Error", told if known else f"{_about(case)}: {told}")
+    return _Row(case.name, "failed", told, False)
 
 
 def _steps(bar: Progress, before: str) -> Step:

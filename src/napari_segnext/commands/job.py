@@ -174,4 +174,9 @@ class Job:
 def _prompts(path: Path) -> list[ObjectPrompts]:
     if path != STANDARD_INPUT:
         return read_prompts(path)
-    return parse_prompts(sys.stdin.buffer.read(), "standard input")
+    content = sys.stdin.buffer.read()
+    if not content.strip():
+        raise ValueError(
+            "standard input is empty: send it a prompts file, as with < prompts.json"
+        )
+    return parse_prompts(content, "standard input")

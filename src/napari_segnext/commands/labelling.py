@@ -149,7 +149,10 @@ def _label(
 def export(
     image: Annotated[
         list[Path],
-        typer.Argument(help="The image that was annotated; several, or a folder."),
+        typer.Argument(
+            help="The image that was annotated; several, a folder of images or of "
+            "folders of modalities, or a table of them (CSV)."
+        ),
     ],
     labels: Annotated[
         Path | None,
@@ -169,15 +172,20 @@ def export(
     csv: Annotated[
         Path | None,
         typer.Option(
-            help="Table: sizes, places, prompts of each object. Of several images as "
-            "--labels."
+            help="Table: sizes, places, prompts of each object. Of several images one "
+            "table of all, or as --labels."
         ),
     ] = None,
 ) -> None:
     """Write what was annotated in the viewer, from the journal of an image."""
     from napari_segnext.commands.cases import run
-    from napari_segnext.commands.work import Exporting
+    from napari_segnext.commands.work import Exporting, Tabulating
 
     given = Exporting(labels, prompts, csv, journal, semantic, overwrite)
     cases, work = given.each(image)
-    run(cases, work, [] if overwrite else work.outs)
+    try:
+        run(cases, work, [] if overwrite else work.outs)
+    finally:
+        if isinstance(work, Tabulating):
+            work.write()
+            typer.echo(f"wrote {work.table}")

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_segnext.commands.cases import Case, Outcome, Step, cases_of, in_folder
+from napari_segnext.commands.cases import (
+    Outcome,
+    Step,
+    cases_of,
+    check_single,
+    in_folder,
+    varies,
+)
 from napari_segnext.commands.job import STANDARD_INPUT, Job, ModelChoice
+from napari_segnext.files import check_output
+from napari_segnext.series import Case, SeriesTable, read_progress
 from napari_segnext.weights import file_of
 
 if TYPE_CHECKING:
@@ -72,6 +81,7 @@ class Labelling:
         labels = in_folder(self.labels, ".nii.gz")
         patterns = {"--prompts": prompts, "--out": out, "--labels": labels}
         cases = cases_of(images, patterns)
+        check_single(cases)
         return cases, replace(self, prompts=prompts, out=out, labels=labels)
 
     def elsewhere(self) -> Labelling:
@@ -110,9 +120,9 @@ class Labelling:
 
     def _checked(self, case: Case) -> Job:
         """Check what is asked for before PyTorch is imported, which takes seconds."""
-        stdin = self.prompts == STANDARD_INPUT
+        image, stdin = case.only_image(), self.prompts == STANDARD_INPUT
         job = Job.check(
-            case.image,
+            image,
             self.prompts if stdin else case.file(self.prompts),
             case.file(self.out),
             self.overwrite,
@@ -201,6 +211,7 @@ class Finding:
         out = in_folder(self.out, ".nii.gz")
         assert examples is not None and out is not None
         cases = cases_of(images, {"--examples": examples, "--out": out})
+        check_single(cases)
         return cases, replace(self, examples=examples, out=out)
 
     def elsewhere(self) -> Finding:
@@ -224,7 +235,7 @@ class Finding:
         from napari_segnext.commands import find
 
         job = find.Job.check(
-            case.image,
+            case.only_image(),
             case.file(self.examples),
             case.file(self.out),
             self.complete,
@@ -254,19 +265,32 @@ class Exporting:
         files = self.labels, self.prompts, self.table
         return [file for file in files if file is not None]
 
-    def each(self, images: Sequence[Path]) -> tuple[list[Case], Exporting]:
+    def each(self, images: Sequence[Path]) -> tuple[list[Case], Exporting | Tabulating]:
         """Return the images, and this work with patterns in place of folders.
+
+        One table of several images is a work of its own.
 
         Raises
         ------
         ValueError, OSError
-            As `cases_of`.
+            As `cases_of`, or if there is to be such a table and more.
         """
         labels = in_folder(self.labels, ".nii.gz")
         prompts, table = in_folder(self.prompts, ".json"), in_folder(self.table, ".csv")
         outs = {"--labels": labels, "--prompts": prompts, "--csv": table}
-        cases = cases_of(images, {**outs, "--journal": self.journal}, list(outs))
-        return cases, replace(self, labels=labels, prompts=prompts, table=table)
+        patterns = {**outs, "--journal": self.journal}
+        cases = cases_of(images, patterns, list(outs), of_all=["--csv"])
+        if table is None or varies(table) or len(cases) == 1:
+            return cases, replace(self, labels=labels, prompts=prompts, table=table)
+        if labels is not None or prompts is not None:
+            raise ValueError(
+                f"--csv {table} is one table of {len(cases)} images: leave --labels "
+                "and --prompts to a call of their own, or name a folder of tables"
+            )
+        check_output(
+            table, [p for case in cases for _, p in case.images], self.overwrite
+        )
+        return cases, Tabulating(table)
 
     def __call__(self, case: Case, step: Step) -> Outcome:
         """Write what was done in an image.
@@ -274,7 +298,7 @@ class Exporting:
         Raises
         ------
         ValueError, OSError
-            As `export_session`.
+            As `export_session`, or if there are several images and no journal.
         """
         from napari_segnext.commands.export import export_session
 
@@ -283,6 +307,53 @@ class Exporting:
             None if file is None else case.file(file) for file in files
         )
         done = export_session(
-            case.image, labels, prompts, journal, self.semantic, self.overwrite, table
+            _worked_on(case),
+            *(labels, prompts, journal, self.semantic, self.overwrite, table),
         )
         return Outcome(done.written, (f"from {done.journal}",), done.problems)
+
+
+def _worked_on(case: Case) -> Path:
+    """Return the image of a case that a journal is about, or its only one."""
+    if len(case.images) < 2 or case.problem:
+        return case.only_image()
+    image = read_progress(case).image
+    if image is None:
+        raise FileNotFoundError(f"{case.name}: none of its images has a journal")
+    return image
+
+
+@dataclass(frozen=True, slots=True)
+class Tabulating:
+    """The work of `export` that puts all images into one table."""
+
+    table: Path
+    rows: SeriesTable = field(default_factory=SeriesTable)
+
+    @property
+    def outs(self) -> list[Path]:
+        """No image has an output of its own that may be there already."""
+        return []
+
+    def __call__(self, case: Case, step: Step) -> Outcome:
+        """Add what was done in an image.
+
+        Raises
+        ------
+        ValueError, OSError
+            As `SeriesTable.add`.
+        """
+        before = len(self.rows)
+        problems = self.rows.add(case)
+        added = len(self.rows) - before
+        return Outcome((), (f"{added} rows" if added else "nothing yet",), problems)
+
+    def write(self) -> None:
+        """Write the table.
+
+        Raises
+        ------
+        OSError, ValueError
+            If it cannot be written.
+        """
+        self.rows.write(self.table)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from napari_segnext.files.atomic import is_zarr
 from napari_segnext.files.formats import READABLE, by_suffix
-from napari_segnext.files.sections import SECTIONS, natural
+from napari_segnext.files.sections import SECTIONS, holds_volumes, natural
 
 DICOM = (".dcm", ".dicom", ".ima")
 # A folder of images may begin with others: notes, a DICOMDIR, a viewer on the disc.
@@ -38,7 +38,7 @@ def is_dicom(path: Path) -> bool:
     """
     if not path.is_dir():
         return _is_dicom_file(path)
-    return _has_dicom(path) or (not _has_sections(path) and _has_dicom(path, deep=True))
+    return has_dicom(path) or (not has_sections(path) and has_dicom(path, deep=True))
 
 
 def is_several(path: Path, may_be_one: bool = False) -> bool:
@@ -49,11 +49,11 @@ def is_several(path: Path, may_be_one: bool = False) -> bool:
     Parameters
     ----------
     may_be_one
-        Whether pictures in it are the sections of one stack.
+        Whether pictures in it are the sections of one stack, unless they are volumes.
     """
-    if not path.is_dir() or is_zarr(path) or _has_dicom(path):
+    if not path.is_dir() or is_zarr(path) or has_dicom(path):
         return False
-    return not (may_be_one and _has_sections(path))
+    return not (may_be_one and has_sections(path) and not holds_volumes(path))
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -70,7 +70,7 @@ def images_in(folder: Path) -> list[Path]:
 
 def _is_image(path: Path) -> bool:
     if path.is_dir():
-        return is_zarr(path) or _has_sections(path) or is_dicom(path)
+        return is_zarr(path) or has_sections(path) or is_dicom(path)
     if path.suffix.lower() == ".zip":
         return _holds_dicom(path)
     return by_suffix(path, READABLE) is not None
@@ -91,12 +91,14 @@ def _holds_dicom(path: Path) -> bool:
     return False
 
 
-def _has_sections(folder: Path) -> bool:
+def has_sections(folder: Path) -> bool:
+    """Tell whether pictures lie in a folder, which may be those of one stack."""
     return any(each.suffix.lower() in SECTIONS for each in folder.iterdir())
 
 
-def _has_dicom(folder: Path, deep: bool = False) -> bool:
-    files = files_in(folder) if deep else next(_levels(folder))
+def has_dicom(folder: Path, deep: bool = False) -> bool:
+    """Tell whether DICOM lies in a folder, or, with `deep`, further down."""
+    files = files_in(folder) if deep else next(_levels(folder), [])
     return any(map(_is_dicom_file, islice(files, _LOOKED_AT)))
 
 

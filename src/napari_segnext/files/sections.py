@@ -61,6 +61,20 @@ def read_sections(path: Path) -> ImageFile:
     return ImageFile(path, stack, placed, rgb=first.ndim == 3)
 
 
+def holds_volumes(folder: Path) -> bool:
+    """Tell whether the first picture in a folder is no section but a volume."""
+    files = _sections(folder)
+    if not files or files[0].suffix.lower() not in _TIFF:
+        return False
+    from napari_segnext.files.tiff import read_tiff
+
+    try:
+        return len(read_tiff(files[0]).geometry.shape) > 2
+    except (ValueError, OSError):
+        # Whoever reads it tells why it cannot be read.
+        return False
+
+
 def _sections(folder: Path) -> list[Path]:
     """Return the files of the most frequent kind, sec2 before sec10."""
     files = [p for p in folder.iterdir() if p.is_file() and p.name[0] != "."]

@@ -178,6 +178,11 @@ class Journal:
         """Follow no session any more; end once all is saved. Waits for nothing."""
         self._end(patient=True)
 
+    def join(self, timeout: float) -> bool:
+        """Wait for the end that `finish` asks for; tell whether all is saved."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive() and self._saved == self._number
+
     def close(self, timeout: float = 10) -> bool:
         """Follow no session any more, save what is left if that can be done, and end.
 

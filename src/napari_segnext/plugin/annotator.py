@@ -11,7 +11,7 @@ from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.layers.displayed_plane import ShownPlane
-from napari_segnext.plugin.layers.earlier import EarlierObjects
+from napari_segnext.plugin.layers.earlier import EarlierObjects, put_away
 from napari_segnext.plugin.layers.input_layers import InputLayers
 from napari_segnext.plugin.layers.inputs import Inputs
 from napari_segnext.plugin.layers.large_labels import make_labels
@@ -21,6 +21,7 @@ from napari_segnext.plugin.layers.preview import Preview
 from napari_segnext.plugin.layers.prompt_layers import PromptLayers
 from napari_segnext.plugin.layers.tools import TOOLS, Tool
 from napari_segnext.plugin.work.adopting import Adopting
+from napari_segnext.plugin.work.case_steps import CaseSteps
 from napari_segnext.plugin.work.doubting import Doubting
 from napari_segnext.plugin.work.embed_all import EmbedAll
 from napari_segnext.plugin.work.exporting import Exporting
@@ -116,6 +117,8 @@ class Annotator(QObject):
         self.repairing = Repairing(viewer, image, session, labels, shown, self)
         self.doubting = Doubting(inference, session, self.objects, shown, self)
         self.phrases = Phrases(inference, session, shown, self._named, self)
+        works = self.propagation, self.importing, self.adopting, self.repairing
+        self.cases = CaseSteps(session, self.saving, *works, self)
         self.tool: Tool | None = TOOLS[0]
         self._listen()
         self._connect(True)
@@ -222,6 +225,10 @@ class Annotator(QObject):
         self._shown.close()
         self._inference.close()
         self._ending.emit(why)
+
+    def put_away(self) -> None:
+        """Show the objects no more, once closed."""
+        put_away(self._viewer, self._labels)
 
     # Prompts to masks
 

@@ -135,6 +135,18 @@ CLEAR_EDITS = Action(
     ),
     lambda to: to.clear_edits(),
 )
+NEXT_CASE = Action(
+    "Next",
+    "Alt-Right",
+    "Go to the next case of the series; what is done here is saved",
+    lambda to: to.cases.next(),
+)
+PREVIOUS_CASE = Action(
+    "Previous",
+    "Alt-Left",
+    "Go to the previous case of the series; what is done here is saved",
+    lambda to: to.cases.previous(),
+)
 # What is done to the shape of the object, in the displayed slice or in all of it.
 REPAIRS = (
     Action(
@@ -200,6 +212,8 @@ ACTIONS = (
     TO_CHECK,
     UNDO,
     REDO,
+    NEXT_CASE,
+    PREVIOUS_CASE,
 )
 
 

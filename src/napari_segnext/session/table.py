@@ -72,11 +72,28 @@ def write_table(
     values: Volume | None = None,
     inputs: Sequence[str] = (),
 ) -> None:
-    """Write a CSV file in UTF-8: a row for each object with voxels, one for each class.
+    """Write the rows of `table_of` with `write_rows`, which have the parameters.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be written, or an image not be read.
+    """
+    columns, rows = table_of(frozen, labels, geometry, values, inputs)
+    write_rows(path, columns, rows, image)
+
+
+def table_of(
+    frozen: Frozen,
+    labels: ReadableLabels,
+    geometry: Geometry,
+    values: Volume | None = None,
+    inputs: Sequence[str] = (),
+) -> tuple[list[str], list[Row]]:
+    """Return columns, and a row for each object with voxels, one for each class.
 
     What lies inside an object or a class counts to its voxels, and to all that is told
     of these; prompts, confidence and work are those of the objects themselves.
-    Texts that a spreadsheet would take for a formula begin with an apostrophe.
 
     Parameters
     ----------
@@ -86,8 +103,6 @@ def write_table(
         With their ids.
     geometry
         Of the image: sizes and places are in its units.
-    image
-        A new file may be read by nobody who may not read this one.
     values
         Of the image, of which mean and deviation are told.
     inputs
@@ -96,7 +111,7 @@ def write_table(
     Raises
     ------
     OSError, ValueError
-        If it cannot be written, or an image not be read.
+        If an image cannot be read.
     """
     found, categories = count(frozen.objects, frozen.inner, labels, values)
     voxel, unit = _voxel(geometry)
@@ -105,11 +120,31 @@ def write_table(
         for at, told in enumerate(_things(frozen.objects, categories, found.voxels))
         if found.voxels[at]
     ]
+    return _columns(geometry, inputs), rows
+
+
+def write_rows(
+    path: Path, columns: Sequence[str], rows: Iterable[Row], image: Path | None = None
+) -> None:
+    """Write a CSV file in UTF-8; what a row does not have is left empty.
+
+    Texts that a spreadsheet would take for a formula begin with an apostrophe.
+
+    Parameters
+    ----------
+    image
+        A new file may be read by nobody who may not read this one.
+
+    Raises
+    ------
+    OSError, ValueError
+        If it cannot be written.
+    """
     with (
         replacing(path, image) as part,
         part.open("w", newline="", encoding="utf-8") as file,
     ):
-        writer = csv.DictWriter(file, _columns(geometry, inputs))
+        writer = csv.DictWriter(file, columns)
         writer.writeheader()
         writer.writerows({k: _safe(v) for k, v in row.items()} for row in rows)
 

@@ -10,6 +10,7 @@ import csv
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from torch.utils.data import DataLoader, IterableDataset
 from napari_segnext.files.atomic import replacing
 from napari_segnext.files.checks import check_special
 from napari_segnext.training.data import Crop, Mixture, Sample, Source
+from napari_segnext.weights.triton_guard import without_triton
 
 Learner = TypeVar("Learner", bound=nn.Module)
 Learned = TypeVar("Learned")
@@ -137,12 +139,14 @@ class TrainingLoop(ABC, Generic[Learner, Learned]):
         folder.mkdir(parents=True, exist_ok=True)
         self.accelerator = Accelerator(mixed_precision="bf16" if _halves() else "no")
         self.model.to(memory_format=torch.channels_last)
-        optimizer = torch.optim.AdamW(
-            self._groups(),
-            lr=options.rate,
-            weight_decay=options.weight_decay,
-            fused=True,
-        )
+        # It imports torch's compiler, and that triton, which a compiled network needs.
+        with nullcontext() if options.compiled else without_triton():
+            optimizer = torch.optim.AdamW(
+                self._groups(),
+                lr=options.rate,
+                weight_decay=options.weight_decay,
+                fused=True,
+            )
         self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(self.optimizer, self._factor)
         self.average = AveragedModel(

@@ -54,6 +54,26 @@ class EarlierObjects:
                 keep_layer(self._viewer, layer)
 
 
+def put_away(viewer: ViewerModel, labels: LayerLabels) -> None:
+    """Show the objects of a session that has ended no more; its journal has them."""
+    layer = labels.lasting
+    for known in _objects.values():
+        known.discard(layer)
+    if layer not in viewer.layers:
+        return
+    if layer.multiscale:
+        viewer.layers.remove(layer)
+    else:
+        keep_layer(viewer, layer)
+
+
+def hide_earlier(viewer: ViewerModel, image: Image) -> None:
+    """Hide the objects of sessions on an image that had been stopped before."""
+    for layer in viewer.layers:
+        if layer in _objects.get(image, ()):
+            layer.visible = False
+
+
 def _same(one: Labels, other: Labels) -> bool:
     if one.multiscale or other.multiscale:
         first, second = (layer.data[0] for layer in (one, other))

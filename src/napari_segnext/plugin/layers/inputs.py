@@ -120,6 +120,11 @@ def note_change(layer: Image) -> None:
     _changed.add(layer)
 
 
+def note_file(layer: Image) -> None:
+    """Note that a layer's data are those of its file, which is another one by now."""
+    _changed.discard(layer)
+
+
 def check_fit(first: Image, other: Image) -> None:
     """Check that a layer can be an input beside another one.
 

@@ -6,7 +6,7 @@ others of their kind are added.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
@@ -71,12 +71,32 @@ def keep_layer(viewer: ViewerModel, layer: Layer) -> None:
     _kept.add(layer)
 
 
+def set_data(layer: Image | Labels, data: Any) -> None:
+    """Give a layer other data; of a hidden one napari would go by the former extent."""
+    visible, layer.visible = layer.visible, True
+    layer.data = data
+    layer.visible = visible
+
+
+def fit_kept(viewer: ViewerModel, image: Image) -> None:
+    """Let hidden layers lie on another image, and take no room beside it."""
+    for layer in [each for each in viewer.layers if each in _kept]:
+        if layer.ndim != image.ndim:
+            # The viewer would keep its axes.
+            viewer.layers.remove(layer)
+            continue
+        if isinstance(layer, Labels):
+            set_data(layer, np.zeros((1,) * layer.ndim, layer.data.dtype))
+        lie_on(layer, image)
+
+
 def _renew(layer: Layer, made: Layer) -> None:
     """Give a layer what a new one has that depends on the image."""
     layer.editable = True
     match layer, made:
         case Labels(), Labels():
-            layer.data, layer.brush_size = made.data, made.brush_size
+            set_data(layer, made.data)
+            layer.brush_size = made.brush_size
             layer.colormap, layer.metadata = made.colormap, made.metadata
         case Points(), Points():
             layer.current_size = float(made.current_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import takewhile
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -91,6 +92,17 @@ class InputChoice(QWidget):
         axes = [] if image is None else possible_axes(image)
         self.split_button.setVisible(bool(axes))
         self.setVisible(bool(axes or layers))
+
+    def choose(self, image: Image, others: Sequence[Image]) -> None:
+        """Choose what the model sees beside an image; what does not fit is left out.
+
+        Without others what goes together by itself is chosen.
+        """
+        if others:
+            self._chosen[image] = list(others)
+        else:
+            self._chosen.pop(image, None)
+        self.show_image(image)
 
     def split_named(self, image: Image) -> Image:
         """Split an image whose channels have an axis that is named so.

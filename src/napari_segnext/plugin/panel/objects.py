@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtWidgets import (
@@ -111,6 +111,7 @@ class ClassPanel(QWidget):
         super().__init__()
         self._do, self._selected = do, selected
         self._state: ClassState | None = None
+        self._remembered: tuple[Category, ...] = ()
         self.semantic = QCheckBox("One value and colour per class")
         self.semantic.setToolTip(
             "Show the objects of a class alike, and save labels with the value of "
@@ -142,6 +143,17 @@ class ClassPanel(QWidget):
         self.outer.activated.connect(lambda _: self._nest())
         form.addRow("Inside", self.outer)
 
+    def remember(self, categories: Iterable[Category]) -> None:
+        """Offer classes that objects of another image had, before those before."""
+        self._remembered = _distinct([*categories, *self._remembered])
+        self._write()
+
+    @property
+    def _offered(self) -> tuple[Category, ...]:
+        """The classes of the session, and others that are not mistaken for them."""
+        own = self._state.categories if self._state else ()
+        return _distinct([*own, *self._remembered])
+
     def show_state(self, state: ClassState) -> None:
         """Show the classes of a session, and that of the current object."""
         self._state = state
@@ -163,7 +175,7 @@ class ClassPanel(QWidget):
         if state is None or self.choice.hasFocus():
             return
         self.choice.clear()
-        self.choice.addItems([_text(each) for each in state.categories])
+        self.choice.addItems([_text(each) for each in self._offered])
         self.choice.setCurrentText(_text(state.category) if state.category else "")
 
     def _turn(self, semantic: bool) -> None:
@@ -178,11 +190,20 @@ class ClassPanel(QWidget):
     def _chosen(self) -> None:
         if self._state is None:
             return
-        category = parse_category(self.choice.currentText(), self._state.categories)
+        category = parse_category(self.choice.currentText(), self._offered)
         self.choice.clearFocus()
         if category is not None:
             selected = self._selected()
             self._do(lambda to: to.objects.categorise(selected, category))
+
+
+def _distinct(categories: Iterable[Category]) -> tuple[Category, ...]:
+    """Return classes without those that would be mistaken for one before them."""
+    kept = list[Category]()
+    for each in categories:
+        if not any(each.value == k.value or each.name == k.name for k in kept):
+            kept.append(each)
+    return tuple(kept)
 
 
 def parse_category(text: str, known: Sequence[Category]) -> Category | None:

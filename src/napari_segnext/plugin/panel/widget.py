@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +24,13 @@ from superqt import QElidingLabel
 from napari_segnext.plugin.annotator import Annotator
 from napari_segnext.plugin.keys import ACTIONS, Keys
 from napari_segnext.plugin.layers.inputs import Inputs
-from napari_segnext.plugin.panel.controls import make_button, make_combo, make_timer
+from napari_segnext.plugin.panel.case_opening import CaseOpening
+from napari_segnext.plugin.panel.controls import make_button, make_timer
 from napari_segnext.plugin.panel.embeddings import EmbeddingsPart
 from napari_segnext.plugin.panel.engine_choice import make_engine_choice
 from napari_segnext.plugin.panel.files import FilesPanel
 from napari_segnext.plugin.panel.help import Help
+from napari_segnext.plugin.panel.image_choice import ImageChoice
 from napari_segnext.plugin.panel.input_choice import InputChoice
 from napari_segnext.plugin.panel.keyboard import Keyboard
 from napari_segnext.plugin.panel.leaving import Leaving
@@ -38,6 +40,7 @@ from napari_segnext.plugin.panel.propagation import PropagationPart
 from napari_segnext.plugin.panel.repair import RepairPart
 from napari_segnext.plugin.panel.resume import ResumeOffer, SavingLine, StatusLine
 from napari_segnext.plugin.panel.section import Section
+from napari_segnext.plugin.panel.series import SeriesPart
 from napari_segnext.plugin.panel.start_choice import StartChoice
 from napari_segnext.plugin.panel.state import PanelState, Resolver
 from napari_segnext.plugin.panel.text import TextPart
@@ -67,7 +70,7 @@ class SegNextWidget(QWidget):
         # napari hands plugins a stand-in whose layers are stand-ins too, so that a
         # layer would not be found to be itself.
         viewer = getattr(viewer, "__wrapped__", viewer)
-        self._viewer = viewer
+        self.viewer = viewer
         self.worker: Worker | None = None
         self.annotator: Annotator | None = None
         self._resolver: Resolver | None = None
@@ -80,18 +83,17 @@ class SegNextWidget(QWidget):
         self._keyboard = Keyboard(self, viewer)
         self._keyboard.abandoned.connect(self._show_anew)
         self._keyboard.abandoned.connect(self.text.restore)
-        viewer.layers.events.inserted.connect(self._list_images)
-        viewer.layers.events.removed.connect(self._list_images)
-        self._list_images()
+        self.image_choice.listed.connect(self._images_listed)
+        self.image_choice.list_images()
         self._show_state()
         # Once it is drawn.
         self._soon = make_timer(self, self._at_work, _WARM_UP_AFTER_MS)
         self._leaving = Leaving(self)
         self._leaving.left.connect(self._shut_down)
 
-    def start(self) -> None:
-        """Begin to segment the chosen image with the chosen model."""
-        image = self._chosen_image()
+    def start(self, resume: bool = False) -> None:
+        """Begin to segment the chosen image; `resume` earlier work without asking."""
+        image = self.image_choice.image
         if image is None:
             self.say("Open an image first")
             return
@@ -103,10 +105,12 @@ class SegNextWidget(QWidget):
         try:
             layers = [image, *self.inputs.others]
             self._inputs = Inputs.of(layers, self._limits.isChecked())
-            self.annotator = Annotator(self._viewer, image, worker, self)
+            self.annotator = Annotator(self.viewer, image, worker, self)
         except (ValueError, TypeError) as error:
             self.say(str(error))
             return
+        if resume:
+            self.annotator.saving.resume_newest()
         self._follow(self.annotator)
         self.annotator.adopting.start_from(self.start_choice.take())
         self._choices.collapse()
@@ -155,11 +159,9 @@ class SegNextWidget(QWidget):
 
     def _shut_down(self) -> None:
         self._soon.stop()
-        layers = self._viewer.layers
-        layers.events.inserted.disconnect(self._list_images)
-        layers.events.removed.disconnect(self._list_images)
-        for layer in layers:
-            layer.events.name.disconnect(self._list_images)
+        self.image_choice.close_choice()
+        self.series.close_series()
+        self._opening.close()
         self.start_choice.close_choice()
         self.views.close_view()
         self.stop()
@@ -171,7 +173,7 @@ class SegNextWidget(QWidget):
         """Serve a session that has begun."""
         self._resolver, self._shown = Resolver(annotator), None
         prompts = annotator.prompts.layers
-        keys = Keys(annotator, [self._viewer, annotator.output, *prompts])
+        keys = Keys(annotator, [self.viewer, annotator.output, *prompts])
         annotator.ended.connect(lambda _: keys.close())
         annotator.said.connect(self.say)
         annotator.passing.connect(partial(self._status.say, passing=True))
@@ -185,6 +187,7 @@ class SegNextWidget(QWidget):
         self.embeddings.follow(annotator.embedding)
         self.text.follow(annotator.phrases)
         self.propagation.follow(annotator)
+        self._opening.follow(annotator)
         self.repair.follow(annotator.repairing)
         for part in (self.offer, self._status, self._saving):
             part.follow(annotator.saving)
@@ -199,6 +202,10 @@ class SegNextWidget(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(6)
+        self.series = SeriesPart()
+        self.series.said.connect(self.say)
+        self._series_section = Section("Series", self.series, "Many cases, one by one")
+        self._opening = CaseOpening(self, self.series)
         choices = QWidget()
         choices.setLayout(self._build_choices())
         self._choices = Section(
@@ -210,9 +217,10 @@ class SegNextWidget(QWidget):
         self.offer = ResumeOffer()
         self._status, self._saving = StatusLine(), SavingLine()
         self._waiting = WaitingBar()
+        layout.addWidget(self._series_section)
         layout.addWidget(self._choices)
         layout.addWidget(self.start_button)
-        self.views = ViewButtons(self._viewer)
+        self.views = ViewButtons(self.viewer)
         layout.addWidget(self.views)
         layout.addWidget(self.offer)
         layout.addWidget(self._build_running(), 1)
@@ -220,7 +228,7 @@ class SegNextWidget(QWidget):
         layout.addWidget(self._status)
         layout.addWidget(self._saving)
         model, device = self.model_choice.currentData, self._device.text
-        self.help = Help(self._viewer, model, device, self.say)
+        self.help = Help(self.viewer, model, device, self.say)
         layout.addWidget(Section("Help", self.help, "Guide, keys, report a problem"))
         layout.addStretch(0)
 
@@ -263,7 +271,7 @@ class SegNextWidget(QWidget):
     def _build_choices(self) -> QFormLayout:
         form = QFormLayout()
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        self.image_choice = make_combo("The image layer to segment")
+        self.image_choice = ImageChoice(self.viewer)
         self.model_choice = ModelChoice()
         self.model_choice.chosen.connect(self._load_model)
         self._limits = QCheckBox("Use the layer's contrast limits")
@@ -278,12 +286,11 @@ class SegNextWidget(QWidget):
         self._device.setSizePolicy(
             QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred
         )
-        self.inputs = InputChoice(self._viewer)
-        self.inputs.split.connect(lambda layers: self._choose_image(layers[0]))
-        self.image_choice.currentIndexChanged.connect(self._image_chosen)
+        self.inputs = InputChoice(self.viewer)
+        self.inputs.split.connect(lambda layers: self.image_choice.choose(layers[0]))
         form.addRow("Image", self.image_choice)
         form.addRow(self.inputs)
-        self.start_choice = StartChoice(self._viewer)
+        self.start_choice = StartChoice(self.viewer)
         form.addRow("Start from", self.start_choice)
         form.addRow("Model", self.model_choice)
         form.addRow("Engine", self.engine_choice)
@@ -315,33 +322,25 @@ class SegNextWidget(QWidget):
         if self.annotator is not None:
             self.annotator.positive = positive
 
-    def _chosen_image(self) -> Image | None:
-        chosen = self.image_choice.currentData()
-        return chosen if chosen in self._viewer.layers else None
+    def choose(self, image: Image, others: Sequence[Image]) -> None:
+        """Choose what the model sees: an image, and up to two more."""
+        self.image_choice.list_images()
+        self.image_choice.choose(image)
+        self.inputs.choose(image, others)
 
-    def _list_images(self, event: Any = None) -> None:
-        chosen = self.image_choice.currentData()
-        self.image_choice.clear()
-        for layer in self._viewer.layers:
-            if isinstance(layer, Image):
-                self.image_choice.addItem(layer.name, layer)
-                layer.events.name.connect(self._list_images)
-        self._choose_image(chosen)
-        self._image_chosen()
-        self._allow_start()
+    def show_series(self) -> SeriesPart:
+        """Unfold the part with the series, and return it."""
+        self._series_section.expand()
+        return self.series
 
     def _allow_start(self) -> None:
         self.start_button.setEnabled(bool(self.image_choice.count()))
 
-    def _choose_image(self, image: Image | None) -> None:
-        for index in range(self.image_choice.count()):
-            if self.image_choice.itemData(index) is image:
-                self.image_choice.setCurrentIndex(index)
-
-    def _image_chosen(self, index: int = 0) -> None:
-        image = self._chosen_image()
+    def _images_listed(self) -> None:
+        image = self.image_choice.image
         self.inputs.show_image(image)
         self.views.show_image(image)
+        self._allow_start()
 
     def _load_model(self) -> None:
         if self.annotator is not None:

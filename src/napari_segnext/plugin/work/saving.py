@@ -89,7 +89,7 @@ class Saving(QObject):
         self._subject: Subject | None = None
         self._journal: Journal | None = None
         self._ahead = 0
-        self._closed = False
+        self._closed = self._by_itself = False
         self._left: list[Record] = []
         self._acknowledged = Acknowledgement(self)
         self._acknowledged.changed.connect(self.changed)
@@ -119,6 +119,19 @@ class Saving(QObject):
             What waits under the same key is replaced.
         """
         self._acknowledged.when_saved(key, act)
+
+    def resume_newest(self) -> None:
+        """Go on with the newest earlier work once it is found, without asking."""
+        self._by_itself = True
+
+    def wait(self, timeout: float) -> bool:
+        """Wait, once closed, on another thread until all that was done is on disk.
+
+        Returns
+        -------
+        Whether it is, and the journal can be resumed.
+        """
+        return self._journal is None or self._journal.join(timeout)
 
     def resume(self, path: Path) -> None:
         """Go on with earlier work."""
@@ -194,6 +207,9 @@ class Saving(QObject):
 
     def _described(self, rest: list[Path], outcome: Earlier | Exception | None) -> None:
         if isinstance(outcome, Earlier) and self.choosing:
+            if self._by_itself:
+                self.resume(outcome.path)
+                return
             self.earlier.append(outcome)
             self.changed.emit()
         self._look_into(rest)
