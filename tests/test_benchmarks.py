@@ -54,6 +54,7 @@ RUNS = {
     "stalls": ("--side 240 --objects 9 --json OUT/R", "OUT/R"),
     "startup": ("--repeats 1 --pauses 0 --json OUT/R", "OUT/R"),
     "steps": ("--volume IMAGE TRUTH --limit 1 --json OUT/R", "OUT/R"),
+    "teaching": ("--few 5 --steps 2 --limit 3 --json OUT/R", "OUT/R"),
     "text_prompts": (
         "--out OUT --steps 1 --images 6 --unseen 1",
         "OUT/text_prompts.json",

@@ -98,6 +98,8 @@ class EngineModel(SegmentationModel):
         super().__init__(model.config)
         self.plain = model
         self.numerics = numerics
+        # Those of another arithmetic are the other model's in that one.
+        self.embeds_as = model.embeds_as and f"{model.embeds_as} {numerics}".strip()
         self.to(model.device).train(model.training)
         self._functions: Functions | None = None
         self._being_prepared, self._abandoned = prepare is not None, False

@@ -22,7 +22,7 @@ class Ledger:
 
     Attributes
     ----------
-    objects, findings, current, semantic
+    objects, findings, current, semantic, taught
         As in the session.
     """
 
@@ -31,6 +31,7 @@ class Ledger:
         self.findings = Findings()
         self.current = 0
         self.semantic = False
+        self.taught = ""
         self._labels: list[Runs] = []
         self._folded = True
 
@@ -41,6 +42,8 @@ class Ledger:
             self.current = record.delta.current
         if record.delta.semantic is not None:
             self.semantic = record.delta.semantic
+        if record.delta.taught is not None:
+            self.taught = record.delta.taught
         if len(record.diff):
             self._labels.append(record.diff.after)
             self._folded = False
@@ -58,7 +61,9 @@ class Ledger:
     def records(self) -> Iterator[Record]:
         """Yield the sum, as changes from nothing."""
         self.fold()
-        delta = everything(self.objects, self.findings, self.current, self.semantic)
+        delta = everything(
+            self.objects, self.findings, self.current, self.semantic, self.taught
+        )
         yield Record("all", delta, Diff())
         for runs in self._labels:
             nothing = replace(runs, value=np.zeros_like(runs.value))

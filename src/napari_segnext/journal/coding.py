@@ -19,6 +19,7 @@ from napari_segnext.files.prompts_file import MOST_ID, prompt_from_json, prompt_
 from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.space import Space
+from napari_segnext.journal.paths import check_name
 from napari_segnext.journal.runs import Runs
 from napari_segnext.labels.diffs import Diff
 from napari_segnext.labels.sparse import Sparse
@@ -97,6 +98,7 @@ def encode(record: Record, known: Mapping[int, SegmentedObject]) -> Entry:
         entry["current"] = delta.current
     if delta.semantic is not None:
         entry["semantic"] = delta.semantic
+    entry |= {} if delta.taught is None else {"taught": delta.taught}
     if delta.objects:
         entry["objects"] = {int(n): _info(info) for n, info in delta.objects.items()}
     prompts = {k: _prompts(v, prompts_of(known, k)) for k, v in delta.prompts.items()}
@@ -143,6 +145,7 @@ def decode(
         _check_id(delta.current)
     if "semantic" in entry:
         delta.semantic = _check_flag(entry["semantic"])
+    delta.taught = check_name(entry["taught"]) if "taught" in entry else None
     for text, info in entry.get("objects", {}).items():
         delta.objects[_check_id(int(text))] = None if info is None else _to_info(info)
     for key, (kept, items) in _keyed(entry, "prompts", space):

@@ -106,6 +106,25 @@ def image_of(journal: Path) -> Path | None:
     return image if suffix and _LATER.fullmatch(rest) and image.exists() else None
 
 
+def check_name(name: Any) -> str:
+    """Return the name of a file beside a journal, or an empty one for none.
+
+    Raises
+    ------
+    ValueError
+        If it is none, or leads to another folder.
+    """
+    if not isinstance(name, str) or re.search(r"[/\\\0]|^\.+$", name):
+        raise ValueError(f"{name!r} is no name of a file")
+    return name
+
+
+def taught_file(journal: Path) -> Path:
+    """Return a name beside a journal, that nothing has yet, for a taught model."""
+    names = (f"{journal.name}.taught-{number}.safetensors" for number in count(1))
+    return next(p for p in map(journal.with_name, names) if not os.path.lexists(p))
+
+
 def dated(path: Path) -> Path:
     """Return the name under which a journal is set aside: with when it was written.
 

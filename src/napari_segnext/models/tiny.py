@@ -222,6 +222,11 @@ class Tiny(SegmentationModel):
             features[f"stride{2 ** (i + 1)}"] = lateral(level)
         return features
 
+    def decoder_parameters(self) -> list[nn.Parameter]:
+        """Return what may be learned without changing what is stored of an image."""
+        encoding = {*self.encoder.parameters(), *self.lateral.parameters()}
+        return [each for each in self.parameters() if each not in encoding]
+
     def mask_logits(self, features: Features, dense: Tensor) -> Tensor:
         """Fuse at every stride, coarse to fine: (B, 1, S, S) logits."""
         return self.decoded(features, dense)[0]

@@ -52,6 +52,8 @@ class ObjectBook:
         Id of the object that prompts are for; 0 before there is one.
     semantic
         Whether the user sees, and saves, objects of a class as one.
+    taught
+        File, beside the journal, of the taught model in use; empty if there is none.
     listeners
         Called without arguments after each change.
     recorders
@@ -70,6 +72,7 @@ class ObjectBook:
         self._tickets = 0
         self.current = 0
         self.semantic = False
+        self.taught = ""
         self.listeners: list[Callable[[], object]] = []
         self.recorders: list[Callable[[Record], object]] = []
         self.settlers: list[Callable[[], object]] = []
@@ -382,6 +385,7 @@ class ObjectBook:
             self.current = delta.current
         if delta.semantic is not None:
             self.semantic = delta.semantic
+        self.taught = self.taught if delta.taught is None else delta.taught
 
     def _note(self, name: str, delta: Delta) -> None:
         """Do what is no step and changes no label."""

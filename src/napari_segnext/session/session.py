@@ -352,7 +352,9 @@ class Session(Reviewing):
     def records(self) -> Iterator[Record]:
         """Yield all that there is, as changes from nothing."""
         self.labels.settle()
-        delta = everything(self._objects, self._findings, self.current, self.semantic)
+        delta = everything(
+            self._objects, self._findings, self.current, self.semantic, self.taught
+        )
         yield Record("all", delta, Diff())
         for diff in self._painter.pages():
             yield Record("labels", Delta(), diff)

@@ -219,8 +219,8 @@ class Delta:
     """New values for a part of what a session knows.
 
     None for an object, a result, a doubt or a proposal, empty prompts and empty edits
-    take away what was there; None for the current object or the view leaves what there
-    is.
+    take away what was there; None for the current object, the view or the taught model
+    leaves what there is, an empty name of the last stands for none.
     """
 
     current: int | None = None
@@ -233,6 +233,7 @@ class Delta:
     work: dict[int, Work] = field(default_factory=dict)
     proposals: dict[int, Proposed | None] = field(default_factory=dict)
     complete: dict[KindPlane, bool] = field(default_factory=dict)
+    taught: str | None = None
 
     def apply(self, objects: dict[int, SegmentedObject], findings: Findings) -> None:
         """Change the objects, and what is found of kinds, accordingly."""
@@ -278,6 +279,7 @@ class Delta:
             dict(self.work),
             dict(self.proposals),
             dict(self.complete),
+            self.taught,
         )
 
     def keep(
@@ -307,9 +309,10 @@ def everything(
     findings: Findings,
     current: int,
     semantic: bool,
+    taught: str,
 ) -> Delta:
     """Return all that is known, as a change from nothing."""
-    delta = Delta(current, semantic=semantic)
+    delta = Delta(current, semantic=semantic, taught=taught or None)
     delta.proposals = dict(findings.proposals)
     delta.complete = dict.fromkeys(findings.complete, True)
     for number, each in objects.items():

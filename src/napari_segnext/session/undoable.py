@@ -128,6 +128,23 @@ class Undoable(Adopting):
         step = self._history.redo()
         return self._turned("redo", step, step.after, diff)
 
+    # The model
+
+    def use_taught(self, name: str) -> None:
+        """Answer by a model that was taught, or by none: one step.
+
+        Parameters
+        ----------
+        name
+            Of its file beside the journal; empty for none.
+        """
+        self.settle()
+        if name != self.taught:
+            what = "teach" if name else "forget what was taught"
+            step = self._step(what, 0, None, Delta(taught=name))
+            step.before.taught = self.taught
+            self._take(step)
+
     # What is no step
 
     def check(self, object_id: int, plane: Plane) -> None:
