@@ -38,7 +38,7 @@ def test_the_frame_of_the_image_is_no_border() -> None:
 
 @pytest.mark.parametrize("weight", [0.0, 0.25, 0.5, 1.0])
 def test_a_disk_between_two_has_a_size_and_a_place_between(weight: float) -> None:
-    shape = between(disk(20, 20, 6), disk(40, 60, 14), weight) > 0
+    shape = next(between(disk(20, 20, 6), disk(40, 60, 14), [weight])) > 0
     expected = disk(20 + 20 * weight, 20 + 40 * weight, 6 + 8 * weight)
     assert overlap(shape, expected) > 0.9
 
@@ -46,7 +46,7 @@ def test_a_disk_between_two_has_a_size_and_a_place_between(weight: float) -> Non
 def test_an_edge_that_stays_is_where_it_was() -> None:
     first, second = np.zeros((2, 40, 80), bool)
     first[10:30, 10:30] = second[10:30, 10:60] = True
-    shape = between(first, second, 0.5) > 0
+    shape = next(between(first, second, [0.5])) > 0
     columns = np.flatnonzero(shape[20])
     assert columns[0] == 10
     assert columns[-1] in (43, 44, 45)
@@ -54,14 +54,14 @@ def test_an_edge_that_stays_is_where_it_was() -> None:
 
 def test_one_part_becomes_two() -> None:
     two = disk(30, 20, 8) | disk(30, 60, 8)
-    shape = between(disk(30, 40, 30), two, 1.0) > 0
+    shape = next(between(disk(30, 40, 30), two, [1.0])) > 0
     assert overlap(shape, two) > 0.9
 
 
 def test_crossing_lines_do_not_vanish_half_way() -> None:
     first, second = np.zeros((2, 40, 40), bool)
     first[20, 5:35] = second[5:35, 20] = True
-    assert (between(first, second, 0.5) > 0)[20, 20]
+    assert (next(between(first, second, [0.5])) > 0)[20, 20]
 
 
 def test_a_guide_is_soft_at_the_border_and_the_shape_inside() -> None:

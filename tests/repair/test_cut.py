@@ -5,6 +5,7 @@ import pytest
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Patch
+from napari_segnext.repair import cut
 from napari_segnext.repair.box import ObjectBox
 from napari_segnext.repair.cut import drawn, half, sides
 from napari_segnext.session import ArrayLabels, Session
@@ -109,3 +110,39 @@ def test_parts_that_no_mark_reaches_stay_with_the_first():
     found = half(box, box.marked([10 * 40 + 6]), box.marked([10 * 40 + 33]))
     assert found.any()
     assert (box.numbers(found) // 40 < 15).all()
+
+
+@pytest.mark.parametrize("odd", [0, 1])
+def test_many_voxels_are_parted_nearly_as_one_by_one(monkeypatch, odd):
+    z, y, x = (
+        np.indices((40 + odd, 60, 90 + odd))
+        - np.array([20, 30, 0])[:, None, None, None]
+    )
+    left, right = z**2 + y**2 + (x - 26) ** 2, z**2 + y**2 + (x - 62) ** 2
+    labels = ((left < 19**2) | (right < 22**2)).astype(np.uint8)
+    labels[2:4, 2:5, 2:9] = 1  # No water comes here.
+    box = boxed(labels)
+    marks = [
+        box.marked([int(np.ravel_multi_index((20, 30, at), labels.shape))])
+        for at in (26, 62)
+    ]
+    exact = half(box, *marks)
+    monkeypatch.setattr(cut, "_MANY", 1 << 10)
+    found = half(box, *marks)
+    assert exact.any()
+    assert np.count_nonzero(found != exact) < 0.01 * np.count_nonzero(exact)
+    assert not found[~box.mask].any()
+
+
+def test_marks_that_lie_close_together_are_both_kept(monkeypatch):
+    labels = np.zeros((8, 40, 40), np.uint8)
+    labels[2:6, 4:36, 4:36] = 1
+    box = boxed(labels)
+    marks = [
+        box.marked([int(np.ravel_multi_index((3, 20, at), labels.shape))])
+        for at in (20, 21)
+    ]
+    monkeypatch.setattr(cut, "_MANY", 1 << 6)
+    found = half(box, *marks)
+    assert found[marks[1]].all()
+    assert not found[marks[0]].any()

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Patch
+from napari_segnext.geometry.shapes import signed_distance
 from napari_segnext.repair.box import ObjectBox
 from napari_segnext.repair.rules import (
     filled,
@@ -154,3 +156,59 @@ def test_the_most_probable_come_first_where_the_model_has_said(labels, by):
     assert np.nonzero(after)[0].mean() > np.nonzero(plain)[0].mean() + 0.5
     whole = labels[2] == 1
     assert (after >= whole).all() if by > 0 else (after <= whole).all()
+
+
+def by_distances_of_all(box, by):
+    """Return what `grown` does, from distances in all of the box and one sort."""
+    distance = signed_distance(box.mask, box.steps)
+    open_ = box.mask | box.free
+    shape = open_ & (distance > -by)
+    pages = map(box.along, (shape, box.mask, open_, distance))
+    for at, (page, mask, free, away) in enumerate(zip(*pages, strict=True)):
+        probability = box.said(at)
+        if probability is None or not mask.any():
+            continue
+        near = mask | (free & (away > -2 * by))
+        likely = np.where(mask & (by > 0), 2, probability)
+        order = np.lexsort((away[near], likely[near]))
+        chosen = np.zeros(len(order), bool)
+        chosen[order[len(order) - np.count_nonzero(page) :]] = True
+        page[near], page[~near] = chosen, False
+    return shape
+
+
+@pytest.mark.parametrize("shown", [Z2, Y9, Plane(2, 8)])
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("by", [-4, -1, 1, 3])
+def test_the_border_moves_as_by_distances_of_all_voxels(shown, seed, by):
+    rng = np.random.default_rng(seed)
+    soft = ndimage.gaussian_filter(rng.normal(size=(9, 30, 34)), (1, 3, 3))
+    labels = (soft > np.quantile(soft, 0.4)).astype(np.uint16)
+    labels[:, :, 20:][labels[:, :, 20:] == 1] = 2 * (seed % 2) + 1
+    session = Session(ArrayLabels(labels.copy()))
+    if seed > 1:
+        # Few levels: many pixels are as probable, deep ones too.
+        pages = np.clip(np.round(soft / np.abs(soft).max() * 2) / 4 + 0.5, 0, 1)
+        axis = shown.axis
+        maps = {
+            Plane(axis, at): np.take(pages, at, axis).astype(np.float32)
+            for at in range(2, 7)
+        }
+        session.commit_planes(1, maps, "found")
+    scale = (2.5, 1, 1.2)
+    box = boxed(labels, shown, scale=scale, margin=2 * abs(by) + 1, session=session)
+    assert (grown(box, by) == by_distances_of_all(box, by)).all()
+
+
+@pytest.mark.parametrize("rule", [filled, lambda box, tell: grown(box, 2, tell)])
+def test_how_far_it_is_is_told_and_can_end_it(labels, rule):
+    box, told = boxed(labels, margin=5), []
+    rule(box, told.append)
+    assert told == sorted(told)
+    assert 0 <= told[0] < told[-1] <= 1
+
+    def tell(share):
+        raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        rule(box, tell)

@@ -147,6 +147,18 @@ def test_what_are_no_labels_is_told(given, said):
         scanned(given)
 
 
+@pytest.mark.parametrize(
+    ("dtype", "exact"), [(np.float16, 2**11), (np.float32, 2**24), (np.float64, 2**53)]
+)
+def test_floating_labels_are_taken_as_far_as_they_are_exact(dtype, exact):
+    given = np.zeros(SHAPE, dtype)
+    given[1, 2:4, 2:4] = exact - 1
+    assert scanned(given).values.tolist() == [exact - 1]
+    given[1, 2, 2] = exact
+    with pytest.raises(ValueError, match=f"exact below {exact:,} alone, and .*uint32"):
+        scanned(given)
+
+
 def test_too_many_objects_change_nothing():
     session, labels = started(dtype=np.uint8)
     before = Picture.of(session, labels)

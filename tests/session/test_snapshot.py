@@ -8,6 +8,8 @@ import pytest
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.space import Space
+from napari_segnext.labels.runs import Runs
+from napari_segnext.session import ArrayLabels, Session
 from napari_segnext.session.snapshot import Snapshot
 from tests.session.doubles import Y5, Z1, Z2, answer, ask, click, paint, started
 
@@ -77,5 +79,38 @@ def test_closed_snapshot_notes_nothing_more():
     session, _ = drawn()
     snapshot = Snapshot(session)
     snapshot.close()
-    assert session.recorders == []
+    assert session.watchers == []
     snapshot.close()
+
+
+def test_what_is_being_written_is_not_seen():
+    session, labels = drawn()
+    before, write, seen = labels.copy(), session.labels.write, []
+    snapshot = Snapshot(session)
+
+    def written(*given):
+        write(*given)
+        # As another thread may find it.
+        seen.append(whole(snapshot))
+
+    session.labels.write = written
+    click(session, Y5, (1, 6))
+    session.merge(1, 2)
+    session.undo()
+    session.delete(1)
+    session.clear_plane(2, Z1)
+    assert len(seen) > 4
+    for each in seen:
+        np.testing.assert_array_equal(each, before)
+
+
+def test_reading_after_a_large_change_looks_at_little(monkeypatch):
+    labels = np.zeros((40, 64, 64), np.uint16)
+    labels[:, 8:56, 8:56] = 1
+    before, session = labels.copy(), Session(ArrayLabels(labels))
+    snapshot, looked = Snapshot(session), []
+    session.delete(1)
+    expand = Runs.expand
+    monkeypatch.setattr(Runs, "expand", lambda r: looked.append(r.size) or expand(r))
+    np.testing.assert_array_equal(snapshot.read(Plane(0, 7)), before[7])
+    assert sum(looked) < 64 * 64

@@ -5,7 +5,7 @@ Numpy and scipy only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,14 +43,27 @@ def signed_distance(mask: BoolArray, steps: Sequence[float] = ()) -> FloatArray:
     if not mask.any():
         raise ValueError("an empty mask has no border")
     if mask.all():
-        return np.full(mask.shape, max(mask.shape), np.float32)
+        return depth(mask)
     inside = ndimage.distance_transform_edt(mask, steps or None)
     outside = ndimage.distance_transform_edt(~mask, steps or None)
     return np.asarray(inside - outside - np.where(mask, 0.5, -0.5), np.float32)
 
 
-def between(first: BoolArray, second: BoolArray, weight: float) -> FloatArray:
-    """Return the signed distance of a shape between two others.
+def depth(mask: BoolArray) -> FloatArray:
+    """Return the distance to a mask's border inside of it, and 0 outside.
+
+    It is what `signed_distance` tells of the inside.
+    """
+    if mask.all():
+        return np.full(mask.shape, max(mask.shape), np.float32)
+    inside = ndimage.distance_transform_edt(mask)
+    return np.asarray(np.maximum(inside - 0.5, 0), np.float32)
+
+
+def between(
+    first: BoolArray, second: BoolArray, weights: Iterable[float]
+) -> Iterator[FloatArray]:
+    """Yield the signed distances of shapes between two others.
 
     Distances are averaged (Raya and Udupa, "Shape-based interpolation of
     multidimensional objects", 1990) after both shapes were moved to the place in
@@ -61,22 +74,24 @@ def between(first: BoolArray, second: BoolArray, weight: float) -> FloatArray:
     ----------
     first, second
         (H, W), neither empty.
-    weight
+    weights
         0 gives the first shape, 1 the second.
 
-    Returns
-    -------
+    Yields
+    ------
     (H, W) float32, positive inside
     """
     centres = [np.array(ndimage.center_of_mass(mask)) for mask in (first, second)]
-    place = (1 - weight) * centres[0] + weight * centres[1]
-    moved = [
-        ndimage.shift(signed_distance(mask), place - centre, order=1, mode="nearest")
-        for mask, centre in zip((first, second), centres, strict=True)
-    ]
-    distance = (1 - weight) * moved[0] + weight * moved[1]
-    # Two thin shapes that cross have no pixel in common: keep the likeliest ones.
-    return np.asarray(distance - min(distance.max() - 0.5, 0), np.float32)
+    distances = [signed_distance(mask) for mask in (first, second)]
+    for weight in weights:
+        place = (1 - weight) * centres[0] + weight * centres[1]
+        moved = [
+            ndimage.shift(each, place - centre, order=1, mode="nearest")
+            for each, centre in zip(distances, centres, strict=True)
+        ]
+        distance = (1 - weight) * moved[0] + weight * moved[1]
+        # Two thin shapes that cross have no pixel in common: keep the likeliest ones.
+        yield np.asarray(distance - min(distance.max() - 0.5, 0), np.float32)
 
 
 def guide(
@@ -96,12 +111,26 @@ def guide(
     (H, W) float32: a probability that is one half at the border of the expected
     shape and falls softly, because the border is not expected to the pixel
     """
-    crop = around(shape if other is None else shape | other, _MARGIN)
-    if other is None:
-        distance = signed_distance(shape[crop])
-    else:
-        distance = between(shape[crop], other[crop], weight)
-    expected = np.zeros(shape.shape, np.float32)
+    if other is not None:
+        return next(guides(shape, other, [weight]))
+    crop = around(shape, _MARGIN)
+    return _softly(signed_distance(shape[crop]), shape.shape, crop)
+
+
+def guides(
+    shape: BoolArray, other: BoolArray, weights: Iterable[float]
+) -> Iterator[FloatArray]:
+    """Yield where an object is expected between two planes, as `guide`."""
+    crop = around(shape | other, _MARGIN)
+    for distance in between(shape[crop], other[crop], weights):
+        yield _softly(distance, shape.shape, crop)
+
+
+def _softly(
+    distance: FloatArray, shape: tuple[int, ...], crop: tuple[slice, slice]
+) -> FloatArray:
+    """Return the probability of a signed distance that is known in part of a plane."""
+    expected = np.zeros(shape, np.float32)
     expected[crop] = 1 / (1 + np.exp(-np.clip(distance / _SOFT, -30, 30)))
     return expected
 

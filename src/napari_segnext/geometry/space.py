@@ -257,6 +257,12 @@ class Space:
             inside &= voxels // stride % self.spatial[plane.axis] == plane.index
         return inside
 
+    def span(self, plane: Plane) -> tuple[int, int]:
+        """Return the numbers of the first and the last voxel of a plane."""
+        height, width = self.plane_shape(plane)
+        first, last = self.numbers(plane, [0, height - 1], [0, width - 1]).tolist()
+        return first, last
+
     def parted(self, axis: int, voxels: Voxels) -> dict[Plane, Index]:
         """Return, by plane perpendicular to an axis, where in an array its voxels are.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.space import Space, Voxels
+from napari_segnext.labels.blocks import BLOCK, Blocks
 from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.labels.labels import Labels, Values
-from napari_segnext.labels.runs import Runs
-from napari_segnext.labels.tally import BLOCK, Tally
+from napari_segnext.labels.runs import Runs, row_runs
+from napari_segnext.labels.sparse import Sparse
+from napari_segnext.labels.tally import Tally
 
 # Pixels that are counted at once.
 _COUNTED = 1 << 20
@@ -38,15 +40,20 @@ class Painter:
     ----------
     blank
         Whether the labels are known to be empty, so that they need not be read.
+
+    Attributes
+    ----------
+    watchers
+        Called with each change before it is written, so that another thread that reads
+        can know what was there; with a stroke, which is in the labels already, when it
+        is counted.
     """
 
     def __init__(self, labels: Labels, blank: bool = False) -> None:
         self.labels = labels
+        self.watchers: list[Callable[[Diff], object]] = []
         self.space = Space(labels.shape)
-        # Planes perpendicular to axis 0 are divided into blocks, so that what is known
-        # of an id in a large plane is more than that it is there.
-        height, width = self.space.spatial[-2:]
-        self._down, self._across = -(-height // BLOCK), -(-width // BLOCK)
+        self._blocks = Blocks(self.space)
         # Of each id the voxels in each block.
         self._counts: dict[int, Counter[int]] = {}
         # Of each id all of them.
@@ -67,7 +74,7 @@ class Painter:
 
     def slices(self, number: int) -> int:
         """Return in how many slices along the first axis an id has voxels."""
-        return len(np.unique(self._divided(self._used(number))[0]))
+        return len(np.unique(self._blocks.divided(self._used(number))[0]))
 
     @cached_property
     def dtype(self) -> np.dtype[np.integer[Any]]:
@@ -76,18 +83,23 @@ class Painter:
 
     def voxels(self, number: int) -> Voxels:
         """Return all voxels of an id, sorted."""
-        parts = [np.zeros(0, np.int64)]
-        for plane, part in map(self._place, self._used(number).tolist()):
-            rows, columns = np.nonzero(self.labels.read(plane, part) == number)
-            parts.append(
-                self.space.numbers(plane, rows + part.top, columns + part.left)
-            )
-        return np.sort(np.concatenate(parts))
+        return self.runs(number).voxels
+
+    def runs(self, number: int) -> Runs:
+        """Return all voxels of an id, sorted."""
+        parts = []
+        for plane, part in map(self._blocks.place, self._used(number).tolist()):
+            page = self.labels.read(plane, part) == number
+            rows, columns, length = row_runs(page)
+            rows, columns = rows + part.top, columns + part.left
+            start = self.space.numbers(plane, rows, columns)
+            parts.append(Runs(start, length, np.full(len(start), number, self.dtype)))
+        return Sparse.apart(parts).runs.merged()
 
     def extent(self, number: int, plane: Plane) -> Extent:
         """Return a part of a plane outside of which an id has no voxel."""
         used = self._used(number)
-        slices, rows, columns = self._divided(used)
+        slices, rows, columns = self._blocks.divided(used)
         first, height = BLOCK * rows, self.space.spatial[-2]
         left, width = BLOCK * columns, self.space.spatial[-1]
         depth = self.space.depth(0)
@@ -119,16 +131,33 @@ class Painter:
     def indices(self, number: int, like: Plane) -> list[int]:
         """Return the indices of planes with an id, of those parallel to one."""
         if like.axis == 0:
-            slices = self._divided(self._used(number))[0]
+            slices = self._blocks.divided(self._used(number))[0]
             across = slices
         else:
-            slices, at = np.divmod(self.voxels(number), self.space.area)
-            across = np.stack(np.divmod(at, self.space.spatial[-1]))[like.axis - 1]
+            slices, across = self._across_rows(number, like.axis)
         depth = self.space.depth(0)
         here = slices // depth == self.space.frame(like)
         found = across[here] % depth if like.axis == 0 else across[here]
         indices: list[int] = np.unique(found).tolist()
         return indices
+
+    def _across_rows(
+        self, number: int, axis: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return slices in which an id has voxels, with rows or columns of these."""
+        width = self.space.spatial[-1]
+        runs, rows = self.runs(number).cut(width, width)
+        slices, rows = np.divmod(rows, self.space.spatial[-2])
+        if axis == 1:
+            return slices, rows
+        # Columns in which more rows have begun than ended.
+        found, at = np.unique(slices, return_inverse=True)
+        first = runs.start % width
+        open_ = np.zeros((len(found), width + 1), np.int64)
+        np.add.at(open_, (at, first), 1)
+        np.add.at(open_, (at, first + runs.length), -1)
+        at, columns = np.nonzero(np.cumsum(open_, 1))
+        return found[at], columns
 
     def values(self, plane: Plane, voxels: Voxels) -> Values:
         """Return the ids of voxels of a plane."""
@@ -248,7 +277,7 @@ class Painter:
     def pages(self) -> Iterator[Diff]:
         """Yield all that is in the labels, as changes from nothing."""
         used = {at for number in self._counts for at in self._used(number).tolist()}
-        for plane, part in map(self._place, sorted(used)):
+        for plane, part in map(self._blocks.place, sorted(used)):
             page = self.labels.read(plane, part)
             rows, columns = np.nonzero(page)
             new = page[rows, columns]
@@ -263,21 +292,43 @@ class Painter:
     def write(self, part: PlaneDiff) -> PlaneDiff:
         """Write a change of a plane, and return what of it is one."""
         part = part.changed
-        if len(part):
-            self.labels.write(part.plane, part.rows, part.columns, part.new)
-        self.count_change(part)
+        self._announce([part])
+        self._write(part)
         return part
 
-    def write_all(self, diff: Diff, plane: Plane | None) -> None:
-        """Write a change; `plane` is the one that all voxels lie in, if one is."""
+    def write_all(
+        self, diff: Diff, plane: Plane | None, parts: Sequence[PlaneDiff] = ()
+    ) -> None:
+        """Write a change.
+
+        Parameters
+        ----------
+        plane
+            The one that all voxels lie in, if one is.
+        parts
+            The change by planes, if it is known.
+        """
+        for watcher in self.watchers:
+            watcher(diff)
         if len(diff) > _MANY:
             self._check_fits(diff.after.value)
             self._count_runs(diff.before, -1)
             self._count_runs(diff.after, 1)
             self._draw(diff.after)
             return
-        for part in self.split(diff, plane):
-            self.write(part)
+        for part in parts or self.split(diff, plane):
+            self._write(part)
+
+    def _announce(self, parts: Sequence[PlaneDiff]) -> None:
+        if self.watchers:
+            diff = Diff.across(self.space, parts)
+            for watcher in self.watchers:
+                watcher(diff)
+
+    def _write(self, part: PlaneDiff) -> None:
+        if len(part):
+            self.labels.write(part.plane, part.rows, part.columns, part.new)
+        self._count_part(part)
 
     def split(self, diff: Diff, plane: Plane | None) -> Iterator[PlaneDiff]:
         """Yield a change plane by plane, or as that of the only one it lies in."""
@@ -294,8 +345,12 @@ class Painter:
 
     def count_change(self, part: PlaneDiff) -> None:
         """Count a change that is in the labels already."""
+        self._announce([part])
+        self._count_part(part)
+
+    def _count_part(self, part: PlaneDiff) -> None:
         for piece in part.pieces(_COUNTED):
-            blocks = self._blocks(piece)
+            blocks = self._blocks.of(piece)
             self._count(blocks, piece.old, -1)
             self._count(blocks, piece.new, 1)
 
@@ -315,8 +370,8 @@ class Painter:
 
     def _count_all(self) -> None:
         number_of_slices = self.space.size // self.space.area if self.space.area else 0
-        for block in range(number_of_slices * self._down * self._across):
-            page = self.labels.read(*self._place(block))
+        for block in range(number_of_slices * self._blocks.down * self._blocks.across):
+            page = self.labels.read(*self._blocks.place(block))
             ids, counts = np.unique(page[page != 0], return_counts=True)
             for number, count in zip(ids.tolist(), counts.tolist(), strict=True):
                 self._counts.setdefault(number, Counter())[block] = count
@@ -326,32 +381,3 @@ class Painter:
         """Return the blocks in which an id has voxels, in rising order."""
         counts = self._counts.get(number, Counter())
         return np.array(sorted(at for at, count in counts.items() if count), np.int64)
-
-    def _blocks(self, part: PlaneDiff) -> NDArray[np.int64]:
-        """Return the blocks in which pixels of a plane lie."""
-        plane = part.plane
-        at = dict.fromkeys((-3, -2, -1), np.array(plane.index))
-        rows, columns = (
-            axis - self.space.ndim for axis in self.space.in_plane(plane.axis)
-        )
-        at[rows], at[columns] = part.rows, part.columns
-        slices = self.space.frame(plane) * self.space.depth(0) + at[-3]
-        blocks = slices * self._down + at[-2] // BLOCK
-        return np.asarray(blocks * self._across + at[-1] // BLOCK, np.int64)
-
-    def _divided(
-        self, blocks: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Return the slice of blocks, and their row and column in it."""
-        rest, columns = np.divmod(blocks, self._across)
-        slices, rows = np.divmod(rest, self._down)
-        return slices, rows, columns
-
-    def _place(self, block: int) -> tuple[Plane, Extent]:
-        """Return where a block lies."""
-        rest, column = divmod(block, self._across)
-        number, row = divmod(rest, self._down)
-        top, left = row * BLOCK, column * BLOCK
-        height, width = self.space.spatial[-2:]
-        bottom, right = min(top + BLOCK, height), min(left + BLOCK, width)
-        return self.space.slice_plane(number), Extent(top, left, bottom, right)

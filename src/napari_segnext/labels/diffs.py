@@ -97,6 +97,22 @@ class Diff:
         return cls(Runs(start, length, old[first]), Runs(start, length, new[first]))
 
     @classmethod
+    def between(cls, before: Runs, after: Runs) -> Diff:
+        """Keep the change of the same voxels, of each kind of runs sorted."""
+        start = np.union1d(before.start, after.start)
+        was, now = (
+            np.searchsorted(runs.start, start, side="right") - 1
+            for runs in (before, after)
+        )
+        following = np.append(start, np.iinfo(np.int64).max)[1:]
+        length = np.minimum(following, before.end[was]) - start
+        old = before.value[was]
+        new = after.value[now].astype(old.dtype)
+        differs = old != new
+        start, length = start[differs], length[differs]
+        return cls(Runs(start, length, old[differs]), Runs(start, length, new[differs]))
+
+    @classmethod
     def across(cls, space: Space, parts: Iterable[PlaneDiff]) -> Diff:
         """Put changes of planes that do not cross into one."""
         pieces = (piece for part in parts for piece in part.pieces(_PIECE))

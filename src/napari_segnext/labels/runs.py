@@ -86,6 +86,48 @@ class Runs:
         inside &= at >= 0
         return inside
 
+    def values_at(self, voxels: Voxels) -> Integers:
+        """Return the values of some voxels, (N,), of sorted runs; 0 beside them."""
+        values, held = np.zeros(len(voxels), np.int64), self.holds(voxels)
+        at = np.searchsorted(self.start, voxels[held], side="right") - 1
+        values[held] = self.value[at]
+        return values
+
+    @property
+    def end(self) -> Integers:
+        """(N,) the voxels after the last ones."""
+        return self.start + self.length
+
+    def without(self, other: Runs) -> Runs:
+        """Return the part whose voxels another does not hold; both are sorted."""
+        return self._parted(other, False) if len(other) else self
+
+    def within(self, other: Runs) -> Runs:
+        """Return the part whose voxels another holds too; both are sorted."""
+        return self._parted(other, True) if len(other) else Runs()
+
+    def _parted(self, other: Runs, held: bool) -> Runs:
+        # Between two edges all voxels are alike.
+        edge = np.concatenate([self.start, self.end, other.start, other.end])
+        edge.sort(kind="stable")
+        start, length = edge[:-1], np.diff(edge)
+        kept = self.holds(start) & (other.holds(start) == held) & (length > 0)
+        start, length = start[kept], length[kept]
+        at = np.searchsorted(self.start, start, side="right") - 1
+        return Runs(start, length, self.value[at]).merged()
+
+    def merged(self) -> Runs:
+        """Return the same as few sorted runs, of sorted ones that do not overlap."""
+        opens = np.ones(len(self), bool)
+        opens[1:] = (self.start[1:] != self.end[:-1]) | (
+            self.value[1:] != self.value[:-1]
+        )
+        if opens.all():
+            return self
+        first = np.flatnonzero(opens)
+        length = np.add.reduceat(self.length, first)
+        return Runs(self.start[first], length, self.value[first])
+
     def expand(self) -> tuple[Voxels, NDArray[Any]]:
         """Return the voxels and their values, (M,) each."""
         return self.voxels, self.values
@@ -146,6 +188,18 @@ class Runs:
         first = np.flatnonzero(np.diff(cells, prepend=-1)).tolist()
         for start, stop in pairwise([*first, len(cells)]):
             yield int(cells[start]), runs.select(slice(start, stop))
+
+
+def row_runs(mask: NDArray[np.bool_]) -> tuple[Integers, Integers, Integers]:
+    """Return where runs in the rows of a mask, (h, w), are: row, column and length."""
+    width = mask.shape[1]
+    padded = np.zeros((len(mask), width + 2), bool)
+    padded[:, 1:-1] = mask
+    # Each row goes up as often as down.
+    edges = np.flatnonzero(padded[:, 1:] != padded[:, :-1])
+    start, end = edges[::2], edges[1::2]
+    rows, columns = np.divmod(start, width + 1)
+    return rows, columns, end - start
 
 
 def openings(voxels: Voxels, *values: NDArray[np.generic]) -> NDArray[np.intp]:

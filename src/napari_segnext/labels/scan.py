@@ -132,9 +132,17 @@ def _sides(shape: tuple[int, ...]) -> tuple[int, ...]:
 def whole_numbers(values: NDArray[Any]) -> NDArray[Any]:
     """Return whole numbers that are none below 0."""
     if values.dtype.kind == "f":
-        if not np.array_equal(values, np.rint(values)) or values.max() >= _MOST:
+        largest = float(np.abs(values).max())
+        if not np.array_equal(values, np.rint(values)) or largest >= _MOST:
             raise ValueError(
                 "labels are whole numbers; these have fractions, NaN, or are too large"
+            )
+        # Beyond it neighbouring numbers have become one.
+        exact = 2 ** (np.finfo(values.dtype).nmant + 1)
+        if largest >= exact:
+            raise ValueError(
+                f"labels of type {values.dtype} are exact below {exact:,} alone, and "
+                f"there is {largest:,.0f}: save them as whole numbers (uint32)"
             )
         values = values.astype(np.int64)
     if values.dtype.kind == "i" and values.min() < 0:

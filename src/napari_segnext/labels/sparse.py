@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,12 @@ class Sparse:
         order = np.argsort(voxels, kind="stable")
         return cls(Runs.of(voxels[order], values[order]))
 
+    @classmethod
+    def apart(cls, parts: Iterable[Runs]) -> Sparse:
+        """Keep sorted runs in any order that have no voxel in common."""
+        runs = Runs.joined(parts)
+        return cls(runs.select(np.argsort(runs.start, kind="stable")))
+
     @property
     def voxels(self) -> Voxels:
         """(N,) int64, sorted, none twice."""
@@ -75,7 +82,7 @@ class Sparse:
 
     def without(self, other: Sparse) -> Sparse:
         """Return the part that another has no value of."""
-        return self.select(~other.runs.holds(self.voxels))
+        return Sparse(self.runs.without(other.runs))
 
     def updated(self, other: Sparse) -> Sparse:
         """Return both; where both have a value, the other's."""
@@ -84,8 +91,5 @@ class Sparse:
         if not len(self.runs):
             return other
         rest, later = self.without(other).runs, other.runs
-        start = np.concatenate([rest.start, later.start])
-        order = np.argsort(start, kind="stable")
-        length = np.concatenate([rest.length, later.length])[order]
-        value = np.concatenate([rest.value.astype(later.value.dtype), later.value])
-        return Sparse(Runs(start[order], length, value[order]))
+        rest = replace(rest, value=rest.value.astype(later.value.dtype))
+        return Sparse.apart([rest, later])

@@ -10,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_segnext.geometry.space import Space
+from napari_segnext.labels.blocks import BLOCK, Blocks
 from napari_segnext.labels.runs import Runs
-
-# Pixels along a side of a block.
-BLOCK = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,11 +33,9 @@ class Tally:
         """Count the voxels of sorted runs; 0 is no id."""
         runs = runs.select(runs.value != 0)
         height, width = space.spatial[-2:]
-        down, across = -(-height // BLOCK), -(-width // BLOCK)
-        pieces, cells = runs.cut(width, BLOCK)
-        rows, columns = np.divmod(cells, across)
-        slices, rows = np.divmod(rows, height)
-        blocks = (slices * down + rows // BLOCK) * across + columns
+        pieces, _ = runs.cut(width, BLOCK)
+        rows, columns = np.divmod(pieces.start, width)
+        blocks = Blocks(space).number(*np.divmod(rows, height), columns)
         order = np.lexsort((blocks, pieces.value))
         ids, blocks = pieces.value[order], blocks[order]
         opens = np.ones(len(ids), bool)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -15,12 +15,13 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.resample import FloatArray
 from napari_segnext.geometry.space import Space, Voxels
-from napari_segnext.labels.labels import ReadableLabels
+from napari_segnext.labels.labels import ReadableLabels, Values
+from napari_segnext.repair.progress import Tell, silent
 from napari_segnext.session.reshaping import Place
 from napari_segnext.session.state import Result
 
 # Bytes that a repair takes for a voxel, the distances to the border among them.
-_TAKES = 40
+_TAKES = 16
 _NOTHING = "there is nothing of the object here"
 
 
@@ -44,9 +45,8 @@ class ObjectBox:
         Where the object is, or one inside it.
     free
         Where nothing is, or what it was drawn on.
-    probability
-        What the model said in slices that it has decoded, (n, h, w) float32; NaN in
-        all others.
+    results
+        Of the object.
     """
 
     space: Space
@@ -56,7 +56,7 @@ class ObjectBox:
     steps: tuple[float, float, float]
     mask: BoolArray
     free: BoolArray
-    probability: FloatArray
+    results: Mapping[Plane, Result]
 
     @classmethod
     def read(
@@ -68,6 +68,7 @@ class ObjectBox:
         scale: Sequence[float],
         results: Mapping[Plane, Result],
         margin: int = 1,
+        tell: Tell = silent,
     ) -> ObjectBox:
         """Read an object; any thread may do so.
 
@@ -98,29 +99,32 @@ class ObjectBox:
         steps = _steps(space, place.planes, axis, scale)
         around = [math.ceil(margin / step) for step in steps]
         planes, extent = _widened(space, place, around)
-        pages = [labels.read(plane, extent) for plane in planes]
-        its = object_id, *place.inner
-        mask = np.stack([np.isin(page, its) for page in pages])
+        shape = len(planes), *extent.shape
+        check_memory(_TAKES * math.prod(shape))
+        mask, free = np.empty(shape, bool), np.empty(shape, bool)
+        its, others = {object_id, *place.inner}, {0, *place.outer}
+        for at, plane in enumerate(planes):
+            tell(at / len(planes))
+            page = labels.read(plane, extent)
+            mask[at], free[at] = _among(page, its), _among(page, others)
         if not mask.any():
             raise ValueError(_NOTHING)
-        free = np.stack([np.isin(page, (0, *place.outer)) for page in pages])
-        nothing = np.zeros((0, 0, 0), np.float32)
-        box = cls(space, planes, extent, axis, steps, mask, free, nothing)
-        box = box._cropped(around)
-        check_memory(_TAKES * box.mask.size)
-        probability = np.full(box.mask.shape, np.nan, np.float32)
-        for at, part in box._slices():
-            if part in results:
-                patch = results[part].probability.patch
-                page = patch.read(box._extent(part))
-                np.moveaxis(probability, box.axis, 0)[at] = page
-        return replace(box, probability=probability)
+        box = cls(space, planes, extent, axis, steps, mask, free, results)
+        return box._cropped(around)
+
+    def said(self, at: int) -> FloatArray | None:
+        """Return what the model said in a slice as the user sees it, if it did."""
+        plane = self._slice(at)
+        if plane not in self.results:
+            return None
+        return self.results[plane].probability.patch.read(self._extent(plane))
 
     def numbers(self, chosen: BoolArray) -> Voxels:
         """Return the numbers of the chosen voxels of the box, sorted."""
         parts = [np.zeros(0, np.int64)]
         for plane, page in zip(self.planes, chosen, strict=True):
-            rows, columns = np.nonzero(page)
+            # Much faster than `nonzero` of both axes where few are chosen.
+            rows, columns = np.divmod(np.flatnonzero(page), page.shape[1])
             rows, columns = rows + self.extent.top, columns + self.extent.left
             parts.append(self.space.numbers(plane, rows, columns))
         return np.sort(np.concatenate(parts))
@@ -151,15 +155,13 @@ class ObjectBox:
         """Return a view of an array of the box as the user sees it: slice by slice."""
         return np.moveaxis(array, self.axis, 0)
 
-    def _slices(self) -> Iterator[tuple[int, Plane]]:
-        """Yield the slices that the user sees, and where they are in the arrays."""
+    def _slice(self, at: int) -> Plane:
+        """Return a slice as the user sees it, by its place in the arrays."""
         first = self.planes[0]
         if self.axis == 0:
-            yield from enumerate(self.planes)
-            return
+            return self.planes[at]
         start = self.extent.top if self.axis == 1 else self.extent.left
-        for at in range(self.mask.shape[self.axis]):
-            yield at, Plane(self.axis, start + at, first.fixed)
+        return Plane(self.axis, start + at, first.fixed)
 
     def _extent(self, plane: Plane) -> Extent:
         """Return the part of a slice, as the user sees it, that lies in the box."""
@@ -191,6 +193,15 @@ class ObjectBox:
             mask=self.mask[part],
             free=self.free[part],
         )
+
+
+def _among(page: Values, ids: Collection[int]) -> BoolArray:
+    """Tell which pixels have one of some ids."""
+    if len(ids) == 1:
+        (only,) = ids
+        one: BoolArray = page == only
+        return one
+    return np.isin(page, [*ids])
 
 
 def _steps(

@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from napari_segnext.geometry.frame import BoolArray
-from napari_segnext.geometry.shapes import pieces, signed_distance
+from napari_segnext.geometry.resample import FloatArray
+from napari_segnext.geometry.shapes import pieces
 from napari_segnext.repair.box import ObjectBox
+from napari_segnext.repair.distance import Depth, distance_to
+from napari_segnext.repair.progress import Tell, part_of, silent
 
 # A part is a speck that is smaller than this share of the largest.
 _SPECK = 0.05
@@ -22,10 +25,12 @@ _SMOOTH = 1.5
 SMOOTH_MARGIN = 5
 
 
-def filled(box: ObjectBox) -> BoolArray:
+def filled(box: ObjectBox, tell: Tell = silent) -> BoolArray:
     """Return an object without holes, as they are seen in slices."""
     shape = box.mask.copy()
-    for page in box.along(shape):
+    pages = box.along(shape)
+    for at, page in enumerate(pages):
+        tell(at / len(pages))
         page[...] = ndimage.binary_fill_holes(page)
     return shape
 
@@ -55,8 +60,8 @@ def smoothed(box: ObjectBox) -> BoolArray:
     return shape
 
 
-def grown(box: ObjectBox, by: int) -> BoolArray:
-    """Return an object whose border has moved outwards, or inwards.
+def grown(box: ObjectBox, by: int, tell: Tell = silent) -> BoolArray:
+    """Return an object with its border moved.
 
     Where the model has said how probable each pixel is, as many come or go as by
     distance, the most probable first or last.
@@ -66,23 +71,57 @@ def grown(box: ObjectBox, by: int) -> BoolArray:
     by
         How far, in pixels; negative inwards. The box has a margin of twice as many.
     """
-    distance = signed_distance(box.mask, box.steps)
-    open_ = box.mask | box.free
-    shape = open_ & (distance > -by)
-    arrays = (shape, box.mask, open_, distance, box.probability)
-    for page, mask, free, away, probability in zip(
-        *map(box.along, arrays), strict=True
+    others, reach = box.mask if by > 0 else ~box.mask, 2 * abs(by) + 1
+    # The border runs between voxels.
+    away = distance_to(others, box.steps, reach, part_of(tell, 0, 0.8)) - 0.5
+    shape = box.mask | (box.free & (away < by)) if by > 0 else box.mask & (away > -by)
+    depth = Depth(box.mask, box.steps, 4 * reach)
+    arrays = shape, box.mask, box.free, away
+    for at, (page, mask, free, far) in enumerate(
+        zip(*map(box.along, arrays), strict=True)
     ):
-        if np.isnan(probability).all() or not mask.any():
+        tell(0.8 + 0.2 * at / shape.shape[box.axis])
+        probability = box.said(at)
+        if probability is None or not mask.any():
             continue
-        near = mask | (free & (away > -2 * by))
-        # What is in stays in where it grows.
-        likely = np.where(mask & (by > 0), 2, probability)
-        order = np.lexsort((away[near], likely[near]))
-        chosen = np.zeros(len(order), bool)
-        chosen[order[len(order) - np.count_nonzero(page) :]] = True
-        page[near], page[~near] = chosen, False
+        # What is in stays in where it grows, and where it shrinks nothing else comes.
+        near = free & ~mask & (far < 2 * by) if by > 0 else mask
+        count = int(np.count_nonzero(page & ~mask if by > 0 else page))
+        places = np.insert(np.argwhere(near), box.axis, at, 1)
+        deep = -far[near] if by > 0 else far[near]
+        page[near] = _likeliest(probability[near], deep, count, places, depth)
     return shape
+
+
+def _likeliest(
+    likely: FloatArray,
+    deep: FloatArray,
+    count: int,
+    places: NDArray[np.intp],
+    depth: Depth,
+) -> BoolArray:
+    """Return which are the likeliest, and of those as likely the deepest: (N,).
+
+    Parameters
+    ----------
+    deep
+        How far inside; infinite where that is not known yet.
+    places
+        (N, 3), where they are.
+    """
+    if not count:
+        return np.zeros(len(likely), bool)
+    least = np.partition(likely, len(likely) - count)[len(likely) - count]
+    chosen: BoolArray = likely > least
+    tied = np.flatnonzero(likely == least)
+    left_out = len(tied) - count + np.count_nonzero(chosen)
+    inside = deep[tied]
+    if np.count_nonzero(np.isfinite(inside)) < left_out:
+        unknown = np.isinf(inside)
+        inside[unknown] = depth.at(places[tied[unknown]]) - 0.5
+    order = np.argsort(inside, kind="stable")
+    chosen[tied[order[left_out:]]] = True
+    return chosen
 
 
 def _parts(mask: BoolArray) -> tuple[NDArray[np.int32], NDArray[np.int64]]:

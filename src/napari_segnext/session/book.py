@@ -87,6 +87,11 @@ class ObjectBook:
         return self._painter.labels
 
     @property
+    def watchers(self) -> list[Callable[[Diff], object]]:
+        """Called with each change of labels, see `Painter`."""
+        return self._painter.watchers
+
+    @property
     def space(self) -> Space:
         """The axes and planes of the labels."""
         return self._painter.space
@@ -260,8 +265,8 @@ class ObjectBook:
         step.removes = frozenset({other})
         step.asks = frozenset((into, plane) for plane in unanswered)
         step.settles = set(pairs) - step.asks
-        voxels = self._painter.voxels(other)
-        step.diff = self._painter.relabel(other, voxels, np.full(len(voxels), into))
+        runs = self._painter.runs(other)
+        step.diff = Diff(runs, replace(runs, value=np.full_like(runs.value, into)))
         self._take(step)
 
     # Within
@@ -325,15 +330,13 @@ class ObjectBook:
         self, step: Step, parts: Sequence[PlaneDiff] = (), written: bool = False
     ) -> None:
         """Do a step; `parts` are its change, if that is known by planes."""
-        if parts:
+        if parts and not len(step.diff):
             step.diff = Diff.across(self.space, parts)
-        else:
-            self._painter.write_all(step.diff, step.plane)
-        for part in parts:
-            if written:
+        if written:
+            for part in parts:
                 self._painter.count_change(part)
-            else:
-                self._painter.write(part)
+        else:
+            self._painter.write_all(step.diff, step.plane, parts)
         doubts = operations.no_longer_doubted(self._objects, self.space, step.diff)
         doubts |= {k: None for k in step.after.prompts if doubt_of(self._objects, k)}
         step.before.doubts |= {key: doubt_of(self._objects, key) for key in doubts}

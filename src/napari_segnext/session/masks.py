@@ -17,7 +17,8 @@ from napari_segnext.geometry.space import Index, Voxels
 from napari_segnext.labels.counted import Painter
 from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.labels.labels import Values
-from napari_segnext.labels.sparse import Sparse, find
+from napari_segnext.labels.runs import Runs
+from napari_segnext.labels.sparse import Sparse
 from napari_segnext.prompts import Prompts, PromptStyle
 from napari_segnext.session.nesting import Nesting
 from napari_segnext.session.probability import Probability
@@ -91,16 +92,21 @@ class View:
             refused |= (new == number) & np.isin(old, kept)
         return refused
 
-    def beneath(self, number: int, voxels: Voxels, base: Sparse) -> NDArray[np.int64]:
-        """Return what voxels become when an object leaves them.
+    def left(self, number: int, its: Sparse, base: Sparse) -> Sparse:
+        """Return what voxels of an object become where it leaves them.
 
-        That is what it had covered, if it still may be changed, else nothing.
+        That is what it had covered, if it still may be changed. All others become
+        nothing.
         """
-        values = np.zeros(len(voxels), np.int64)
-        known, at = find(base.voxels, voxels)
-        values[known] = base.values[at]
+        return Sparse(self._covered(number, base).within(its.runs))
+
+    def beneath(self, number: int, voxels: Voxels, base: Sparse) -> NDArray[np.int64]:
+        """Return what voxels, (N,), become where an object leaves them; see `left`."""
+        return self._covered(number, base).values_at(voxels)
+
+    def _covered(self, number: int, base: Sparse) -> Runs:
         open_ = (self.ids - self.finished - {number}) | self.nesting.outer(number)
-        return np.where(np.isin(values, list(open_)), values, 0)
+        return base.runs.select(np.isin(base.runs.value, list(open_)))
 
     def _within(self, plane: Plane, made: Plane, edits: Sparse) -> Sparse:
         """Return the part in a plane of edits made in one, maybe another."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
@@ -14,6 +15,7 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.space import Space, Voxels
 from napari_segnext.labels.counted import Painter
 from napari_segnext.labels.diffs import Diff, PlaneDiff
+from napari_segnext.labels.runs import Runs
 from napari_segnext.labels.sparse import Sparse, find
 from napari_segnext.prompts import Prompt, Prompts, middle
 from napari_segnext.session.doubt import Doubt
@@ -127,24 +129,28 @@ def free_for(
 
 def vacated(view: View, objects: Sequence[SegmentedObject]) -> Diff:
     """Return what becomes of the voxels of objects that go, one after the other."""
-    parts = [view.painter.voxels(known.id) for known in objects]
-    voxels = np.concatenate(parts)
-    old = np.repeat([known.id for known in objects], [len(part) for part in parts])
-    new = old.copy()
+    parts, left = list[Runs](), Sparse()
     for known in objects:
+        runs = view.painter.runs(known.id)
+        parts.append(runs)
         # Also what came back of it because another one went.
-        its = new == known.id
-        new[its] = view.beneath(known.id, voxels[its], covered(known))
+        again = left.runs.select(left.runs.value == known.id)
+        back = view.left(known.id, Sparse.apart([runs, again]), covered(known))
+        left = left.without(Sparse(again)).updated(back)
         view = replace(view, ids=view.ids - {known.id})
-    dtype = view.painter.dtype
-    return Diff.of(voxels, old.astype(dtype), new.astype(dtype))
+    before = Sparse.apart(parts)
+    nothing = replace(before.runs, value=np.zeros_like(before.runs.value))
+    return Diff.between(before.runs, Sparse(nothing).updated(left).runs)
 
 
 def covered(known: SegmentedObject) -> Sparse:
     """Return what an object's predictions have covered of others, in all planes."""
-    base = Sparse()
-    for _, result in sorted(known.results.items(), key=lambda item: item[0]):
-        base = base.updated(result.base.select(result.base.values != known.id))
+    base, parts = Sparse(), defaultdict[int, list[Runs]](list)
+    for plane, result in known.results.items():
+        runs = result.base.runs
+        parts[plane.axis].append(runs.select(runs.value != known.id))
+    for _, along in sorted(parts.items()):
+        base = base.updated(Sparse.apart(along))
     return base
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,8 +45,10 @@ class Probability:
         return self.packed.expand()
 
     @classmethod
-    def of(cls, probability: FloatArray | Patch) -> Probability:
+    def of(cls, probability: Map) -> Probability:
         """Keep a map of values from 0 to 1, (H, W) or a part."""
+        if isinstance(probability, Probability):
+            return probability
         patch = as_patch(probability)
         extent = patch.above(_FLOOR)
         levels = np.zeros(extent.shape, np.uint8)
@@ -78,8 +81,14 @@ class Probability:
         return mask
 
 
-def as_patch(probability: FloatArray | Patch) -> Patch:
+# A map of a plane: (H, W), a part of it, or as it is kept.
+Map: TypeAlias = FloatArray | Patch | Probability
+
+
+def as_patch(probability: Map) -> Patch:
     """Return a map as what it is outside of which it is zero."""
     if isinstance(probability, Patch):
         return probability
+    if isinstance(probability, Probability):
+        return probability.patch
     return Patch(probability.shape, (0, 0), probability)

@@ -23,7 +23,7 @@ from napari_segnext.session import operations
 from napari_segnext.session.history import History
 from napari_segnext.session.masks import concerned, repaint, restore
 from napari_segnext.session.messages import Record, Request
-from napari_segnext.session.probability import Probability, as_patch
+from napari_segnext.session.probability import Map, Probability, as_patch
 from napari_segnext.session.reviewing import Reviewing
 from napari_segnext.session.state import (
     Delta,
@@ -164,7 +164,7 @@ class Session(Reviewing):
     def commit_planes(
         self,
         object_id: int,
-        probabilities: Mapping[Plane, FloatArray | Patch],
+        probabilities: Mapping[Plane, Map],
         name: str,
         confidence: Mapping[Plane, float] = MappingProxyType({}),
     ) -> None:
@@ -176,7 +176,8 @@ class Session(Reviewing):
         Parameters
         ----------
         probabilities
-            0 to 1, (H, W) float32 or a part, of planes that do not cross.
+            0 to 1, (H, W) float32, a part or as it is kept, of planes that do not
+            cross.
         name
             What the step is called.
         confidence
@@ -196,7 +197,8 @@ class Session(Reviewing):
             self._check_probability(plane, probability)
         if len({plane.axis for plane in probabilities}) > 1:
             raise ValueError("masks of planes that cross cannot be written at once")
-        after, view, parts = Delta(), self._view(), list[PlaneDiff]()
+        after, view = Delta(), self._view()
+        parts, diffs = list[PlaneDiff](), list[Diff]()
         for plane in sorted(probabilities.keys() - known.prompts.keys()):
             key, former = (object_id, plane), known.results.get(plane)
             base = Sparse() if former is None else former.base
@@ -204,8 +206,8 @@ class Session(Reviewing):
             part = concerned(view, key, kept.extent)
             page = self._painter.labels.read(plane, part)
             written, section = repaint(view, key, page, part, kept, base)
-            before = Diff.across(self.space, [written]).before
-            base = Sparse(before).updated(base)
+            diffs.append(Diff.across(self.space, [written]))
+            base = Sparse(diffs[-1].before).updated(base)
             sure = confidence.get(plane)
             result = Result.of(Prompts(), kept, section, base, sure)
             after.results[key] = result if section.pixels.size else None
@@ -213,12 +215,17 @@ class Session(Reviewing):
         if not parts:
             return
         step = self._step(name, object_id, None, after)
-        step.settles = set(after.results)
+        step.settles, step.diff = set(after.results), Diff.joined(diffs)
         self._take(step, parts)
 
-    def _check_probability(self, plane: Plane, probability: FloatArray | Patch) -> None:
-        shape, patch = self.space.plane_shape(plane), as_patch(probability)
-        if patch.shape != shape or not patch.finite:
+    def _check_probability(self, plane: Plane, probability: Map) -> None:
+        shape = self.space.plane_shape(plane)
+        if isinstance(probability, Probability):
+            fits = probability.shape == shape
+        else:
+            patch = as_patch(probability)
+            fits = patch.shape == shape and patch.finite
+        if not fits:
             raise ValueError(
                 f"a probability map for {plane} is finite and of shape {shape}, not "
                 f"{probability.shape}"

@@ -17,6 +17,7 @@ from napari_segnext.plugin.layers.measure import voxel_steps
 from napari_segnext.repair.between import interpolated
 from napari_segnext.repair.box import ObjectBox
 from napari_segnext.repair.cut import drawn, half, sides
+from napari_segnext.repair.progress import Tell, part_of
 from napari_segnext.repair.rules import (
     SMOOTH_MARGIN,
     filled,
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
     from napari_segnext.session import Session
 
 _NOTHING = "Nothing was repaired"
+# Shares of the time that reading and working take; then voxels are gathered.
+_READING, _WORKING = 0.15, 0.75
 
 
 class Repairing(QObject):
@@ -118,23 +121,23 @@ class Repairing(QObject):
 
     def remove_specks(self) -> None:
         """Take away parts that are small beside the largest."""
-        self._reshape("remove specks", without_specks)
+        self._reshape("remove specks", lambda box, _: without_specks(box))
 
     def keep_part(self) -> None:
         """Keep the parts with positive prompts, or the largest without any."""
         plane, marks = self._shown.plane, list[int]()
         if plane is not None:
             marks = self._session.marks(self._session.current, plane, self.whole)
-        self._reshape("keep part", lambda box: one_part(box, box.marked(marks)))
+        self._reshape("keep part", lambda box, _: one_part(box, box.marked(marks)))
 
     def smooth(self) -> None:
         """Smooth the border."""
-        self._reshape("smooth", smoothed, SMOOTH_MARGIN)
+        self._reshape("smooth", lambda box, _: smoothed(box), SMOOTH_MARGIN)
 
     def grow(self, by: int) -> None:
         """Move the border outwards by so many pixels, or inwards."""
         name = "grow" if by > 0 else "shrink"
-        self._reshape(name, lambda box: grown(box, by), 2 * abs(by) + 1)
+        self._reshape(name, lambda box, tell: grown(box, by, tell), 2 * abs(by) + 1)
 
     def split(self) -> None:
         """Let the user draw the line along which the object is split, or leave it."""
@@ -165,8 +168,8 @@ class Repairing(QObject):
             planes = self._session.planes_of(number, shown)
         extent = self._session.extent(number, planes)
 
-        def compute(labels: ReadableLabels) -> Any:
-            return dict(interpolated(labels, number, planes, extent))
+        def compute(labels: ReadableLabels, tell: Tell) -> Any:
+            return dict(interpolated(labels, number, planes, extent, tell))
 
         def write(found: Any) -> str:
             if not found:
@@ -219,8 +222,9 @@ class Repairing(QObject):
     def _split(self, marks: list[list[int]]) -> None:
         number = self._session.current
 
-        def work(box: ObjectBox) -> Any:
-            return box.numbers(half(box, *map(box.marked, marks)))
+        def work(box: ObjectBox, tell: Tell) -> Any:
+            first, second = map(box.marked, marks)
+            return box.numbers(half(box, first, second, tell))
 
         def write(voxels: Any) -> str:
             new = self._session.split(number, voxels)
@@ -231,7 +235,10 @@ class Repairing(QObject):
     # How it is done
 
     def _reshape(
-        self, name: str, shape: Callable[[ObjectBox], BoolArray], margin: int = 1
+        self,
+        name: str,
+        shape: Callable[[ObjectBox, Tell], BoolArray],
+        margin: int = 1,
     ) -> None:
         """Give the object another shape."""
         number = self._session.current
@@ -242,12 +249,14 @@ class Repairing(QObject):
             count = self._session.reshape(number, name, gained, lost, within)
             return f"{count:,} voxels" if count else "there is nothing to change"
 
-        self._compute(name, lambda box: box.change(shape(box)), write, margin)
+        self._compute(
+            name, lambda box, tell: box.change(shape(box, tell)), write, margin
+        )
 
     def _compute(
         self,
         name: str,
-        work: Callable[[ObjectBox], Any],
+        work: Callable[[ObjectBox, Tell], Any],
         write: Callable[[Any], str],
         margin: int = 1,
     ) -> None:
@@ -259,12 +268,10 @@ class Repairing(QObject):
         results = dict(self._session.objects[number].results)
         steps = voxel_steps(self._labels.layer, self._session.space)
 
-        def compute(labels: ReadableLabels) -> Any:
-            return work(
-                ObjectBox.read(
-                    labels, number, place, shown.axis, steps, results, margin
-                )
-            )
+        def compute(labels: ReadableLabels, tell: Tell) -> Any:
+            what = labels, number, place, shown.axis, steps, results, margin
+            box = ObjectBox.read(*what, part_of(tell, 0, _READING))
+            return work(box, part_of(tell, _READING, _READING + _WORKING))
 
         self._begin(name, compute, write)
 
@@ -287,7 +294,7 @@ class Repairing(QObject):
     def _begin(
         self,
         name: str,
-        compute: Callable[[ReadableLabels], Any],
+        compute: Callable[[ReadableLabels, Tell], Any],
         write: Callable[[Any], str],
     ) -> None:
         """Compute something of the labels as they are now on a thread, and write it."""
@@ -295,9 +302,23 @@ class Repairing(QObject):
         told = f"{self._name}: {name}"
         snapshot = Snapshot(self._session, self._labels.stored)
 
+        percent = 0
+
+        def tell(share: float) -> None:
+            nonlocal percent
+            if token is not self._token:
+                raise InterruptedError
+            if int(100 * share) > percent:
+                percent = int(100 * share)
+                self._arrived.emit(partial(show, percent))
+
+        def show(percent: int) -> None:
+            if token is self._token:
+                self.said.emit(f"{told} … {percent} %")
+
         def run() -> None:
             try:
-                outcome = compute(snapshot)
+                outcome = compute(snapshot, tell)
             # Whatever it is: the user must not wait for a repair that never comes.
             except Exception as error:
                 outcome = error
