@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 from pathlib import Path
 
 import nibabel
@@ -127,6 +128,8 @@ def test_several_images_have_one_table(scan, annotated, tmp_path):
     assert answer.exit_code == 1
     assert answer.output.rstrip().endswith(f"wrote {table}")
     assert "3 images: 2 done, 1 failed" in answer.output
+    assert re.search(r"p1 +done +rows: \d", answer.output)
+    assert re.search(r"p2 +done +nothing yet", answer.output)
     assert "gone.nii" in answer.stderr
     rows = table_rows(table)
     assert {row["case"] for row in rows} == {"p1"}

@@ -315,9 +315,9 @@ def _ended(case: Case, outcome: Outcome) -> _Row:
     problems = outcome.problems
     for problem in problems:
         errors.show("Warning", f"{_about(case)}: {problem}")
-    told = "; ".join([_listed(outcome.written), *problems, *outcome.notes])
+    told = [_listed(outcome.written), *problems, *outcome.notes]
     state = "incomplete" if problems else "done"
-    return _Row(case.name, state, told, not problems)
+    return _Row(case.name, state, "; ".join(filter(None, told)), not problems)
 
 
 def _failed(case: Case, error: Exception) -> _Row:

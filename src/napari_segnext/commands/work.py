@@ -346,7 +346,7 @@ class Tabulating:
         before = len(self.rows)
         problems = self.rows.add(case)
         added = len(self.rows) - before
-        return Outcome((), (f"{added} rows" if added else "nothing yet",), problems)
+        return Outcome((), (f"rows: {added}" if added else "nothing yet",), problems)
 
     def write(self) -> None:
         """Write the table.
