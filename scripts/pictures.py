@@ -19,7 +19,7 @@ import numpy as np
 import typer
 from PIL import Image, ImageDraw
 from qtpy.QtCore import QPoint, QRect, QSize
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QScrollArea, QWidget
 
 from napari_segnext.commands.demo import VENTRICLE_CLICKS, VENTRICLES
 from napari_segnext.files.categories import Category
@@ -27,7 +27,7 @@ from napari_segnext.plugin.panel.section import Section
 from napari_segnext.plugin.sample_data import em, mri
 from napari_segnext.prompts import Click
 
-_PATIENCE_S = 120.0
+_PATIENCE_S = 300.0
 # Objects of the generated stack, each with a click in its middle, and their classes.
 _EM_SLICE = 6
 _MITOCHONDRION, _CELL = Category(1, "mitochondrion"), Category(2, "cell")
@@ -98,6 +98,14 @@ class Desk:
             section = section.parentWidget()
         section.expand()
         self.until(part.isVisible)
+
+    def scroll_to(self, part: QWidget) -> None:
+        """Bring a part of the panel into view."""
+        area = part.parentWidget()
+        while not isinstance(area, QScrollArea):
+            area = area.parentWidget()
+        area.ensureWidgetVisible(part)
+        self.until(lambda: True)
 
     def window(self, path: Path) -> None:
         """Save a picture of the window."""
@@ -259,9 +267,27 @@ def show_em(folder: Path) -> None:
     desk.close()
 
 
+def show_finding(folder: Path) -> None:
+    """Show what is proposed from three accepted mitochondria."""
+    ((volume, about, _),) = em()
+    desk = Desk(volume, about, _EM_SLICE)
+    annotator = desk.widget.annotator
+    for name, place, category in _EM[:3]:
+        desk.click([Click(place)], name)
+        annotator.objects.categorise([annotator.current], category)
+        annotator.accept()
+    desk.unfold(desk.widget.finding)
+    annotator.finding.start()
+    desk.until(lambda: not annotator.finding.running)
+    annotator.reviewing.next()
+    desk.scroll_to(desk.widget.finding)
+    desk.window(folder / "finding.png")
+    desk.close()
+
+
 def main(folder: Path) -> None:
     """Write the pictures into a folder."""
-    for show in (show_mri, show_em, show_series, show_film):
+    for show in (show_mri, show_em, show_finding, show_series, show_film):
         home = tempfile.mkdtemp(prefix="pictures-")
         # Nothing of the user's is read or offered, nor of another picture.
         os.environ["NAPARI_CONFIG"] = f"{home}/settings.yaml"

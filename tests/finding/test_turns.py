@@ -4,7 +4,7 @@ from collections.abc import Generator
 
 import pytest
 
-from napari_segnext.finding.turns import at_once
+from napari_segnext.finding.turns import at_once, begun_anew
 from napari_segnext.models import Cancelled
 
 
@@ -25,3 +25,18 @@ def test_no_piece_is_begun_once_cancelled() -> None:
     with pytest.raises(Cancelled):
         at_once(counting(), lambda: told == [1], told.append)
     assert told == [1]
+
+
+def test_an_interrupted_piece_is_begun_anew() -> None:
+    tried = []
+
+    def piece() -> str:
+        tried.append(1)
+        if len(tried) < 3:
+            raise Cancelled
+        return "done"
+
+    work = begun_anew(piece, lambda: len(tried))
+    assert [next(work), next(work)] == [1, 2]
+    with pytest.raises(StopIteration, match="done"):
+        next(work)

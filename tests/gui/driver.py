@@ -163,5 +163,5 @@ class User:
     def key(self, key, modifier=NO):
         QTest.keyClick(self.canvas, key, modifier)
 
-    def waits_until(self, condition):
-        self._qtbot.waitUntil(condition, timeout=10_000)
+    def waits_until(self, condition, timeout=10_000):
+        self._qtbot.waitUntil(condition, timeout=timeout)

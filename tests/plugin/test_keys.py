@@ -36,6 +36,11 @@ DOES = {
     "Shift-U": "doubting.next",
     "Alt-Right": "cases.next",
     "Alt-Left": "cases.previous",
+    "Shift-F": "finding.start",
+    "Shift-S": "reviewing.next",
+    "Shift-G": "reviewing.accept",
+    "Shift-R": "reviewing.reject",
+    "Shift-C": "reviewing.toggle_complete",
     "Control-Z": "undo",
     "Control-Shift-Z": "redo",
 }

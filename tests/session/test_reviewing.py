@@ -65,7 +65,7 @@ def test_a_proposal_is_no_object_and_changes_no_label():
     before = Picture.of(session, array)
     told = []
     session.recorders.append(told.append)
-    assert session.propose(Z1, None, [square(Z1, 1, 1), square(Z1, 5, 5)]) == 2
+    assert len(session.propose(Z1, None, [square(Z1, 1, 1), square(Z1, 5, 5)])) == 2
     assert Picture.of(session, array) == before
     assert not session.can_undo
     assert [record.name for record in told] == ["proposals"]
@@ -165,7 +165,8 @@ def test_rejected_ones_wait_no_more_and_are_not_proposed_again():
     before = Picture.of(session, array)
     session.reject_proposals([first])
     assert waiting(session) == [(Z1, (5, 5))]
-    assert session.propose(Z1, None, [square(Z1, 1, 2), square(Z1, 6, 8)]) == 1
+    again = square(Z1, 6, 8)
+    assert session.propose(Z1, None, [square(Z1, 1, 2), again]) == [again]
     # What waited there has made room.
     assert waiting(session) == [(Z1, (6, 8))]
     session.undo()
@@ -290,7 +291,7 @@ def test_what_cannot_be_is_refused_and_changes_nothing():
     for act in (session.accept_proposals, session.reject_proposals):
         with pytest.raises(ValueError, match="no proposal 9"):
             act([number, 9])
-    with pytest.raises(ValueError, match="along one axis"):
+    with pytest.raises(ValueError, match="planes that cross"):
         session.accept_proposals(session.findings.waiting)
     with pytest.raises(ValueError, match="outside"):
         session.correct_proposal(number, Prompts().click(99, 1))

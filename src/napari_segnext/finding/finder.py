@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,15 +14,12 @@ from napari_segnext.finding.calibration import Calibration
 from napari_segnext.finding.head import Head
 from napari_segnext.finding.maps import mapped, pieces
 from napari_segnext.finding.proposals import Proposal, Taken, apart
-from napari_segnext.finding.turns import at_once
+from napari_segnext.finding.turns import at_once, begun_anew
 from napari_segnext.geometry.frame import BoolArray, Point, Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.predicting.volume_predictor import VolumePredictor
-
-# The score that what is proposed has at least. Scores promise a little too much, as the
-# heads that they are learned from knew half of the examples.
-LEAST_SCORE = 0.6
+from napari_segnext.session.proposed import LEAST_SCORE
 
 
 def nothing(extent: Extent) -> BoolArray:
@@ -72,7 +70,12 @@ class Finder:
     ) -> list[Proposal]:
         """Return objects of a plane that overlap none that there is, the best first.
 
-        Parameters and errors are those of `finding`; `cancelled` is asked all the time.
+        Parameters are those of `finding`; `cancelled` is asked all the time.
+
+        Raises
+        ------
+        napari_segnext.models.Cancelled
+            If `cancelled` said so.
         """
         return at_once(self.finding(plane, taken, cancelled, least), cancelled)
 
@@ -90,18 +93,14 @@ class Finder:
         taken
             Tells which pixels of an extent belong to objects that there are.
         cancelled
-            Asked between blocks of the encoder, where a tile has to be embedded.
+            Asked between blocks of the encoder, where a tile has to be embedded: that
+            is then begun anew with the next piece.
         least
             Score of proposals, at least.
 
         Returns
         -------
         Proposals that overlap neither each other nor what is taken, the best first
-
-        Raises
-        ------
-        napari_segnext.models.Cancelled
-            If `cancelled` said so.
         """
         predictor, found = self._predictor.apart(plane), []
         for core, seen in pieces(predictor, self._level):
@@ -109,7 +108,8 @@ class Finder:
                 predictor, self._head, self._level, core, seen, cancelled
             )
             for body in bodies(maps, predictor.shape, self._usual[0]):
-                region, click = answer(predictor, body.region, cancelled)
+                asked = partial(answer, predictor, body.region, cancelled)
+                region, click = yield from begun_anew(asked, lambda: None)
                 if region.pixels.size:
                     found.append(self._proposal(plane, body, region, click))
                 yield

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -15,7 +16,7 @@ from napari_segnext.finding.calibration import Calibration, trying
 from napari_segnext.finding.examples import Example, sizes
 from napari_segnext.finding.finder import Finder
 from napari_segnext.finding.head import Head, readable, statistics
-from napari_segnext.finding.turns import at_once
+from napari_segnext.finding.turns import at_once, begun_anew
 from napari_segnext.finding.views import (
     augmented,
     frame_near,
@@ -68,7 +69,8 @@ def learning(
     examples
         Planes in which something is known, with an object at least in one of them.
     cancelled
-        Asked between blocks of the encoder.
+        Asked between blocks of the encoder: what is being embedded is then begun anew
+        with the next piece.
     steps
         How often the head is corrected; half as often where no plane is complete.
 
@@ -83,9 +85,8 @@ def learning(
     Raises
     ------
     ValueError
-        If no example has an object, or a plane lies outside the image.
-    napari_segnext.models.Cancelled
-        If `cancelled` said so.
+        If no example has an object, a plane lies outside the image, or the model makes
+        no maps that can be learned from.
     """
     return (yield from _Course(predictor, examples, cancelled, steps, seed).taken())
 
@@ -98,7 +99,7 @@ def learn(
     steps: int = STEPS,
     seed: int = 0,
 ) -> Finder:
-    """Train; parameters and errors are those of `learning`.
+    """Train; parameters are those of `learning`.
 
     Parameters
     ----------
@@ -106,6 +107,13 @@ def learn(
         Asked all the time.
     progress
         Told the share that is done.
+
+    Raises
+    ------
+    ValueError
+        As `learning`.
+    napari_segnext.models.Cancelled
+        If `cancelled` said so.
     """
     work = learning(predictor, examples, cancelled, steps, seed)
     return at_once(work, cancelled, progress)
@@ -139,7 +147,8 @@ class _Course:
         """Embed, try on either half what the other teaches, and learn from all."""
         for number in range(self._views):
             example = self._examples[number % len(self._examples)]
-            self._lessons.append(self._lesson(example))
+            lesson = yield from begun_anew(partial(self._lesson, example), self._share)
+            self._lessons.append(lesson)
             yield self._share(1)
         tried = yield from self._tried()
         finder = yield from self._trained(self._lessons, self._steps)
@@ -158,7 +167,12 @@ class _Course:
         view = augmented(view_of(at.seen(frame), example, frame), self._rng)
         tensors = model.encode(view.pixels, self._cancelled).tensors
         # Those made in inference mode cannot be trained on.
-        maps = {n: tensors[n].half().clone() for n in readable(tensors, config.size)}
+        names = readable(tensors, config.size)
+        if not names:
+            raise ValueError(
+                "the model makes no maps that others can be found by: choose another"
+            )
+        maps = {name: tensors[name].half().clone() for name in names}
         known = (view.targets, view.weights, view.beyond)
         return Lesson(maps, *map(torch.from_numpy, known))
 

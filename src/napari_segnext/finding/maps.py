@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch.nn.functional import interpolate
 
 from napari_segnext.engines.threads import adapt_threads
 from napari_segnext.finding.head import Head
+from napari_segnext.finding.turns import begun_anew
 from napari_segnext.geometry.frame import Frame
 from napari_segnext.geometry.regions import Extent
 from napari_segnext.geometry.resample import FloatArray
@@ -74,10 +76,7 @@ def mapped(
 ) -> Generator[None, None, Maps]:
     """Put together what a head tells of the tiles that show a part; yields after each.
 
-    Raises
-    ------
-    napari_segnext.models.Cancelled
-        If `cancelled` said so.
+    A tile of which `cancelled` said so is begun anew.
     """
     scale = predictor.pyramid.scale(level)
     total = np.zeros((3, *seen.shape), np.float32)
@@ -88,7 +87,9 @@ def mapped(
         common = place.common(seen)
         if common.empty:
             continue
-        told = _told(predictor, head, tile, cancelled)
+        told = yield from begun_anew(
+            partial(_told, predictor, head, tile, cancelled), lambda: None
+        )
         share = _centred(place.shape)[common.within(place)]
         total[:, *common.within(seen)] += told[:, *common.within(place)] * share
         weight[common.within(seen)] += share

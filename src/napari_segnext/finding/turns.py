@@ -1,4 +1,4 @@
-"""Work that is done piece by piece, done at once."""
+"""Work that is done piece by piece: at once, and where pieces are interrupted."""
 
 from __future__ import annotations
 
@@ -39,3 +39,23 @@ def at_once(
             outcome: Outcome = end.value
             return outcome
         tell(told)
+
+
+def begun_anew(
+    piece: Callable[[], Outcome], tell: Callable[[], Told]
+) -> Generator[Told, None, Outcome]:
+    """Do a piece of work, and begin it anew where it was interrupted.
+
+    Parameters
+    ----------
+    piece
+        May raise `napari_segnext.models.Cancelled`; whoever goes on with the work
+        decides whether that was for good.
+    tell
+        Returns what is yielded then.
+    """
+    while True:
+        try:
+            return piece()
+        except Cancelled:
+            yield tell()

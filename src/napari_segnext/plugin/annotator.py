@@ -16,15 +16,18 @@ from napari_segnext.plugin.layers.input_layers import InputLayers
 from napari_segnext.plugin.layers.inputs import Inputs
 from napari_segnext.plugin.layers.large_labels import make_labels
 from napari_segnext.plugin.layers.objects import Objects
-from napari_segnext.plugin.layers.own_layers import image_space, plane_name
+from napari_segnext.plugin.layers.own_layers import image_space
 from napari_segnext.plugin.layers.preview import Preview
 from napari_segnext.plugin.layers.prompt_layers import PromptLayers
+from napari_segnext.plugin.layers.proposal_outlines import ProposalOutlines
 from napari_segnext.plugin.layers.tools import TOOLS, Tool
 from napari_segnext.plugin.work.adopting import Adopting
 from napari_segnext.plugin.work.case_steps import CaseSteps
+from napari_segnext.plugin.work.committing import Committing
 from napari_segnext.plugin.work.doubting import Doubting
 from napari_segnext.plugin.work.embed_all import EmbedAll
 from napari_segnext.plugin.work.exporting import Exporting
+from napari_segnext.plugin.work.finding import Finding
 from napari_segnext.plugin.work.importing import Importing
 from napari_segnext.plugin.work.inference import Inference
 from napari_segnext.plugin.work.loading import Loading
@@ -32,6 +35,7 @@ from napari_segnext.plugin.work.phrases import Phrases
 from napari_segnext.plugin.work.prompting import Prompting
 from napari_segnext.plugin.work.propagating import Propagating
 from napari_segnext.plugin.work.repairing import Repairing
+from napari_segnext.plugin.work.reviewing import Reviewing
 from napari_segnext.plugin.work.saving import Saving
 from napari_segnext.plugin.work.worker import Worker
 from napari_segnext.predicting.storage import StoragePolicy
@@ -95,6 +99,7 @@ class Annotator(QObject):
         self.session.settlers.append(self.prompts.settle)
         self._labels.carry(self.prompts.scribbles, self.prompts.canvas)
         self._preview = Preview(viewer, image, self._space, self._labels)
+        self._outlines = ProposalOutlines(viewer, image, self._space, self._labels)
         self.objects = Objects(
             viewer, self.session, self._labels, self._shown, self._space, self
         )
@@ -103,6 +108,7 @@ class Annotator(QObject):
         mirror, saving = self._labels.mirror, self.saving
         saving.changed.connect(lambda: mirror(saving.path, saving.problem))
         self.adopting = Adopting(image, self.session, self.saving, self)
+        self._committing = Committing(image, self.session, self.objects, self)
         self._inference = Inference(worker, self)
         self.prompting = Prompting(
             self.session, self.saving, self._inference, self.objects, self
@@ -116,6 +122,9 @@ class Annotator(QObject):
         self.propagation = Propagating(inference, session, labels, shown, self)
         self.repairing = Repairing(viewer, image, session, labels, shown, self)
         self.doubting = Doubting(inference, session, self.objects, shown, self)
+        self.finding = Finding(inference, session, labels, shown, self)
+        outlines, prompting = self._outlines, self.prompting
+        self.reviewing = Reviewing(session, shown, prompting, outlines, self)
         self.phrases = Phrases(inference, session, shown, self._named, self)
         works = self.propagation, self.importing, self.adopting, self.repairing
         self.cases = CaseSteps(session, self.saving, *works, self)
@@ -150,7 +159,7 @@ class Annotator(QObject):
         self._connect(False)
         parts: list[Any] = [self.propagation, self.repairing, self._inputs, self._shown]
         parts += [self._inference, self._model, self._labels, self.saving]
-        parts += [self.prompts, self._preview]
+        parts += [self.prompts, self._preview, self._outlines]
         for part in parts:
             part.close()
         self.ended.emit(why)
@@ -159,15 +168,18 @@ class Annotator(QObject):
         """Follow the parts; they live as long as this does."""
         speakers: list[Any] = [self.objects, self.saving, self.exporting, self.adopting]
         speakers += [self.importing, self.propagation, self.repairing, self.doubting]
-        speakers += [self.prompting, self._model]
+        speakers += [self.prompting, self._model, self._committing]
+        speakers += [self.finding, self.reviewing]
         for speaker in speakers:
             speaker.said.connect(self.said)
-        for task in (self.importing, self.propagation, self.doubting):
+        for task in (self.importing, self.propagation, self.doubting, self.finding):
             task.ended.connect(self.said)
         self._inference.failed.connect(self.said)
         self.objects.turned.connect(self._object_changed)
         self.objects.changed.connect(self._objects_changed)
-        for part in (self.saving, self.phrases, self.doubting, self.prompting):
+        tellers: list[Any] = [self.saving, self.phrases, self.doubting, self.prompting]
+        tellers += [self.finding, self.reviewing, self._committing]
+        for part in tellers:
             part.changed.connect(self.changed)
         self.saving.restored.connect(self._restored)
         self.saving.restored.connect(self._earlier.drop_equal)
@@ -175,12 +187,16 @@ class Annotator(QObject):
             source.changed.connect(self.changed)
             source.taken.connect(self._object_changed)
         self.saving.restored.connect(self.doubting.begin_anew)
+        self.saving.restored.connect(self.reviewing.refresh)
         self.propagation.changed.connect(self._objects_changed)
         self.repairing.done.connect(self._object_changed)
-        self.prompting.turned.connect(self._object_changed)
+        for turning in (self.prompting, self.reviewing):
+            turning.turned.connect(self._object_changed)
         self.propagation.found.connect(self._preview.show)
         self.propagation.written.connect(lambda number: self._preview.clear())
         self.propagation.ended.connect(lambda why: self._preview.clear())
+        self._committing.passing.connect(self.passing)
+        self._committing.ready.connect(self.ready)
         self._inference.busy.connect(self.passing)
         self._inference.waiting.connect(self.waiting)
         self._model.ready.connect(self.ready)
@@ -233,7 +249,8 @@ class Annotator(QObject):
     # Prompts to masks
 
     def _drawn(self, changes: Mapping[Plane, Prompts]) -> None:
-        self.prompting.give(changes)
+        if not self.reviewing.take(changes):
+            self.prompting.give(changes)
 
     def _named(self, plane: Plane, prompts: Prompts) -> None:
         self.prompting.give({plane: prompts})
@@ -250,38 +267,13 @@ class Annotator(QObject):
     def _decoded(self, request: Request, prediction: Prediction) -> None:
         if self._closed or self.output not in self._viewer.layers:
             return
-        try:
-            written = self.session.commit(request, prediction.patch)
-        except (ValueError, OSError, MemoryError) as error:
-            ours = prediction.patch.finite
-            what = "No mask was written" if ours else "The model failed"
-            self.said.emit(f"{what}: {str(error) or 'there is no memory left'}")
-            return
-        if written is None:
-            return
-        new = request.prompts.items[request.answered :]
-        plane = request.plane
-        protected = self.objects.finished_under(request.object_id, plane, new)
-        took = f"Mask in {prediction.decode_ms:.0f} ms"
-        if prediction.embed_ms >= 1:
-            took += f", embedding {prediction.embed_ms:.0f} ms"
-        self._say_at(plane, protected or took, self.said if protected else self.passing)
-        self.changed.emit()
+        self._committing.commit(request, prediction)
 
     def _stroke(self, parts: Sequence[PlaneDiff]) -> None:
-        reverted = self.session.record_strokes(parts)
-        text = "Finished objects are protected: their part is back"
-        self._say_at(parts[0].plane, text if reverted else "Edit kept", self.said)
-        self.changed.emit()
+        self._committing.record(parts)
 
     def _embedded(self, plane: Plane, milliseconds: float) -> None:
-        text = f"embedded in {milliseconds:.0f} ms" if milliseconds else "embedded"
-        news = self._model.take_word()
-        self._say_at(plane, f"Ready, {text}{news}", self.said if news else self.ready)
-
-    def _say_at(self, plane: Plane, text: str, signal: Any) -> None:
-        where = plane_name(plane, self._space, self._image.axis_labels)
-        signal.emit(f"{where}: {text}" if where else text)
+        self._committing.say_embedded(plane, milliseconds, self._model.take_word())
 
     # What the viewer shows
 
@@ -289,6 +281,7 @@ class Annotator(QObject):
         """Follow the image to where it lies now; all stays on its voxels."""
         self.prompts.lie_on_image()
         self._preview.lie_on(self._image)
+        self._outlines.lie_on(self._image)
         self._labels.lie_on(self._image)
         # The viewer hears of it after this.
         QTimer.singleShot(0, self._shown.look)

@@ -124,6 +124,39 @@ COMPARE = Action(
     ),
     lambda to: to.doubting.start(),
 )
+FIND = Action(
+    "Find more",
+    "Shift-F",
+    (
+        "Find others like the accepted objects of the current one's class, and propose "
+        "them; again, it learns from what was accepted and rejected too"
+    ),
+    lambda to: to.finding.start(),
+)
+NEXT_PROPOSAL = Action(
+    "Next", "Shift-S", "Show the next proposal", lambda to: to.reviewing.next()
+)
+ACCEPT_PROPOSAL = Action(
+    "Right",
+    "Shift-G",
+    "Make the proposal that is shown an object, and show the next",
+    lambda to: to.reviewing.accept(),
+)
+REJECT_PROPOSAL = Action(
+    "Wrong",
+    "Shift-R",
+    "Take the proposal that is shown away as wrong, and show the next",
+    lambda to: to.reviewing.reject(),
+)
+COMPLETE = Action(
+    "All known here",
+    "Shift-C",
+    (
+        "Say that every object of this class in the displayed slice is known by now: "
+        "what else it shows is none, which teaches Find more most"
+    ),
+    lambda to: to.reviewing.toggle_complete(),
+)
 UNDO = Action("Undo", "Control-Z", "Undo the last step", lambda to: to.undo())
 REDO = Action("Redo", "Control-Shift-Z", "Do it again", lambda to: to.redo())
 CLEAR_EDITS = Action(
@@ -210,6 +243,11 @@ ACTIONS = (
     PROPAGATE,
     PROPAGATE_ALL,
     TO_CHECK,
+    FIND,
+    NEXT_PROPOSAL,
+    ACCEPT_PROPOSAL,
+    REJECT_PROPOSAL,
+    COMPLETE,
     UNDO,
     REDO,
     NEXT_CASE,

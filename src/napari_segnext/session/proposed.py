@@ -18,6 +18,9 @@ from napari_segnext.session.packed import PackedImage
 # 0 for objects that have none.
 KindPlane: TypeAlias = tuple[int, Plane]
 
+# The score of what is likely. Scores promise a little too much, as the heads that they
+# are learned from knew half of the examples.
+LEAST_SCORE = 0.6
 # A proposal of which others take more than this share is none.
 MOST_TAKEN = 0.3
 # The intersection over union from which on two proposals are the same.

@@ -56,7 +56,7 @@ class Reviewing(Reshaping):
 
     def propose(
         self, plane: Plane, category: Category | None, found: Iterable[Proposed]
-    ) -> int:
+    ) -> list[Proposed]:
         """Take note of what was found of a kind in a plane; that is no step.
 
         It takes the place of what waits there. What the user has rejected, or objects
@@ -64,7 +64,7 @@ class Reviewing(Reshaping):
 
         Returns
         -------
-        How many proposals there are of it
+        What waits there now
 
         Raises
         ------
@@ -87,7 +87,7 @@ class Reviewing(Reshaping):
         delta.proposals |= dict(enumerate(new, first))
         if delta.proposals:
             self._note("proposals", delta)
-        return len(new)
+        return new
 
     def continued(self, number: int) -> int:
         """Return the object of a slice beside that a proposal continues, 0 for none."""
@@ -97,7 +97,7 @@ class Reviewing(Reshaping):
         return joining.continued(proposed.plane, [proposed.region]).get(0, 0)
 
     def accept_proposals(self, numbers: Collection[int], join: bool = True) -> int:
-        """Make proposals of one kind and axis objects that are found right: one step.
+        """Make proposals along one axis objects that are found right: one step.
 
         In a 2-D image they are finished; in a volume they can be propagated first.
         What too little is left of beside others is no proposal any more.
@@ -115,13 +115,13 @@ class Reviewing(Reshaping):
         Raises
         ------
         ValueError
-            If one is no proposal, they are not of one kind and axis, or nothing is
-            left of any. Nothing has changed then.
+            If one is no proposal, they are of planes that cross, or nothing is left of
+            any. Nothing has changed then.
         """
         self.settle()
         chosen = {number: self._waiting(number) for number in numbers}
-        if len({(each.kind, each.plane.axis) for each in chosen.values()}) > 1:
-            raise ValueError("proposals of one kind, along one axis, are accepted")
+        if len({each.plane.axis for each in chosen.values()}) > 1:
+            raise ValueError("proposals of planes that cross are accepted apart")
         drawings = self._joined(chosen) if join else self._drawings(chosen)
         if not drawings:
             raise ValueError(_COVERED)
@@ -256,21 +256,20 @@ class Reviewing(Reshaping):
 
         Slices follow each other from objects on.
         """
-        drawings = self._drawings(chosen)
-        if not drawings:
-            return []
-        by_plane = defaultdict[Plane, list[Drawing]](list)
-        for each in drawings:
-            by_plane[each.proposed.plane].append(each)
-        kind = drawings[0].proposed.kind
-        joining, joined = Joining(self._objects, self._painter, kind), list[Drawing]()
-        for plane in joining.near(list(by_plane)):
-            here = by_plane[plane]
-            found = joining.continued(plane, [each.region for each in here])
-            for at, each in enumerate(here):
-                owner = found.get(at, 0)
-                joined.append(replace(each, joins=owner))
-                joining.draw(plane, owner or -each.number, each.region)
+        by_kind = defaultdict[int, dict[Plane, list[Drawing]]](dict)
+        for each in self._drawings(chosen):
+            of_kind = by_kind[each.proposed.kind]
+            of_kind.setdefault(each.proposed.plane, []).append(each)
+        joined = list[Drawing]()
+        for kind, by_plane in by_kind.items():
+            joining = Joining(self._objects, self._painter, kind)
+            for plane in joining.near(list(by_plane)):
+                here = by_plane[plane]
+                found = joining.continued(plane, [each.region for each in here])
+                for at, each in enumerate(here):
+                    owner = found.get(at, 0)
+                    joined.append(replace(each, joins=owner))
+                    joining.draw(plane, owner or -each.number, each.region)
         return joined
 
     def _drawn(

@@ -34,6 +34,8 @@ _STEPS = {
     "clear slice": "clearing of a slice",
     "propagate": "propagation",
     "labels": "taking in of labels",
+    "accept proposals": "acceptance of proposals",
+    "reject proposals": "rejection of proposals",
     "nest": "placing of a class in another",
 }
 

@@ -61,7 +61,7 @@ def make_points(image: Image, space: Space) -> Points:
         face_color=COLOURS[True],
         border_color="white",
         border_width=0.12,
-        size=_mark(space, 50, 3),
+        size=mark_size(space, 50, 3),
         **geometry(image),
     )
     layer.current_face_color = COLOURS[True]
@@ -83,13 +83,13 @@ def make_shapes(image: Image, space: Space, name: str = "Shapes") -> Shapes:
         features={"sign": np.array([], object)},
         feature_defaults={"sign": SIGNS[True]},
         edge_color=COLOURS[True],
-        edge_width=_mark(space, 200),
+        edge_width=mark_size(space, 200),
         face_color="transparent",
         **geometry(image),
     )
     layer.current_face_color = "transparent"
     layer.current_edge_color = COLOURS[True]
-    layer.current_edge_width = _mark(space, 200)
+    layer.current_edge_width = mark_size(space, 200)
     return layer
 
 
@@ -112,7 +112,7 @@ def make_scribbles(image: Image, space: Space, canvas: SparsePlanes) -> Labels:
         colormap=DirectLabelColormap(color_dict=colours),
         **geometry(image),
     )
-    layer.brush_size = _mark(space, 50, 3)
+    layer.brush_size = mark_size(space, 50, 3)
     return layer
 
 
@@ -179,7 +179,7 @@ def plane_name(plane: Plane, space: Space, labels: tuple[str, ...]) -> str:
     return f"{label} {plane.index}"
 
 
-def _mark(space: Space, share: int, least: int = 1) -> int:
+def mark_size(space: Space, share: int, least: int = 1) -> int:
     """Return a size in pixels, large enough to hit: a share of the image's side.
 
     Nobody prompts in a section of which more than 2,048 pixels are in view.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qtpy.QtCore import QTimer
 from qtpy.QtWidgets import QComboBox, QPushButton, QSizePolicy, QWidget
+from superqt import QElidingLabel
 
 from napari_segnext.plugin.keys import Action
 
@@ -34,6 +35,14 @@ def action_button(action: Action, do: Do, narrow: bool = False) -> QPushButton:
     button = make_button(action.button, action.text, narrow=narrow)
     button.clicked.connect(lambda _=False: do(action.run))
     return button
+
+
+def make_line(text: str) -> QElidingLabel:
+    """Make a line of a form, of which a long text does not widen the panel."""
+    line = QElidingLabel(text)
+    # A form gives only such a field more than it needed at first.
+    line.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred)
+    return line
 
 
 def make_timer(parent: QWidget, run: Callable[[], object], after_ms: int = 0) -> QTimer:

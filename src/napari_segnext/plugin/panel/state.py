@@ -11,6 +11,7 @@ from napari_segnext.files.categories import Category
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.layers.measure import Measure
 from napari_segnext.plugin.layers.tools import Tool
+from napari_segnext.plugin.work.finding import Reach
 from napari_segnext.session.checklist import Doubtful
 
 if TYPE_CHECKING:
@@ -86,6 +87,55 @@ class PropagationState:
 
 
 @dataclass(frozen=True, slots=True)
+class FindingState:
+    """Whether others are being looked for, and what is proposed.
+
+    Attributes
+    ----------
+    reach
+        Which slices are searched.
+    last
+        The index of the last slice along the displayed axis.
+    listed
+        The numbers of proposals, in order.
+    current
+        The one that is shown, 0 for none.
+    complete
+        Whether all of the class are known in the displayed slice.
+    completed
+        The indices of all slices in which they are.
+    """
+
+    running: bool
+    reach: Reach
+    last: int
+    listed: tuple[int, ...]
+    current: int
+    least: float
+    join: bool
+    by_slice: bool
+    complete: bool
+    completed: tuple[int, ...]
+
+    @classmethod
+    def of(cls, annotator: Annotator) -> FindingState:
+        """Return what there is to show now."""
+        finding, reviewing = annotator.finding, annotator.reviewing
+        return cls(
+            finding.running,
+            finding.reach,
+            finding.last,
+            reviewing.listed,
+            reviewing.current,
+            reviewing.least,
+            reviewing.join,
+            reviewing.by_slice,
+            reviewing.complete,
+            reviewing.completed,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class PhraseState:
     """What the current object is called in the displayed slice; see `Phrases`."""
 
@@ -139,6 +189,7 @@ class PanelState:
     objects: ListState
     classes: ClassState
     propagation: PropagationState
+    finding: FindingState
     phrase: PhraseState
     files: FileState
     tools: ToolState
@@ -150,6 +201,7 @@ class PanelState:
             _other(self.objects, was.objects),
             _other(self.classes, was.classes),
             _other(self.propagation, was.propagation),
+            _other(self.finding, was.finding),
             _other(self.phrase, was.phrase),
             _other(self.files, was.files),
             _other(self.tools, was.tools),
@@ -163,6 +215,7 @@ class PanelChange:
     objects: ListState | None = None
     classes: ClassState | None = None
     propagation: PropagationState | None = None
+    finding: FindingState | None = None
     phrase: PhraseState | None = None
     files: FileState | None = None
     tools: ToolState | None = None
@@ -209,6 +262,7 @@ class Resolver:
                 annotator.propagation.address,
                 DoubtState(annotator.doubting.running, annotator.doubting.listed),
             ),
+            FindingState.of(annotator),
             PhraseState.of(annotator.phrases),
             FileState(
                 annotator.output.name.removesuffix(" objects"),

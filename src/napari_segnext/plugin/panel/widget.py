@@ -15,20 +15,19 @@ from qtpy.QtWidgets import (
     QFormLayout,
     QFrame,
     QScrollArea,
-    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
-from superqt import QElidingLabel
 
 from napari_segnext.plugin.annotator import Annotator
 from napari_segnext.plugin.keys import ACTIONS, Keys
 from napari_segnext.plugin.layers.inputs import Inputs
 from napari_segnext.plugin.panel.case_opening import CaseOpening
-from napari_segnext.plugin.panel.controls import make_button, make_timer
+from napari_segnext.plugin.panel.controls import make_button, make_line, make_timer
 from napari_segnext.plugin.panel.embeddings import EmbeddingsPart
 from napari_segnext.plugin.panel.engine_choice import make_engine_choice
 from napari_segnext.plugin.panel.files import FilesPanel
+from napari_segnext.plugin.panel.finding import FindingPart
 from napari_segnext.plugin.panel.help import Help
 from napari_segnext.plugin.panel.image_choice import ImageChoice
 from napari_segnext.plugin.panel.input_choice import InputChoice
@@ -187,6 +186,7 @@ class SegNextWidget(QWidget):
         self.embeddings.follow(annotator.embedding)
         self.text.follow(annotator.phrases)
         self.propagation.follow(annotator)
+        self.finding.follow(annotator)
         self._opening.follow(annotator)
         self.repair.follow(annotator.repairing)
         for part in (self.offer, self._status, self._saving):
@@ -253,6 +253,8 @@ class SegNextWidget(QWidget):
         self.files = FilesPanel(self._do, self.model_choice.currentData)
         self.classes = ClassPanel(self._do, lambda: self.objects.list.selected)
         self.repair = RepairPart(self._do)
+        self.finding = FindingPart(self._do)
+        self._add_section("Find others", self.finding, "All that look like some")
         self._add_section("Repair", self.repair, "Holes, specks, borders, splits")
         self._add_section("Classes", self.classes, "What objects are, such as edema")
         self._add_section("Save and load", self.files, "Files of labels and prompts")
@@ -281,11 +283,7 @@ class SegNextWidget(QWidget):
         )
         self.engine_choice = make_engine_choice()
         self.engine_choice.activated.connect(lambda _: self._load_model())
-        self._device = QElidingLabel("—")
-        # A form gives only such a field more than it needed at first.
-        self._device.setSizePolicy(
-            QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Preferred
-        )
+        self._device = make_line("—")
         self.inputs = InputChoice(self.viewer)
         self.inputs.split.connect(lambda layers: self.image_choice.choose(layers[0]))
         form.addRow("Image", self.image_choice)
@@ -387,13 +385,14 @@ class SegNextWidget(QWidget):
             listed = None if former is None else former.objects
             row = self.annotator.objects.row
             self.objects.show_state(change.objects, listed, row)
-        if change.classes:
-            self.classes.show_state(change.classes)
-        if change.propagation:
-            self.propagation.show_state(change.propagation)
-        if change.phrase:
-            self.text.show_state(change.phrase)
-        if change.files:
-            self.files.show_state(change.files)
-        if change.tools:
-            self.tools.show_state(change.tools)
+        parts: list[tuple[Any, Any]] = [
+            (self.classes, change.classes),
+            (self.propagation, change.propagation),
+            (self.finding, change.finding),
+            (self.text, change.phrase),
+            (self.files, change.files),
+            (self.tools, change.tools),
+        ]
+        for part, state in parts:
+            if state:
+                part.show_state(state)
