@@ -139,9 +139,10 @@ def interpolated(
     for index in indices:
         target[index] = source[index]
     for low, high in pairwise(indices):
-        for index in range(low + 1, high):
-            weight = (index - low) / (high - low)
-            target[index] = between(source[low], source[high], weight) > 0
+        weights = [n / (high - low) for n in range(1, high - low)]
+        shapes = between(source[low], source[high], weights)
+        for index, shape in enumerate(shapes, low + 1):
+            target[index] = shape > 0
     return found
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+from dataclasses import replace
 
 from qtpy.QtCore import QTimer
 
@@ -37,8 +39,22 @@ def test_code_of_the_package_is_blamed(qtbot, monkeypatch) -> None:
     assert "hold_up" in str(first)
 
 
+def test_what_napari_does_for_the_package_is_told_apart(qtbot, monkeypatch) -> None:
+    monkeypatch.setattr("tests.watchdog.PACKAGE", __file__)
+    monkeypatch.setattr("tests.watchdog.NAPARI", threading.__file__)
+    with Watchdog() as watchdog:
+        QTimer.singleShot(20, lambda: threading.Event().wait(4 * STALL_MS / 1e3))
+        QTimer.singleShot(40, hold_up)
+        qtbot.wait(600)
+    in_napari, alone = sorted(longest(watchdog.stalls)[:2], key=lambda s: -s.napari)
+    assert in_napari.napari >= 3 * STALL_MS
+    assert alone.napari == 0 and alone.own >= 3 * STALL_MS
+
+
 def test_what_the_package_computes_is_a_fault_and_waiting_is_none() -> None:
     slow = Stall(wall=3 * LONGEST_MS, cpu=2 * LONGEST_MS, own=2 * LONGEST_MS)
     waiting = Stall(wall=3 * LONGEST_MS, cpu=10, own=3 * LONGEST_MS)
     elsewhere = Stall(wall=3 * LONGEST_MS, cpu=3 * LONGEST_MS)
-    assert unbearable([waiting, slow, elsewhere]) == [slow]
+    adding = replace(elsewhere, own=3 * LONGEST_MS, napari=2.5 * LONGEST_MS)
+    found = unbearable([waiting, slow, elsewhere, adding])
+    assert found == [slow]

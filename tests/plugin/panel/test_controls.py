@@ -172,7 +172,7 @@ def test_nothing_moves_when_something_begins_and_ends(qtbot):
     qtbot.wait(20)
     places = set()
     for propagating, comparing in ((False, False), (True, False), (False, True)):
-        part.show_state(PropagationState(propagating, DoubtState(comparing, ())))
+        part.show_state(PropagationState(propagating, "", DoubtState(comparing, ())))
         qtbot.wait(20)
         for running, each in ((propagating, part), (comparing, part.doubts)):
             assert each.bar.isVisible() == each.cancel.isVisible() == running
