@@ -35,10 +35,10 @@ def choose(desk, monkeypatch):  # noqa: F811
     def choose(address):
         said = address or "", address is not None
         monkeypatch.setattr(QInputDialog, "getText", lambda *_, **__: said)
-        finder = desk.widget.propagation.finder
-        finder.setCurrentIndex(1)
-        finder.activated.emit(1)
-        return finder
+        follower = desk.widget.propagation.follower
+        follower.setCurrentIndex(1)
+        follower.activated.emit(1)
+        return follower
 
     return choose
 
@@ -48,8 +48,8 @@ def test_the_server_finds_the_object_as_one_step_of_undo(
     choose,
     double,
 ):
-    finder = choose(double.address)
-    assert finder.currentText().endswith(double.address.partition("://")[2])
+    follower = choose(double.address)
+    assert follower.currentText().endswith(double.address.partition("://")[2])
     click(desk, (START, 30, 30))
     double.may_answer.clear()
     propagate(desk)
@@ -77,7 +77,7 @@ def test_cancelled_while_the_server_works_all_is_as_before(
     choose,
     double,
 ):
-    finder = choose(double.address)
+    follower = choose(double.address)
     click(desk, (START, 30, 30))
     double.may_answer.clear()
     propagate(desk)
@@ -86,8 +86,8 @@ def test_cancelled_while_the_server_works_all_is_as_before(
     is_over(desk)
     assert alone(desk)
     double.may_answer.set()
-    finder.setCurrentIndex(0)
-    finder.activated.emit(0)
+    follower.setCurrentIndex(0)
+    follower.activated.emit(0)
     assert desk.annotator.propagation.address == ""
     desk.user.waits_until(lambda: not double.leases)
     propagate(desk)

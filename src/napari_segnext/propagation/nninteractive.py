@@ -108,14 +108,12 @@ class Server:
         with self._lock:
             expired = _client().SessionExpiredError
             try:
-                return self._asked(volume, decided)
-            except expired:
-                # So it is after some minutes without a question.
-                self._forget()
-            except Exception as error:
-                raise self._told(error) from error
-            try:
-                return self._asked(volume, decided)
+                try:
+                    return self._asked(volume, decided)
+                except expired:
+                    # So it is after some minutes without a question.
+                    self._forget()
+                    return self._asked(volume, decided)
             except Exception as error:
                 raise self._told(error) from error
 

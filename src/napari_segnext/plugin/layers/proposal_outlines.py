@@ -3,23 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from napari.layers import Image, Labels
+from napari.layers import Image
 from napari.utils.colormaps import DirectLabelColormap
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.space import Space
-from napari_segnext.plugin.layers.kept_layers import keep_layer, layer_for
 from napari_segnext.plugin.layers.labels_layer import LayerLabels
-from napari_segnext.plugin.layers.own_layers import (
-    geometry,
-    is_large,
-    lie_on,
-    mark_size,
-    painted_on,
-)
-from napari_segnext.plugin.layers.scribble_canvas import SparsePlanes
+from napari_segnext.plugin.layers.over_objects import OverObjects
+from napari_segnext.plugin.layers.own_layers import mark_size
 from napari_segnext.session.proposed import Proposed
 
 if TYPE_CHECKING:
@@ -30,10 +23,9 @@ _WAITING_COLOUR, _CURRENT_COLOUR = "#ffb000", "#00e5ff"
 _VALUES, _CURRENT = 254, 255
 # Of the image's side, the width of a line is this part.
 _WIDTH = 600
-_ROLE = "proposals"
 
 
-class ProposalOutlines:
+class ProposalOutlines(OverObjects):
     """A layer over the objects that shows the proposals of the displayed plane.
 
     It is there once there is something to show, and hidden when there is nothing in
@@ -48,9 +40,8 @@ class ProposalOutlines:
     def __init__(
         self, viewer: ViewerModel, image: Image, space: Space, labels: LayerLabels
     ) -> None:
-        self._viewer, self._image, self._space = viewer, image, space
-        self._labels, self._canvas = labels, SparsePlanes(space)
-        self._layer: Labels | None = None
+        line = mark_size(space, _WIDTH)
+        super().__init__(viewer, image, space, labels, "proposals", line)
         self._presented = False
 
     @property
@@ -80,42 +71,7 @@ class ProposalOutlines:
             if self._layer is not None:
                 self._layer.visible = False
 
-    def lie_on(self, image: Image) -> None:
-        """Lie where the image lies now."""
-        # In a large section the labels see to it.
-        if self._layer is not None and not is_large(self._space):
-            lie_on(self._layer, image)
-
-    def close(self) -> None:
-        """Hide the layer for the next session."""
-        if self._layer is not None:
-            keep_layer(self._viewer, self._layer)
-
-    def _present(self) -> Labels:
-        """Return the layer, which lies over the objects; make it if there is none."""
-        layers = self._viewer.layers
-        if self._layer is not None and self._layer in layers:
-            return self._layer
-        name = f"{self._image.name} proposals"
+    def _look(self) -> dict[str, Any]:
         colours = {None: "transparent", 0: "transparent", _CURRENT: _CURRENT_COLOUR}
         colours |= dict.fromkeys(range(1, _VALUES + 1), _WAITING_COLOUR)
-        made = Labels(
-            painted_on(self._canvas, self._space),
-            name=name,
-            opacity=1,
-            visible=False,
-            colormap=DirectLabelColormap(color_dict=colours),
-            **geometry(self._image),
-        )
-        layer = self._layer = layer_for(self._viewer, self._image, made, _ROLE)
-        layer.name, layer.editable = name, False
-        layer.contour = mark_size(self._space, _WIDTH)
-        active = layers.selection.active
-        place = layers.index(self._labels.layer) + 1
-        if layer in layers:
-            layers.move(layers.index(layer), place)
-        else:
-            layers.insert(place, layer)
-        layers.selection.active = active
-        self._labels.carry(layer, self._canvas)
-        return layer
+        return {"opacity": 1, "colormap": DirectLabelColormap(color_dict=colours)}

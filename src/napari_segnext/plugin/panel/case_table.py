@@ -5,24 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from qtpy.QtCore import (
-    QAbstractTableModel,
-    QModelIndex,
-    QPersistentModelIndex,
-    Qt,
-    Signal,
-)
-from qtpy.QtGui import QColor, QFont, QMouseEvent
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QColor, QFont
+from qtpy.QtWidgets import QWidget
 
+from napari_segnext.plugin.panel.row_table import (
+    NO_INDEX,
+    ROW_HEIGHT,
+    Index,
+    RowModel,
+    RowTable,
+)
 from napari_segnext.series import Case, Progress, State
 
-Index = QModelIndex | QPersistentModelIndex
-_NONE = QModelIndex()
 _ROLE = Qt.ItemDataRole
 CASE, STATE, FINISHED = range(3)
-_HEADERS = ("Case", "State", "Finished")
-_ROW_HEIGHT, _ROWS = 22, 6
+_ROWS = 6
 # Told apart by lightness too.
 _COLOURS = {
     State.DONE: "#35d07f",
@@ -32,7 +30,7 @@ _COLOURS = {
 }
 
 
-class CaseModel(QAbstractTableModel):
+class CaseModel(RowModel):
     """Cases by row, and how far each is, as far as that is read.
 
     Attributes
@@ -40,6 +38,9 @@ class CaseModel(QAbstractTableModel):
     current
         The row of the one that is open, None if none is.
     """
+
+    HEADERS = ("Case", "State", "Finished")
+    LEFT = (CASE, STATE)
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,19 +67,9 @@ class CaseModel(QAbstractTableModel):
             if each is not None:
                 self._changed(each)
 
-    def rowCount(self, parent: Index = _NONE) -> int:
+    def rowCount(self, parent: Index = NO_INDEX) -> int:
         """Return how many cases there are."""
         return len(self.cases)
-
-    def columnCount(self, parent: Index = _NONE) -> int:
-        """Return how many columns there are."""
-        return len(_HEADERS)
-
-    def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
-        """Return the title of a column."""
-        if role == _ROLE.DisplayRole and orientation == Qt.Orientation.Horizontal:
-            return _HEADERS[section]
-        return _alignment(section) if role == _ROLE.TextAlignmentRole else None
 
     def data(self, index: Index, role: int = 0) -> Any:
         """Return what a cell shows."""
@@ -91,7 +82,7 @@ class CaseModel(QAbstractTableModel):
         if role == _ROLE.ToolTipRole:
             return _told(self.cases[row], known)
         if role == _ROLE.TextAlignmentRole:
-            return _alignment(column)
+            return self.alignment(column)
         if role == _ROLE.FontRole and row == self.current:
             font = QFont()
             font.setBold(True)
@@ -119,7 +110,7 @@ class CaseModel(QAbstractTableModel):
         return f"{known.finished} of {known.objects}" if known.objects else ""
 
     def _changed(self, row: int) -> None:
-        first, last = self.index(row, 0), self.index(row, len(_HEADERS) - 1)
+        first, last = self.index(row, 0), self.index(row, len(self.HEADERS) - 1)
         self.dataChanged.emit(first, last)
 
 
@@ -140,7 +131,7 @@ def _told(case: Case, known: Progress | None) -> str:
     return "\n".join(lines)
 
 
-class CaseTable(QTableView):
+class CaseTable(RowTable):
     """Cases; a double click opens one.
 
     Signals: `chosen` (a row).
@@ -149,23 +140,8 @@ class CaseTable(QTableView):
     chosen = Signal(int)
 
     def __init__(self, model: CaseModel, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
-        self.setModel(model)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
+        super().__init__(model, _ROWS, (CASE,), parent)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
-        header = self.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setMinimumSectionSize(20)
-        header.setResizeContentsPrecision(_ROWS)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(CASE, QHeaderView.ResizeMode.Stretch)
-        header.setStyleSheet("QHeaderView::section { padding: 2px; }")
         model.modelReset.connect(self._fit)
         self._fit()
         self.doubleClicked.connect(lambda index: self.chosen.emit(index.row()))
@@ -173,18 +149,4 @@ class CaseTable(QTableView):
     def _fit(self) -> None:
         """Take no more room than there are cases, and scroll where there are many."""
         rows = min(self.model().rowCount(), _ROWS)
-        self.setFixedHeight(_ROW_HEIGHT * (rows + 1) + 2)
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Leave the keyboard to the canvas."""
-        super().mouseReleaseEvent(event)
-        self.clearFocus()
-
-    def keyboardSearch(self, search: str) -> None:
-        """Leave letters to the keys of the panel."""
-
-
-def _alignment(column: int) -> Qt.AlignmentFlag:
-    left = column in (CASE, STATE)
-    side = Qt.AlignmentFlag.AlignLeft if left else Qt.AlignmentFlag.AlignRight
-    return side | Qt.AlignmentFlag.AlignVCenter
+        self.setFixedHeight(ROW_HEIGHT * (rows + 1) + 2)

@@ -5,29 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from qtpy.QtCore import (
-    QAbstractTableModel,
-    QModelIndex,
-    QPersistentModelIndex,
-    Qt,
-    Signal,
-)
-from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+from qtpy.QtCore import QModelIndex, Qt, Signal
+from qtpy.QtWidgets import QWidget
 
+from napari_segnext.plugin.panel.row_table import NO_INDEX, Index, RowModel, RowTable
 from napari_segnext.session.checklist import Doubtful
 from napari_segnext.session.doubt import Doubt
 
-Index = QModelIndex | QPersistentModelIndex
-_NONE = QModelIndex()
 _ROLE = Qt.ItemDataRole
 OBJECT, SLICE, DOUBT, WHY = range(4)
-_HEADERS = ("Object", "Slice", "Doubt", "Why")
-_ROW_HEIGHT, _ROWS = 22, 5
+_ROWS = 5
 
 
-class DoubtModel(QAbstractTableModel):
+class DoubtModel(RowModel):
     """What is to be checked, by row; texts are made where they are seen."""
+
+    HEADERS = ("Object", "Slice", "Doubt", "Why")
+    LEFT = (OBJECT, WHY)
 
     def __init__(self) -> None:
         super().__init__()
@@ -41,26 +35,16 @@ class DoubtModel(QAbstractTableModel):
         self.listed = listed
         self.endResetModel()
 
-    def rowCount(self, parent: Index = _NONE) -> int:
+    def rowCount(self, parent: Index = NO_INDEX) -> int:
         """Return how much there is to check."""
         return len(self.listed)
-
-    def columnCount(self, parent: Index = _NONE) -> int:
-        """Return how many columns there are."""
-        return len(_HEADERS)
-
-    def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
-        """Return the title of a column."""
-        if role == _ROLE.DisplayRole and orientation == Qt.Orientation.Horizontal:
-            return _HEADERS[section]
-        return _alignment(section) if role == _ROLE.TextAlignmentRole else None
 
     def data(self, index: Index, role: int = 0) -> Any:
         """Return what a cell shows."""
         if not index.isValid():
             return None
         if role == _ROLE.TextAlignmentRole:
-            return _alignment(index.column())
+            return self.alignment(index.column())
         if role not in (_ROLE.DisplayRole, _ROLE.ToolTipRole):
             return None
         (number, plane), doubt = self.listed[index.row()]
@@ -82,7 +66,7 @@ class DoubtModel(QAbstractTableModel):
         return "", ""
 
 
-class DoubtTable(QTableView):
+class DoubtTable(RowTable):
     """What is to be checked, the most doubtful first; a click leads there.
 
     Signals: `chosen` (an object in a plane).
@@ -91,26 +75,9 @@ class DoubtTable(QTableView):
     chosen = Signal(object)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
         self._rows = DoubtModel()
-        self.setModel(self._rows)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
+        super().__init__(self._rows, _ROWS, (OBJECT, WHY), parent)
         self.setTextElideMode(Qt.TextElideMode.ElideMiddle)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
-        header = self.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setMinimumSectionSize(20)
-        header.setResizeContentsPrecision(_ROWS)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        for column in (OBJECT, WHY):
-            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Stretch)
-        header.setStyleSheet("QHeaderView::section { padding: 2px; }")
-        self.setFixedHeight(_ROW_HEIGHT * (_ROWS + 1))
         self.clicked.connect(self._choose)
         self.activated.connect(self._choose)
 
@@ -124,20 +91,6 @@ class DoubtTable(QTableView):
         self._rows.show(listed)
         self.verticalScrollBar().setValue(top)
 
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Leave the keyboard to the canvas."""
-        super().mouseReleaseEvent(event)
-        self.clearFocus()
-
-    def keyboardSearch(self, search: str) -> None:
-        """Leave letters to the keys of the panel."""
-
     def _choose(self, index: QModelIndex) -> None:
         key, _ = self._rows.listed[index.row()]
         self.chosen.emit(key)
-
-
-def _alignment(column: int) -> Qt.AlignmentFlag:
-    left = column in (OBJECT, WHY)
-    side = Qt.AlignmentFlag.AlignLeft if left else Qt.AlignmentFlag.AlignRight
-    return side | Qt.AlignmentFlag.AlignVCenter

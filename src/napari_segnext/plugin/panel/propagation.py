@@ -9,7 +9,7 @@ from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QProgressBar, QWidget
 from napari_segnext.plugin.keys import PROPAGATE, PROPAGATE_ALL
 from napari_segnext.plugin.panel.controls import Do, keep_place, make_button
 from napari_segnext.plugin.panel.doubts import DoubtPart
-from napari_segnext.plugin.panel.finder_choice import FinderChoice
+from napari_segnext.plugin.panel.follower_choice import FollowerChoice
 from napari_segnext.plugin.panel.state import PropagationState
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class PropagationPart(QWidget):
         self.cancel = make_button("Cancel", "Stop; nothing changes", narrow=True)
         self.bar = QProgressBar()
         self.bar.setFormat("%v of %m slices")
-        self.finder = FinderChoice(do)
+        self.follower = FollowerChoice(do)
         self.doubts = DoubtPart(do)
         layout = QGridLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -56,7 +56,7 @@ class PropagationPart(QWidget):
         ):
             keep_place(widget)
             layout.addWidget(widget, 0, column, 1, columns)
-        layout.addWidget(self.finder, 1, 0, 1, 2)
+        layout.addWidget(self.follower, 1, 0, 1, 2)
         layout.addWidget(self.doubts, 2, 0, 1, 2)
         for column, stretch in enumerate((3, 2)):
             layout.setColumnStretch(column, stretch)
@@ -76,9 +76,9 @@ class PropagationPart(QWidget):
         for at_work in (self.bar, self.cancel):
             at_work.setVisible(state.running)
         self._begin.setVisible(not state.running)
-        for each in (self.button, self.all, self.finder):
+        for each in (self.button, self.all, self.follower):
             each.setEnabled(not state.running)
-        self.finder.show_address(state.server)
+        self.follower.show_address(state.server)
         self.doubts.show_state(state.doubts)
 
     def _progress(self, done: int, total: int) -> None:

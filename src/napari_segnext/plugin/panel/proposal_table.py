@@ -5,28 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from qtpy.QtCore import (
-    QAbstractTableModel,
-    QModelIndex,
-    QPersistentModelIndex,
-    Qt,
-    Signal,
-)
-from qtpy.QtGui import QMouseEvent
-from qtpy.QtWidgets import QAbstractItemView, QHeaderView, QTableView, QWidget
+from qtpy.QtCore import QModelIndex, Qt, Signal
+from qtpy.QtWidgets import QWidget
 
+from napari_segnext.plugin.panel.row_table import NO_INDEX, Index, RowModel, RowTable
 from napari_segnext.session.proposed import Proposed
 
-Index = QModelIndex | QPersistentModelIndex
-_NONE = QModelIndex()
 _ROLE = Qt.ItemDataRole
 SCORE, SLICE, WHAT = range(3)
-_HEADERS = ("Score", "Slice", "What it is")
-_ROW_HEIGHT, _ROWS = 22, 5
+_ROWS = 5
 
 
-class ProposalModel(QAbstractTableModel):
+class ProposalModel(RowModel):
     """Proposals by row; what they are is looked up where it is seen."""
+
+    HEADERS = ("Score", "Slice", "What it is")
 
     def __init__(self) -> None:
         super().__init__()
@@ -40,13 +33,9 @@ class ProposalModel(QAbstractTableModel):
         self.listed = listed
         self.endResetModel()
 
-    def rowCount(self, parent: Index = _NONE) -> int:
+    def rowCount(self, parent: Index = NO_INDEX) -> int:
         """Return how many there are."""
         return len(self.listed)
-
-    def columnCount(self, parent: Index = _NONE) -> int:
-        """Return how many columns there are."""
-        return len(_HEADERS)
 
     def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
         """Return the title of a column."""
@@ -54,7 +43,7 @@ class ProposalModel(QAbstractTableModel):
             return None
         if role == _ROLE.ToolTipRole and section != WHAT:
             return "Click: the most likely first" if section == SCORE else _BY_SLICE
-        return _HEADERS[section] if role == _ROLE.DisplayRole else None
+        return self.HEADERS[section] if role == _ROLE.DisplayRole else None
 
     def data(self, index: Index, role: int = 0) -> Any:
         """Return what a cell shows."""
@@ -74,7 +63,7 @@ class ProposalModel(QAbstractTableModel):
 _BY_SLICE = "Click: slice by slice"
 
 
-class ProposalTable(QTableView):
+class ProposalTable(RowTable):
     """Proposals, the one that is shown marked; a click leads to one.
 
     Signals: `chosen` (the number of a proposal), `sorted` (whether slice by slice).
@@ -84,26 +73,11 @@ class ProposalTable(QTableView):
     sorted = Signal(bool)
 
     def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
         self._rows = ProposalModel()
-        self.setModel(self._rows)
-        self.setShowGrid(False)
-        self.setWordWrap(False)
-        self.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
-        self.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        self.verticalHeader().hide()
-        self.verticalHeader().setDefaultSectionSize(_ROW_HEIGHT)
+        super().__init__(self._rows, _ROWS, (WHAT,), parent)
         header = self.horizontalHeader()
-        header.setHighlightSections(False)
-        header.setMinimumSectionSize(20)
-        header.setResizeContentsPrecision(_ROWS)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(WHAT, QHeaderView.ResizeMode.Stretch)
-        header.setStyleSheet("QHeaderView::section { padding: 2px; }")
         header.setSectionsClickable(True)
         header.sectionClicked.connect(self._sort)
-        self.setFixedHeight(_ROW_HEIGHT * (_ROWS + 1))
         self.clicked.connect(self._choose)
         self.activated.connect(self._choose)
 
@@ -133,14 +107,6 @@ class ProposalTable(QTableView):
         else:
             self.clearSelection()
         self.viewport().update()
-
-    def mouseReleaseEvent(self, event: QMouseEvent) -> None:
-        """Leave the keyboard to the canvas."""
-        super().mouseReleaseEvent(event)
-        self.clearFocus()
-
-    def keyboardSearch(self, search: str) -> None:
-        """Leave letters to the keys of the panel."""
 
     def _choose(self, index: QModelIndex) -> None:
         self.chosen.emit(self._rows.listed[index.row()])

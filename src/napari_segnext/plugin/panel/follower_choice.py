@@ -1,4 +1,4 @@
-"""What finds whole objects: the models at hand, or a server of nnInteractive."""
+"""What follows objects: the models at hand, or a server of nnInteractive."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ _CHOICES = (
 )
 
 
-class FinderChoice(QComboBox):
-    """Chooses what finds objects; seen where the server's client is installed."""
+class FollowerChoice(QComboBox):
+    """Chooses what follows objects; seen where the server's client is installed."""
 
     def __init__(self, do: Do) -> None:
         super().__init__()
