@@ -37,7 +37,6 @@ from napari_segnext.models.reference import reference_config
 from napari_segnext.prompts import ModelPrompts, Prompts
 from napari_segnext.training.recipes import RECIPES
 
-_TIMED_S = 1.0
 COLUMNS = {"embed_ms": "embed, ms", "click_ms": "click, ms", "sat_s": "SAT, s"}
 
 
@@ -79,10 +78,10 @@ def sat_prompts(model: SegmentationModel, count: int) -> list[ModelPrompts]:
     return [Prompts().click(*at).to_model(frame, style) for at in centres]
 
 
-def least(step: Callable[[], Any], device: str) -> float:
-    """Return the least time of a step that is repeated for a second, or run once."""
+def least(step: Callable[[], Any], device: str, timed_s: float = 1.0) -> float:
+    """Return the least time of a step, run once and again until `timed_s` are over."""
     taken = [seconds(step, device)]
-    while sum(taken) < _TIMED_S:
+    while sum(taken) < timed_s:
         taken.append(seconds(step, device))
     return min(taken)
 

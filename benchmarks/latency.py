@@ -116,13 +116,11 @@ def textbook_of(model: SegNext, image: np.ndarray) -> Steps:
     """Return the same for the textbook version."""
     size, device = model.config.size, model.device
     plain = PlainSegNext(model.state_dict(), size, model.config.arch)
-    pixels = torch.from_numpy((255 * image).round().astype(np.uint8))
+    pixels = (255 * image).round().astype(np.uint8)
     held: dict[str, torch.Tensor] = {}
 
     def embed() -> None:
-        # Its pixels are prepared on the CPU, which costs little.
-        with torch.device("cpu"):
-            held["features"] = plain.features(pixels.numpy())
+        held["features"] = plain.features(pixels)
 
     def click(name: str) -> torch.Tensor:
         low = plain.low_logits(held["features"], held[name])

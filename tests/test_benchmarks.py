@@ -36,6 +36,11 @@ RUNS = {
         "OUT/R",
     ),
     "finding": ("--few 3 --steps 8 --json OUT/R", "OUT/R"),
+    "gpu": (
+        "--device cpu --small --planes 2 --objects 2 --sat-clicks 2 --seconds 0 "
+        "--turns 1 --json OUT/R",
+        "OUT/R",
+    ),
     "gui": ("--sizes 240 --clicks 1 --json OUT/R", "OUT/R"),
     "latency": ("tiny --repeats 1 --json OUT/R", "OUT/R"),
     "needless": ("--data SET --limit 1 --json OUT/R", "OUT/R"),

@@ -21,9 +21,10 @@ class PlainSegNext:
         self.state, self.size, self.arch = state, size, arch
 
     def features(self, image: np.ndarray) -> Tensor:
-        """(H, W, 3) uint8 -> (1, C, G, G)."""
+        """(H, W, 3) uint8 -> (1, C, G, G), where the weights are."""
         pixels = torch.from_numpy(image).permute(2, 0, 1).float()[None] / 255
         pixels = (pixels - _column(MEAN)) / _column(STD)
+        pixels = pixels.to(self.state["backbone.pos_embed"].device)
         pixels = F.interpolate(pixels, (self.size, self.size), mode="bilinear")
         grid = self._conv("backbone.patch_embed.proj", pixels, stride=PATCH)
         side = grid.shape[2]

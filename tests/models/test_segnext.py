@@ -186,6 +186,21 @@ def test_a_batch_gives_what_each_image_gives():
             torch.testing.assert_close(both[i : i + 1], alone, atol=1e-4, rtol=1e-4)
 
 
+def test_clicks_under_autocast_are_answered_in_half_precision():
+    model = small(448)
+    torch.manual_seed(0)
+    dense = torch.zeros(1, 3, 448, 448)
+    dense[:, 1, 200:211, 200:211] = 1
+    with torch.inference_mode():
+        features = model.image_features(torch.rand(1, 3, 448, 448))
+        exact = model.mask_logits(features, dense)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = model.mask_logits(features, dense)
+    assert rounded.dtype == torch.bfloat16
+    apart = (rounded.float().sigmoid() - exact.sigmoid()).abs()
+    assert 0 < apart.mean() < 0.06
+
+
 def test_learning_and_answering_see_the_same_features():
     model = small(448)
     images = torch.randn(2, 3, 448, 448, generator=torch.Generator().manual_seed(1))

@@ -53,7 +53,9 @@ def answers_at_once(tokens: Tensor) -> bool:
     traced = torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
     recorded = traced or torch.compiler.is_compiling()
     exact = tokens.device.type == "cpu" and tokens.dtype == torch.float32
-    return torch.is_inference_mode_enabled() and exact and not recorded
+    rounded = torch.is_autocast_enabled("cpu")
+    answers = torch.is_inference_mode_enabled() and not recorded
+    return answers and exact and not rounded
 
 
 def add_linear(linear: Any, found: Tensor, tokens: Tensor) -> Tensor:
