@@ -37,6 +37,7 @@ from napari_segnext.plugin.work.propagating import Propagating
 from napari_segnext.plugin.work.repairing import Repairing
 from napari_segnext.plugin.work.reviewing import Reviewing
 from napari_segnext.plugin.work.saving import Saving
+from napari_segnext.plugin.work.teaching import Teaching
 from napari_segnext.plugin.work.worker import Worker
 from napari_segnext.predicting.storage import StoragePolicy
 from napari_segnext.prompts import Prompts
@@ -125,6 +126,7 @@ class Annotator(QObject):
         self.finding = Finding(inference, session, labels, shown, self)
         outlines, prompting = self._outlines, self.prompting
         self.reviewing = Reviewing(session, shown, prompting, outlines, self)
+        self.teaching = Teaching(inference, session, self.saving, self)
         self.phrases = Phrases(inference, session, shown, self._named, self)
         works = self.propagation, self.importing, self.adopting, self.repairing
         self.cases = CaseSteps(session, self.saving, *works, self)
@@ -169,16 +171,17 @@ class Annotator(QObject):
         speakers: list[Any] = [self.objects, self.saving, self.exporting, self.adopting]
         speakers += [self.importing, self.propagation, self.repairing, self.doubting]
         speakers += [self.prompting, self._model, self._committing]
-        speakers += [self.finding, self.reviewing]
+        speakers += [self.finding, self.reviewing, self.teaching]
         for speaker in speakers:
             speaker.said.connect(self.said)
-        for task in (self.importing, self.propagation, self.doubting, self.finding):
+        tasks = self.importing, self.propagation, self.doubting, self.finding
+        for task in (*tasks, self.teaching):
             task.ended.connect(self.said)
         self._inference.failed.connect(self.said)
         self.objects.turned.connect(self._object_changed)
         self.objects.changed.connect(self._objects_changed)
         tellers: list[Any] = [self.saving, self.phrases, self.doubting, self.prompting]
-        tellers += [self.finding, self.reviewing, self._committing]
+        tellers += [self.finding, self.reviewing, self._committing, self.teaching]
         for part in tellers:
             part.changed.connect(self.changed)
         self.saving.restored.connect(self._restored)

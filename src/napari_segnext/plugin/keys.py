@@ -157,6 +157,15 @@ COMPLETE = Action(
     ),
     lambda to: to.reviewing.toggle_complete(),
 )
+TEACH = Action(
+    "Teach",
+    "",
+    (
+        "Teach the model the accepted objects of this class, in a minute, while you go "
+        "on. Every fifth is kept back: what is learned is used if these get better"
+    ),
+    lambda to: to.teaching.start(),
+)
 UNDO = Action("Undo", "Control-Z", "Undo the last step", lambda to: to.undo())
 REDO = Action("Redo", "Control-Shift-Z", "Do it again", lambda to: to.redo())
 CLEAR_EDITS = Action(

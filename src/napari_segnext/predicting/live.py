@@ -18,6 +18,7 @@ from napari_segnext.models import SegmentationModel
 from napari_segnext.predicting.image_model import ImageModel
 from napari_segnext.predicting.predictor import Predictor
 from napari_segnext.predicting.storage import StoragePolicy
+from napari_segnext.predicting.store import EmbeddingStore
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 
 
@@ -35,6 +36,8 @@ class LivePredictor(VolumePredictor):
         As for `VolumePredictor`.
     window
         Kept whatever happens to the data; None: chosen for the data there are.
+    store
+        Where embeddings are kept; by default in a new one.
 
     Attributes
     ----------
@@ -43,9 +46,13 @@ class LivePredictor(VolumePredictor):
     """
 
     def __init__(
-        self, model: SegmentationModel, volume: Volume, window: Window | None = None
+        self,
+        model: SegmentationModel,
+        volume: Volume,
+        window: Window | None = None,
+        store: EmbeddingStore | None = None,
     ) -> None:
-        super().__init__(model, volume, window=window)
+        super().__init__(model, volume, store, window)
         self.edited: Callable[[], None] = lambda: None
         self._given = window
         self._doubts = 0
@@ -141,6 +148,7 @@ def load_live_model(
     engine: str = "auto",
     news: Callable[[str, str], None] = lambda description, message: None,
     text: Path | None = None,
+    former: LiveImageModel | None = None,
 ) -> LiveImageModel:
     """Load a model by name or file, and set it to work on an image.
 
@@ -158,9 +166,17 @@ def load_live_model(
         wrong, or nothing.
     text
         Folder of a CLIP, for a model that takes phrases.
+    former
+        The model that was at work on the image until now. Its embeddings stay, for one
+        that was taught has the same.
     """
     network = load_on_engine(model, engine=engine)
-    loaded = LiveImageModel(LivePredictor(network, volume, window), _place(network))
+    if former is None:
+        predictor = LivePredictor(network, volume, window)
+    else:
+        known = former.predictor
+        predictor = LivePredictor(network, known.volume, window, known.store)
+    loaded = LiveImageModel(predictor, _place(network))
     loaded.no_text = give_clip(network.plain, text)
 
     def tell(state: EngineState) -> None:

@@ -39,6 +39,8 @@ class ModelChoice(QComboBox):
         self.addItem(FILE)
         self.addItem(MORE)
         self._last = self.currentData()
+        # What answered before a taught model does.
+        self._untaught = ""
         self.activated.connect(self._activated)
 
     def show_model(self, model: str) -> None:
@@ -49,6 +51,15 @@ class ModelChoice(QComboBox):
             self._add(at, model_label(model), model, model)
         self.setCurrentIndex(at)
         self._last = model
+
+    def show_taught(self, taught: str) -> None:
+        """Show a taught model; if it is named no more, the one from before it."""
+        if taught:
+            self._untaught = self._untaught or self.currentData()
+            self.show_model(taught)
+        else:
+            self.show_model(self._untaught or self.currentData())
+            self._untaught = ""
 
     def _add(self, at: int, label: str, model: str, tip: str) -> None:
         self.insertItem(at, label, model)
@@ -64,6 +75,7 @@ class ModelChoice(QComboBox):
             MoreModels(self).open()
         self.show_model(model or self._last)
         if model:
+            self._untaught = ""
             self.chosen.emit()
 
 

@@ -17,6 +17,7 @@ from napari_segnext.session.checklist import Doubtful
 if TYPE_CHECKING:
     from napari_segnext.plugin.annotator import Annotator
     from napari_segnext.plugin.work.phrases import Phrases
+    from napari_segnext.plugin.work.teaching import Lesson
     from napari_segnext.session import Record
 
 Part = TypeVar("Part")
@@ -167,6 +168,15 @@ class FileState:
 
 
 @dataclass(frozen=True, slots=True)
+class TeachingState:
+    """Whether the model is being taught, the taught one in use, and what came of it."""
+
+    running: bool
+    taught: str
+    lesson: Lesson | None
+
+
+@dataclass(frozen=True, slots=True)
 class ToolState:
     """What is drawn next, and whether it begins an object."""
 
@@ -193,6 +203,7 @@ class PanelState:
     phrase: PhraseState
     files: FileState
     tools: ToolState
+    teaching: TeachingState
 
     def since(self, former: PanelState | None) -> PanelChange:
         """Return what is not as it was; all of it if nothing was."""
@@ -205,6 +216,7 @@ class PanelState:
             _other(self.phrase, was.phrase),
             _other(self.files, was.files),
             _other(self.tools, was.tools),
+            _other(self.teaching, was.teaching),
         )
 
 
@@ -219,6 +231,7 @@ class PanelChange:
     phrase: PhraseState | None = None
     files: FileState | None = None
     tools: ToolState | None = None
+    teaching: TeachingState | None = None
 
 
 _NOTHING = PanelChange()
@@ -241,7 +254,7 @@ class Resolver:
     def resolve(self) -> PanelState:
         """Return what there is to show now."""
         annotator = self._annotator
-        objects = annotator.objects
+        objects, teaching = annotator.objects, annotator.teaching
         current, categories = objects.current, tuple(objects.categories)
         changes, restored = self._changes, self._restored
         return PanelState(
@@ -271,6 +284,7 @@ class Resolver:
                 annotator.importing.running or annotator.adopting.running,
             ),
             ToolState(annotator.tool, annotator.positive, annotator.prompting.each_own),
+            TeachingState(teaching.running, teaching.taught, teaching.lesson),
         )
 
     def _note(self, record: Record) -> None:

@@ -42,6 +42,7 @@ from napari_segnext.plugin.panel.section import Section
 from napari_segnext.plugin.panel.series import SeriesPart
 from napari_segnext.plugin.panel.start_choice import StartChoice
 from napari_segnext.plugin.panel.state import PanelState, Resolver
+from napari_segnext.plugin.panel.teaching import TeachingPart
 from napari_segnext.plugin.panel.text import TextPart
 from napari_segnext.plugin.panel.tools import ToolPanel, make_actions
 from napari_segnext.plugin.panel.view_buttons import ViewButtons
@@ -189,6 +190,7 @@ class SegNextWidget(QWidget):
         self.finding.follow(annotator)
         self._opening.follow(annotator)
         self.repair.follow(annotator.repairing)
+        self.teaching.follow(annotator)
         for part in (self.offer, self._status, self._saving):
             part.follow(annotator.saving)
 
@@ -217,16 +219,13 @@ class SegNextWidget(QWidget):
         self.offer = ResumeOffer()
         self._status, self._saving = StatusLine(), SavingLine()
         self._waiting = WaitingBar()
-        layout.addWidget(self._series_section)
-        layout.addWidget(self._choices)
-        layout.addWidget(self.start_button)
         self.views = ViewButtons(self.viewer)
-        layout.addWidget(self.views)
-        layout.addWidget(self.offer)
+        above = (self._series_section, self._choices, self.start_button, self.views)
+        for widget in (*above, self.offer):
+            layout.addWidget(widget)
         layout.addWidget(self._build_running(), 1)
-        layout.addWidget(self._waiting)
-        layout.addWidget(self._status)
-        layout.addWidget(self._saving)
+        for line in (self._waiting, self._status, self._saving):
+            layout.addWidget(line)
         model, device = self.model_choice.currentData, self._device.text
         self.help = Help(self.viewer, model, device, self.say)
         layout.addWidget(Section("Help", self.help, "Guide, keys, report a problem"))
@@ -255,6 +254,8 @@ class SegNextWidget(QWidget):
         self.repair = RepairPart(self._do)
         self.finding = FindingPart(self._do)
         self._add_section("Find others", self.finding, "All that look like some")
+        self.teaching = TeachingPart(self._do, self.model_choice, self._load_model)
+        self._add_section("Teach", self.teaching, "It learns from what you accepted")
         self._add_section("Repair", self.repair, "Holes, specks, borders, splits")
         self._add_section("Classes", self.classes, "What objects are, such as edema")
         self._add_section("Save and load", self.files, "Files of labels and prompts")
@@ -344,8 +345,7 @@ class SegNextWidget(QWidget):
         if self.annotator is not None:
             self._device.setText("…")
             model, policy = self.model_choice.currentData(), self.embeddings.policy
-            engine = self.engine_choice.currentData()
-            text = self.text.folder
+            engine, text = self.engine_choice.currentData(), self.text.folder
             self.annotator.load(model, self._inputs, policy, engine, text)
             self.text.refresh()
 
@@ -392,6 +392,7 @@ class SegNextWidget(QWidget):
             (self.text, change.phrase),
             (self.files, change.files),
             (self.tools, change.tools),
+            (self.teaching, change.teaching),
         ]
         for part, state in parts:
             if state:

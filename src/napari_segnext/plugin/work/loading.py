@@ -67,13 +67,15 @@ class Loading(QObject):
         If it cannot be loaded, the one before goes on. For the parameters see
         `napari_segnext.predicting.live.load_live_model`.
         """
-        news = self._model.ask(model, engine)
+        news, known = self._model.ask(model, engine), self._inference.model
 
         def make(inputs: Inputs) -> LiveImageModel:
             # Here, because PyTorch comes with it.
             from napari_segnext.predicting.live import load_live_model
 
-            return load_live_model(model, *inputs.volume(), policy, engine, news, text)
+            former = known if known and known.source is inputs else None
+            given = (*inputs.volume(), policy, engine, news, text, former)
+            return load_live_model(model, *given)
 
         self._get(model_label(model), make)
 

@@ -1,0 +1,191 @@
+"""The model learns from what was accepted, while the user goes on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QObject, Signal
+
+from napari_segnext.journal.paths import taught_file
+from napari_segnext.plugin.work.background import Background
+from napari_segnext.plugin.work.task import Dropped
+from napari_segnext.session.accepted import accepted
+from napari_segnext.session.proposed import kind_of
+
+if TYPE_CHECKING:
+    from napari_segnext.plugin.work.inference import Inference
+    from napari_segnext.plugin.work.saving import Saving
+    from napari_segnext.plugin.work.worker import Turn
+    from napari_segnext.predicting.live import LiveImageModel
+    from napari_segnext.session import Session
+    from napari_segnext.session.accepted import Accepted
+    from napari_segnext.training.teaching import Taught
+
+_WHOLE = 1000
+# How often it is looked whether a click waits while modules are imported.
+_LOOK_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Lesson:
+    """What came of teaching: mean IoU of objects that were held out.
+
+    Attributes
+    ----------
+    before, after
+        After 1, 2 and 3 prompts.
+    objects
+        How many were held out.
+    kept
+        Whether the new model is used.
+    """
+
+    before: tuple[float, ...]
+    after: tuple[float, ...]
+    objects: int
+    kept: bool
+
+
+class Teaching(Background):
+    """Teaches the model the accepted objects of the current one's class.
+
+    The new model is a file beside the journal. It is used if objects that were held out
+    get better, which is one step of undo.
+
+    Signals: those of `Background`; `changed` also for `taught` and `lesson`; `wanted`
+    (the file of the taught model that is to answer; empty: the model before).
+
+    Attributes
+    ----------
+    lesson
+        What came of teaching last; None if there was nothing yet.
+    """
+
+    wanted = Signal(str)
+
+    def __init__(
+        self,
+        inference: Inference,
+        session: Session,
+        saving: Saving,
+        parent: QObject | None = None,
+    ) -> None:
+        super().__init__(inference, parent)
+        self._session, self._saving = session, saving
+        self.lesson: Lesson | None = None
+        self._used = ""
+        session.listeners.append(self._follow)
+        # Only then is it known where the journal lies.
+        saving.restored.connect(self._follow)
+
+    @property
+    def taught(self) -> str:
+        """Name of the taught model that is in use; empty if there is none."""
+        return self._session.taught
+
+    def start(self) -> None:
+        """Teach what was accepted."""
+        session, journal = self._session, self._saving.path
+        session.settle()
+        if self.running:
+            self.said.emit("The model is being taught: wait, or cancel it")
+        elif self._inference.model is None:
+            self.said.emit("The model is not loaded yet: teach it when it is ready")
+        elif journal is None:
+            self.said.emit("Nothing can be saved here: a taught model needs a place")
+        else:
+            self._begin(self._of_kind(), taught_file(journal))
+
+    def forget(self) -> None:
+        """Answer by the model from before it was taught: one step of undo."""
+        self._session.use_taught("")
+
+    def leave(self) -> None:
+        """Take note that the user has chosen another model."""
+        self._used = ""
+        self._session.use_taught("")
+
+    def _of_kind(self) -> list[Accepted]:
+        objects = self._session.objects
+        current = objects.get(self._session.current)
+        kind = kind_of(current.category if current else None)
+        return [
+            each
+            for each in accepted(self._session)
+            if kind_of(objects[each.object_id].category) == kind
+        ]
+
+    def _begin(self, known: list[Accepted], place: Path) -> None:
+        work: list[Generator[float, None, Taught]] = []
+        imported = _imported("napari_segnext.training.teaching")
+
+        def run(model: LiveImageModel, turn: Turn) -> tuple[Taught, Path]:
+            # After an interruption it is called again, and goes on.
+            while not imported.wait(_LOOK_S):
+                _give_way(turn)
+            from napari_segnext.training.teaching import teaching
+            from napari_segnext.weights import save_model
+
+            if not work:
+                work.append(teaching(model.predictor, known))
+            while True:
+                _give_way(turn)
+                try:
+                    share = next(work[0])
+                except StopIteration as end:
+                    taught: Taught = end.value
+                    break
+                self.progressed.emit(round(_WHOLE * share), _WHOLE)
+            if taught.better:
+                save_model(taught.model, place)
+            return taught, place
+
+        self._submit(run, self._taught, "The model was not taught")
+        self.said.emit("The model is being taught: you can go on meanwhile")
+
+    def _taught(self, outcome: tuple[Taught, Path]) -> None:
+        taught, place = outcome
+        kept = taught.better
+        self.lesson = Lesson(taught.before, taught.after, taught.held_out, kept)
+        if kept:
+            self._session.use_taught(place.name)
+            self._end("Taught: the new model answers from now on")
+        else:
+            self._end("Not kept: objects that were kept back did not get better")
+
+    def _dropped(self, why: Dropped) -> None:
+        how = " by the change of the model" if why is Dropped.MODEL else ""
+        self._end(f"Teaching ended{how}: the model is as it was")
+
+    def _follow(self) -> None:
+        """Ask for the model that the session is answered by, if that is another."""
+        name, journal = self._session.taught, self._saving.path
+        if name != self._used and journal is not None:
+            self._used = name
+            self.wanted.emit(str(journal.with_name(name)) if name else "")
+            self.changed.emit()
+
+
+def _imported(module: str) -> threading.Event:
+    """Import a module, which takes seconds, on a thread of its own; tell when it is."""
+    done = threading.Event()
+
+    def run() -> None:
+        try:
+            import_module(module)
+        finally:
+            done.set()
+
+    threading.Thread(target=run, name="segnext-importing", daemon=True).start()
+    return done
+
+
+def _give_way(turn: Turn) -> None:
+    """Leave the worker to what is more urgent."""
+    if turn():
+        raise InterruptedError

@@ -1,0 +1,126 @@
+"""The model is taught in a window: kept if it is better, undone, forgotten, resumed."""
+
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from qtpy.QtCore import Qt
+from tests.gui.driver import CTRL
+from tests.gui.test_propagation import press
+
+from napari_segnext.geometry.plane import Plane
+from napari_segnext.models import ModelConfig, build_model
+from napari_segnext.prompts import Prompts
+from napari_segnext.training import teaching
+
+PLANE = Plane(0, 4)
+
+
+@pytest.fixture
+def lesson(monkeypatch):
+    """Put a lesson in the place of the real one; it ends when it is let go."""
+    told = SimpleNamespace(go=threading.Event(), after=(0.7, 0.8, 0.9), known=None)
+
+    def teach(predictor, known):
+        told.known = known
+        while not told.go.wait(0.01):
+            yield 0.25
+        yield 1.0
+        model = build_model(ModelConfig("tiny", 64))
+        return teaching.Taught(model, (0.5, 0.6, 0.7), told.after, 8, 2)
+
+    monkeypatch.setattr(teaching, "teaching", teach)
+    yield told
+    told.go.set()
+
+
+@pytest.fixture
+def taught(desk, lesson):
+    """Accept an object, begin to teach it, and wait until that is under way."""
+    # Nothing is asked of it: the lesson is no real one.
+    desk.engine.predictor = None
+    session = desk.annotator.session
+    request = session.set_prompts(PLANE, Prompts().click(8, 9))
+    probability = np.zeros((60, 80), np.float32)
+    probability[5:12, 5:12] = 1
+    session.commit(request, probability)
+    session.accept(1)
+    desk.annotator.objects.begin()
+    desk.user.waits_until(lambda: desk.annotator.saving.path is not None)
+    press(desk.widget.teaching.button)
+    desk.user.waits_until(lambda: lesson.known is not None)
+    return desk
+
+
+def model(desk):
+    return str(desk.widget.model_choice.currentData())
+
+
+def finish(desk, lesson):
+    lesson.go.set()
+    desk.user.waits_until(lambda: not desk.annotator.teaching.running)
+
+
+def test_a_better_model_is_used_undone_and_forgotten(taught, lesson):
+    part, session = taught.widget.teaching, taught.annotator.session
+    assert [each.object_id for each in lesson.known] == [1]
+    assert part.bar.isVisibleTo(part)
+    assert not part.forget.isVisibleTo(part)
+    finish(taught, lesson)
+    place = taught.annotator.saving.path.with_name(session.taught)
+    assert place.name.endswith(".taught-1.safetensors")
+    assert place.is_file()
+    assert model(taught) == str(place)
+    assert "On 2 objects" in part.outcome.text()
+    assert "0.50 → <b>0.70</b>" in part.outcome.text()
+    taught.user.key(Qt.Key.Key_Z, CTRL)
+    assert (session.taught, model(taught)) == ("", "tiny")
+    taught.user.key(Qt.Key.Key_Z, CTRL | Qt.KeyboardModifier.ShiftModifier)
+    assert model(taught) == str(place)
+    press(part.forget)
+    assert (session.taught, model(taught)) == ("", "tiny")
+    # It is there for undo, and as a file to load.
+    assert place.is_file()
+
+
+def test_a_model_that_is_no_better_is_not_used(taught, lesson):
+    lesson.after = (0.9, 0.9, 0.7)
+    finish(taught, lesson)
+    assert taught.annotator.session.taught == ""
+    assert model(taught) == "tiny"
+    assert "Not kept" in taught.status
+    assert not list(taught.annotator.saving.path.parent.glob("*.safetensors"))
+
+
+def test_a_click_comes_first_and_it_can_be_stopped(taught, lesson):
+    session = taught.annotator.session
+    prompts = {PLANE: Prompts().click(30, 40)}
+    taught.annotator.prompting.give(prompts)
+    number = session.current
+    taught.user.waits_until(lambda: bool(session.objects[number].results))
+    assert taught.annotator.teaching.running
+    press(taught.widget.teaching.cancel)
+    taught.user.waits_until(lambda: not taught.annotator.teaching.running)
+    assert "the model is as it was" in taught.status
+    assert session.taught == ""
+
+
+def test_another_choice_of_a_model_takes_its_place(taught, lesson):
+    finish(taught, lesson)
+    choice = taught.widget.model_choice
+    choice.show_model("tiny")
+    choice.chosen.emit()
+    assert taught.annotator.session.taught == ""
+    assert model(taught) == "tiny"
+
+
+def test_resume_goes_on_with_it(taught, lesson):
+    finish(taught, lesson)
+    place = model(taught)
+    taught.widget.stop()
+    taught.widget.model_choice.show_model("tiny")
+    taught.widget.start()
+    taught.user.waits_until(lambda: not taught.widget.offer.isHidden())
+    press(taught.widget.offer.resume_button)
+    taught.user.waits_until(lambda: model(taught) == place)
