@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from napari_segnext.plugin.work.background import Background
+from napari_segnext.plugin.work.modules import Imported
 from napari_segnext.plugin.work.task import Dropped
 from napari_segnext.session.proposed import LEAST_SCORE, Proposed
 from napari_segnext.session.snapshot import Snapshot
@@ -225,11 +226,14 @@ def _learning(
 ) -> Work:
     """Return what learns from examples; after an interruption it goes on."""
     begun: list[Generator[float, None, Finder]] = []
+    # The first optimiser that a program makes imports it.
+    compiler = Imported("torch._dynamo")
 
     def run(model: LiveImageModel, turn: Turn) -> Finder:
         from napari_segnext.finding import learning
         from napari_segnext.finding.turns import at_once
 
+        compiler.wait(turn)
         if not begun:
             begun.append(learning(model.predictor, examples(), turn))
         return at_once(begun[0], turn, tell)

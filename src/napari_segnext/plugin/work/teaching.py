@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Generator
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,6 +11,7 @@ from qtpy.QtCore import QObject, Signal
 
 from napari_segnext.journal.paths import taught_file
 from napari_segnext.plugin.work.background import Background
+from napari_segnext.plugin.work.modules import Imported
 from napari_segnext.plugin.work.task import Dropped
 from napari_segnext.session.accepted import accepted
 from napari_segnext.session.proposed import kind_of
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
     from napari_segnext.training.teaching import Taught
 
 _WHOLE = 1000
-# How often it is looked whether a click waits while modules are imported.
-_LOOK_S = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,19 +119,19 @@ class Teaching(Background):
 
     def _begin(self, known: list[Accepted], place: Path) -> None:
         work: list[Generator[float, None, Taught]] = []
-        imported = _imported("napari_segnext.training.teaching")
+        needed = Imported("napari_segnext.training.teaching")
 
         def run(model: LiveImageModel, turn: Turn) -> tuple[Taught, Path]:
             # After an interruption it is called again, and goes on.
-            while not imported.wait(_LOOK_S):
-                _give_way(turn)
+            needed.wait(turn)
             from napari_segnext.training.teaching import teaching
             from napari_segnext.weights import save_model
 
             if not work:
                 work.append(teaching(model.predictor, known))
             while True:
-                _give_way(turn)
+                if turn():
+                    raise InterruptedError
                 try:
                     share = next(work[0])
                 except StopIteration as end:
@@ -169,23 +166,3 @@ class Teaching(Background):
             self._used = name
             self.wanted.emit(str(journal.with_name(name)) if name else "")
             self.changed.emit()
-
-
-def _imported(module: str) -> threading.Event:
-    """Import a module, which takes seconds, on a thread of its own; tell when it is."""
-    done = threading.Event()
-
-    def run() -> None:
-        try:
-            import_module(module)
-        finally:
-            done.set()
-
-    threading.Thread(target=run, name="segnext-importing", daemon=True).start()
-    return done
-
-
-def _give_way(turn: Turn) -> None:
-    """Leave the worker to what is more urgent."""
-    if turn():
-        raise InterruptedError
