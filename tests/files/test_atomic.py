@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from filelock import FileLock
 
 from napari_segnext.files import (
     ObjectPrompts,
@@ -180,6 +182,23 @@ def test_a_living_writer_and_strangers_are_left_in_peace(tmp_path):
         *(".segnext-mine.part", ".segnext-abcdefgh.part", ".deadbeef-l.npy"),
         *("l.npy", "other.npy"),
     }
+
+
+def test_a_lock_is_let_go_before_it_is_deleted(tmp_path, monkeypatch):
+    # Windows deletes no file that is open.
+    place = tmp_path / ".segnext-abcdefgh.part"
+    place.mkdir()
+    (place / "l.npy").write_bytes(b"half of it")
+    rmtree = shutil.rmtree
+
+    def as_on_windows(folder, **options):
+        with FileLock(folder / "lock", timeout=0):
+            pass
+        rmtree(folder, **options)
+
+    monkeypatch.setattr(shutil, "rmtree", as_on_windows)
+    clear_up(tmp_path)
+    assert not any(tmp_path.iterdir())
 
 
 def test_a_zarr_that_cannot_be_replaced_stays(tmp_path, monkeypatch):

@@ -150,7 +150,8 @@ def _clear(place: Path) -> None:
         for former in (place / _FORMER).glob("*"):
             if not os.path.lexists(place.parent / former.name):
                 former.rename(place.parent / former.name)
-        shutil.rmtree(place)
+    # Only now, since Windows deletes no file that is open, as the lock's is while held.
+    shutil.rmtree(place)
 
 
 def _strangers(path: Path) -> Iterator[str]:
