@@ -1,6 +1,7 @@
 """The model is taught in a window: kept if it is better, undone, forgotten, resumed."""
 
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -72,24 +73,26 @@ def test_a_better_model_is_used_undone_and_forgotten(taught, lesson):
     assert place.name.endswith(".taught-1.safetensors")
     assert place.is_file()
     assert model(taught) == str(place)
-    assert "On 2 objects" in part.outcome.text()
-    assert "0.50 → <b>0.70</b>" in part.outcome.text()
+    numbers = "IoU 0.50 → 0.70 with 1 prompt, 0.70 → 0.90 with 3"
+    assert part.outcome.text() == f"Kept: {numbers} (2 objects that were kept back)"
+    assert numbers in taught.status
     taught.user.key(Qt.Key.Key_Z, CTRL)
     assert (session.taught, model(taught)) == ("", "tiny")
     taught.user.key(Qt.Key.Key_Z, CTRL | Qt.KeyboardModifier.ShiftModifier)
     assert model(taught) == str(place)
     press(part.forget)
+    assert part.outcome.text().startswith("Forgotten: ")
     assert (session.taught, model(taught)) == ("", "tiny")
     # It is there for undo, and as a file to load.
     assert place.is_file()
 
 
 def test_a_model_that_is_no_better_is_not_used(taught, lesson):
-    lesson.after = (0.9, 0.9, 0.7)
+    lesson.after = (0.9, 0.9, 0.69)
     finish(taught, lesson)
     assert taught.annotator.session.taught == ""
     assert model(taught) == "tiny"
-    assert "Not kept" in taught.status
+    assert "Not kept, as it is no better: IoU 0.50 → 0.90" in taught.status
     assert not list(taught.annotator.saving.path.parent.glob("*.safetensors"))
 
 
@@ -124,3 +127,34 @@ def test_resume_goes_on_with_it(taught, lesson):
     taught.user.waits_until(lambda: not taught.widget.offer.isHidden())
     press(taught.widget.offer.resume_button)
     taught.user.waits_until(lambda: model(taught) == place)
+
+
+@pytest.mark.parametrize("at_once", [True, False], ids=["at once", "later"])
+def test_a_taught_model_that_is_gone_leaves_the_one_before(
+    taught, lesson, monkeypatch, at_once
+):
+    finish(taught, lesson)
+    part, place = taught.widget.teaching, Path(model(taught))
+    place.rename(place.with_suffix(".away"))
+    taught.widget.stop()
+    taught.widget.model_choice.show_model("tiny")
+
+    def load(name, *_):
+        if name != "tiny" and not Path(name).is_file():
+            raise ValueError(f"{name} is no file")
+        return taught.engine
+
+    monkeypatch.setattr("napari_segnext.predicting.live.load_live_model", load)
+    taught.widget.start(resume=at_once)
+    if not at_once:
+        taught.user.waits_until(lambda: "Ready" in taught.status)
+        press(taught.widget.offer.resume_button)
+    taught.user.waits_until(lambda: "cannot be loaded" in part.outcome.text())
+    taught.user.waits_until(lambda: "Ready" in taught.status)
+    assert model(taught) == "tiny"
+    assert place.name in part.outcome.text()
+    assert part.forget.isEnabled()
+    # It is there for undo, and to resume with once it is back.
+    assert taught.annotator.session.taught == place.name
+    press(part.forget)
+    assert (part.outcome.text(), model(taught)) == ("", "tiny")

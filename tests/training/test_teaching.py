@@ -10,6 +10,7 @@ import torch
 
 from napari_segnext import Plane, Prompts, load_model
 from napari_segnext.engines import accelerate
+from napari_segnext.finding.turns import at_once
 from napari_segnext.geometry.frame import Region
 from napari_segnext.models import Cancelled
 from napari_segnext.models.base import Embedding
@@ -74,11 +75,28 @@ def test_what_was_held_out_gets_better(taught: Taught) -> None:
 
 def test_it_is_better_only_with_one_prompt_and_with_three(taught: Taught) -> None:
     def better(*after: float) -> bool:
-        return Taught(taught.model, (0.5, 0.6, 0.7), after, 8, 2).better
+        return Taught(taught.model, (0.5, 0.6, 0.9), after, 8, 2).better
 
-    assert better(0.51, 0.5, 0.71)
-    assert not better(0.9, 0.9, 0.7)
+    assert better(0.51, 0.5, 0.91)
+    assert not better(0.9, 0.9, 0.89)
+    assert not better(0.49, 0.9, 0.91)
+    # All were right with three already.
+    assert better(0.51, 0.5, 0.9)
     assert not better(0.5, 0.9, 0.9)
+
+
+def test_it_need_not_come_closer_to_the_answers_of_the_model_before(
+    base: tuple[VolumePredictor, list[Accepted]],
+) -> None:
+    predictor, accepted = base
+    own = []
+    for each in accepted[:5]:
+        given = Prompts(each.prompts.items[:1])
+        found = Region.of(predictor.predict(each.plane, given).mask)
+        own.append(Accepted(each.object_id, each.plane, given, found))
+    measured = at_once(teaching._measured(predictor, own, 0.0), lambda: False)
+    assert measured[0] <= teaching.RIGHT
+    assert measured[0] == pytest.approx(teaching.RIGHT, abs=0.02)
 
 
 def test_every_fifth_object_is_held_out_in_all_of_its_planes() -> None:

@@ -17,7 +17,7 @@ from napari_segnext.session.checklist import Doubtful
 if TYPE_CHECKING:
     from napari_segnext.plugin.annotator import Annotator
     from napari_segnext.plugin.work.phrases import Phrases
-    from napari_segnext.plugin.work.teaching import Lesson
+    from napari_segnext.plugin.work.teaching import Lesson, Teaching
     from napari_segnext.session import Record
 
 Part = TypeVar("Part")
@@ -169,11 +169,18 @@ class FileState:
 
 @dataclass(frozen=True, slots=True)
 class TeachingState:
-    """Whether the model is being taught, the taught one in use, and what came of it."""
+    """Whether the model is being taught, the taught one, and what came of it."""
 
     running: bool
     taught: str
+    lost: bool
     lesson: Lesson | None
+
+    @classmethod
+    def of(cls, teaching: Teaching) -> TeachingState:
+        """Return what there is to show."""
+        running, taught = teaching.running, teaching.taught
+        return cls(running, taught, teaching.lost, teaching.lesson)
 
 
 @dataclass(frozen=True, slots=True)
@@ -254,7 +261,7 @@ class Resolver:
     def resolve(self) -> PanelState:
         """Return what there is to show now."""
         annotator = self._annotator
-        objects, teaching = annotator.objects, annotator.teaching
+        objects = annotator.objects
         current, categories = objects.current, tuple(objects.categories)
         changes, restored = self._changes, self._restored
         return PanelState(
@@ -284,7 +291,7 @@ class Resolver:
                 annotator.importing.running or annotator.adopting.running,
             ),
             ToolState(annotator.tool, annotator.positive, annotator.prompting.each_own),
-            TeachingState(teaching.running, teaching.taught, teaching.lesson),
+            TeachingState.of(annotator.teaching),
         )
 
     def _note(self, record: Record) -> None:

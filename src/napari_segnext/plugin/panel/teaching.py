@@ -14,7 +14,6 @@ from napari_segnext.plugin.panel.state import TeachingState
 
 if TYPE_CHECKING:
     from napari_segnext.plugin.annotator import Annotator
-    from napari_segnext.plugin.work.teaching import Lesson
 
 
 class TeachingPart(QWidget):
@@ -68,7 +67,7 @@ class TeachingPart(QWidget):
         self.forget.setEnabled(bool(state.taught))
         if state.running:
             self.bar.setValue(0)
-        self.outcome.setText(_told(state.lesson) or _in_use(state.taught))
+        self.outcome.setText(_told(state))
         self.outcome.setVisible(bool(self.outcome.text()))
 
     def _answer_by(self, taught: str) -> None:
@@ -80,19 +79,17 @@ class TeachingPart(QWidget):
         self.bar.setValue(done)
 
 
-def _told(lesson: Lesson | None) -> str:
-    """Say what came of teaching; nothing if there was none."""
+def _told(state: TeachingState) -> str:
+    """Say which model answers, and what came of teaching."""
+    if state.lost:
+        return (
+            f"{state.taught} cannot be loaded: the model before it answers. Put it "
+            "beside the journal and resume, or forget it"
+        )
+    lesson = state.lesson
     if lesson is None:
-        return ""
-    rows = " ".join(
-        f"<br>IoU after {n} {'prompt' if n == 1 else 'prompts'}: "
-        f"{lesson.before[n - 1]:.2f} → <b>{lesson.after[n - 1]:.2f}</b>"
-        for n in (1, 3)
-    )
-    many = "object" if lesson.objects == 1 else "objects"
-    how = "Kept" if lesson.kept else "Not kept, as they did not get better"
-    return f"On {lesson.objects} {many} that it was not taught:{rows}<br>{how}"
-
-
-def _in_use(taught: str) -> str:
-    return "A taught model answers" if taught else ""
+        return "A taught model answers" if state.taught else ""
+    many = "object that was" if lesson.objects == 1 else "objects that were"
+    used = "Kept" if state.taught else "Forgotten"
+    verdict = used if lesson.kept else "Not kept, as it is no better"
+    return f"{verdict}: {lesson.told} ({lesson.objects} {many} kept back)"

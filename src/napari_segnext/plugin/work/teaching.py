@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segnext.journal.paths import taught_file
 from napari_segnext.plugin.work.background import Background
@@ -30,12 +30,12 @@ _WHOLE = 1000
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What came of teaching: mean IoU of objects that were held out.
+    """What came of teaching.
 
     Attributes
     ----------
     before, after
-        After 1, 2 and 3 prompts.
+        As those of `napari_segnext.training.teaching.Taught`.
     objects
         How many were held out.
     kept
@@ -46,6 +46,12 @@ class Lesson:
     after: tuple[float, ...]
     objects: int
     kept: bool
+
+    @property
+    def told(self) -> str:
+        """The numbers that it was judged by."""
+        one, three = (f"{self.before[n]:.2f} → {self.after[n]:.2f}" for n in (0, 2))
+        return f"IoU {one} with 1 prompt, {three} with 3"
 
 
 class Teaching(Background):
@@ -61,6 +67,8 @@ class Teaching(Background):
     ----------
     lesson
         What came of teaching last; None if there was nothing yet.
+    lost
+        Whether the taught model cannot be loaded: that from before it answers.
     """
 
     wanted = Signal(str)
@@ -75,14 +83,18 @@ class Teaching(Background):
         super().__init__(inference, parent)
         self._session, self._saving = session, saving
         self.lesson: Lesson | None = None
-        self._used = ""
+        self.lost = False
+        self._used, self._awaited = "", False
         session.listeners.append(self._follow)
         # Only then is it known where the journal lies.
         saving.restored.connect(self._follow)
+        for failed in (inference.unloaded, inference.kept):
+            failed.connect(self._not_loaded)
+        inference.loaded.connect(self._loaded)
 
     @property
     def taught(self) -> str:
-        """Name of the taught model that is in use; empty if there is none."""
+        """Name of the taught model that is to answer; empty if there is none."""
         return self._session.taught
 
     def start(self) -> None:
@@ -151,9 +163,9 @@ class Teaching(Background):
         self.lesson = Lesson(taught.before, taught.after, taught.held_out, kept)
         if kept:
             self._session.use_taught(place.name)
-            self._end("Taught: the new model answers from now on")
+            self._end(f"Taught, the new model answers: {self.lesson.told}")
         else:
-            self._end("Not kept: objects that were kept back did not get better")
+            self._end(f"Not kept, as it is no better: {self.lesson.told}")
 
     def _dropped(self, why: Dropped) -> None:
         how = " by the change of the model" if why is Dropped.MODEL else ""
@@ -163,6 +175,17 @@ class Teaching(Background):
         """Ask for the model that the session is answered by, if that is another."""
         name, journal = self._session.taught, self._saving.path
         if name != self._used and journal is not None:
-            self._used = name
+            self._used, self._awaited, self.lost = name, bool(name), False
             self.wanted.emit(str(journal.with_name(name)) if name else "")
             self.changed.emit()
+
+    def _loaded(self) -> None:
+        self._awaited = False
+
+    def _not_loaded(self) -> None:
+        """Go back to the model before if it is a taught one that there is not."""
+        if self._awaited:
+            self._awaited, self.lost = False, True
+            self.changed.emit()
+            # The attempt to load it is not over yet.
+            QTimer.singleShot(0, lambda: self.wanted.emit(""))
