@@ -20,7 +20,7 @@ from napari_segnext.geometry.shapes import (
     touching,
 )
 from napari_segnext.predicting.following import Look, Sighting, Tracker
-from napari_segnext.predicting.prediction import Prediction
+from napari_segnext.predicting.nearby import refined
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
 from napari_segnext.propagation.appearance import Appearance
@@ -176,11 +176,11 @@ class Scout:
         part, prompts = _part(shape), Prompts()
         for y, x in inner_clicks(shape):
             prompts = prompts.click(y, x)
-        previous = Prediction.from_probability(expected)
-        found = self._predictor.predict(plane, prompts, previous, cancelled)
+        at, known = self._predictor.apart(plane), Patch.of(expected)
+        found = refined(at, prompts, known, cancelled)
         return part, np.stack(
             [
-                log_odds(found.patch.read(part)),
+                log_odds(found.read(part)),
                 self._appearance.log_ratio(self._seen(plane, part)),
                 log_odds(expected[part.slices]),
             ],
