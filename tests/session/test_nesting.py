@@ -5,8 +5,12 @@ import pytest
 
 from napari_segnext.files.categories import Category
 from napari_segnext.journal.coding import decode, encode, from_line, to_line
+from napari_segnext.repair.box import ObjectBox
+from napari_segnext.repair.rules import grown
+from napari_segnext.session import ArrayLabels, Session
 from napari_segnext.session.exchange import exported
 from tests.session.doubles import (
+    SHAPE,
     Y5,
     Z1,
     Picture,
@@ -148,3 +152,67 @@ def test_nesting_is_one_step_and_comes_back_from_what_is_recorded(tumour):
     session.undo()
     assert session.undo().name == "nest"
     assert session.objects[2].category == CORE
+
+
+@pytest.fixture(params=[1, 2], ids=["one tumour", "tumour and necrosis"])
+def taken_in(request):
+    """Labels of a finished whole tumour, 1, with a core, 2, as they are adopted."""
+    array = np.zeros(SHAPE, np.uint16)
+    array[:, 1:9, 1:11], array[:, 3:7, 3:8] = 1, 2
+    session = Session(ArrayLabels(array))
+    session.categorise([1], WHOLE)
+    session.categorise([2], CORE)
+    session.nest(CORE.value, WHOLE.value)
+    if request.param == 2:
+        third = session.new_object()
+        session.categorise([third], ENHANCING)
+        session.nest(ENHANCING.value, WHOLE.value)
+    session.accept(1)
+    return session, array
+
+
+@pytest.mark.parametrize("by", [2, -1])
+def test_an_inner_label_taken_in_grows_over_the_outer_one_and_gives_it_back(
+    taken_in, by
+):
+    session, array = taken_in
+    before, whole = Picture.of(session, array), np.count_nonzero(array)
+    box = ObjectBox.read(
+        session.labels, 2, session.place(2, Z1, whole=True), 0, (1, 1, 1), {}, 5
+    )
+    session.reshape(2, "repair", *box.change(grown(box, by)))
+    assert (np.count_nonzero(array == 2) > np.count_nonzero(before.labels == 2)) == (
+        by > 0
+    )
+    assert np.count_nonzero(array) == whole
+    after = Picture.of(session, array)
+    again, copy = started()
+    assert not again.restore(session.records())
+    assert Picture.of(again, copy) == after
+    session.undo()
+    assert Picture.of(session, array) == before
+    session.redo()
+    assert Picture.of(session, array) == after
+    # A click refines it, and what it leaves is again the outer one's.
+    click(session, Z1, (3, 3, False), number=2)
+    assert array[1, 3, 3] == 1
+    session.delete(2)
+    np.testing.assert_array_equal(array, (before.labels > 0).astype(array.dtype))
+
+
+def test_one_of_several_outer_objects_is_not_guessed(taken_in):
+    session, array = taken_in
+    number = session.new_object()
+    session.categorise([number], WHOLE)
+    assert session.place(2, Z1, whole=True).outer == ()
+    session.delete(2)
+    assert not array[:, 3:7, 3:8].any()
+
+
+@pytest.mark.parametrize("order", [(1, 2), (2, 1)])
+def test_outer_and_inner_object_go_together(taken_in, order):
+    session, array = taken_in
+    session.reopen(1)
+    click(session, Z1, (5, 5), number=2)
+    session.delete(*order)
+    assert not array.any()

@@ -152,9 +152,12 @@ class ReachChoice(QWidget):
         self.choice = make_combo("Which slices are searched, along the displayed axis")
         self.choice.addItems(["In this slice", "In slices", "In all slices"])
         self.first, self.last = QSpinBox(), QSpinBox()
-        row = _row((self.choice, 2), (self.first, 1), (self.last, 1))
-        row.setContentsMargins(0, 0, 0, 0)
-        self.setLayout(row)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(4)
+        layout.addWidget(self.choice)
+        # All three in a row are wider than the panel.
+        layout.addLayout(_row((self.first, 1), (self.last, 1)))
         self.choice.activated.connect(lambda _: self._tell())
         for box in (self.first, self.last):
             box.valueChanged.connect(lambda _: self._tell())
