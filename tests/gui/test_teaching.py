@@ -158,3 +158,8 @@ def test_a_taught_model_that_is_gone_leaves_the_one_before(
     assert taught.annotator.session.taught == place.name
     press(part.forget)
     assert (part.outcome.text(), model(taught)) == ("", "tiny")
+    taught.user.key(Qt.Key.Key_Z, CTRL)
+    taught.user.waits_until(lambda: "cannot be loaded" in part.outcome.text())
+    taught.user.waits_until(lambda: model(taught) == "tiny")
+    taught.widget.model_choice.chosen.emit()
+    assert part.outcome.text() == ""

@@ -116,8 +116,9 @@ class Teaching(Background):
 
     def leave(self) -> None:
         """Take note that the user has chosen another model."""
-        self._used = ""
+        self._used, self._awaited, self.lost = "", False, False
         self._session.use_taught("")
+        self.changed.emit()
 
     def _of_kind(self) -> list[Accepted]:
         objects = self._session.objects
