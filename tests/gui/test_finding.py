@@ -10,7 +10,7 @@ from tests.doubles import TILED
 from tests.finding.conftest import drawn
 from tests.gui.conftest import Desk
 from tests.gui.driver import CTRL, LEFT, SHIFT, User
-from tests.gui.test_propagation import Held, press
+from tests.gui.test_propagation import Held, is_over, press
 
 from napari_segnext import finding
 from napari_segnext.files.categories import Category
@@ -18,6 +18,7 @@ from napari_segnext.geometry.plane import Plane
 from napari_segnext.images.volume import Volume
 from napari_segnext.labels.scan import Scanned, scan
 from napari_segnext.predicting.live import LiveImageModel, LivePredictor
+from napari_segnext.propagation import search
 
 KNOWN = 1
 
@@ -158,6 +159,43 @@ def test_all_above_the_slider_continue_what_is_known_and_are_one_step(begun, pag
     begun.user.key(Qt.Key.Key_Z, CTRL)
     np.testing.assert_array_equal(begun.labels, before)
     assert len(proposals(begun)) >= every
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["Alt+U", "U"])
+def test_accepted_ones_are_propagated(begun, pages, model, monkeypatch, together):
+    monkeypatch.setattr(search, "load_follower", lambda device: model)
+    session, objects = begun.annotator.session, begun.annotator.objects
+    find(begun)
+    before = begun.labels.copy()
+    press(begun.widget.finding.accept_all)
+    made = sorted(n for n in session.objects if n > 14 and n != session.current)
+    assert len(made) == 2
+    accepted = begun.labels.copy()
+    if together:
+        begun.user.key(Qt.Key.Key_U, Qt.KeyboardModifier.AltModifier)
+        is_over(begun)
+        assert "Propagated 2 objects" in begun.status
+    else:
+        for number in made:
+            objects.select(number)
+            begun.user.key(Qt.Key.Key_U)
+            assert begun.annotator.propagation.carries(number), begun.status
+            is_over(begun)
+    for number in made:
+        under = [
+            set(np.unique(page[found]))
+            for page, found in zip(pages, begun.labels == number, strict=True)
+        ]
+        truth = int(pages[KNOWN][accepted[KNOWN] == number].max())
+        assert all(truth in values for values in under)
+    # What was accepted in the slice stays, each found object is a step, and so is that.
+    np.testing.assert_array_equal(begun.labels[KNOWN], accepted[KNOWN])
+    for _ in made:
+        begun.user.key(Qt.Key.Key_Z, CTRL)
+    np.testing.assert_array_equal(begun.labels, accepted)
+    begun.user.key(Qt.Key.Key_Z, CTRL)
+    np.testing.assert_array_equal(begun.labels, before)
+    assert len(proposals(begun)) == 2
 
 
 def press_and_say(desk, key):
