@@ -286,6 +286,15 @@ def test_proposals_rejections_and_complete_slices_are_there_after_resume(begun):
     assert sum(each.rejected for each in rejected) == 1
 
 
+def test_a_choice_of_slices_fits_into_the_panel(begun):
+    reach = begun.widget.finding.reach
+    reach.choice.setCurrentIndex(1)
+    reach.choice.activated.emit(1)
+    assert not reach.first.isHidden()
+    # The panel is 290 wide at least, of which borders and a scroll bar take some.
+    assert reach.minimumSizeHint().width() <= 250
+
+
 def test_the_table_leads_to_a_proposal_and_is_sorted(begun):
     part = begun.widget.finding
     part.reach.choice.setCurrentIndex(1)
