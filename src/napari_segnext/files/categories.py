@@ -86,16 +86,16 @@ def check_distinct(categories: Iterable[Category]) -> None:
             )
 
 
-def enclosing(categories: Iterable[Category]) -> dict[int, frozenset[int]]:
-    """Return the values of all classes that lie around a class, by its value."""
+def enclosing(categories: Iterable[Category]) -> dict[int, tuple[int, ...]]:
+    """Return the values of the classes around each, from the nearest, by its value."""
     inside = {each.value: each.inside for each in categories if each.inside}
     around = {}
     for value in inside:
-        found, outer = set[int](), inside[value]
+        found, outer = list[int](), inside[value]
         while outer and outer not in found:
-            found.add(outer)
+            found.append(outer)
             outer = inside.get(outer, 0)
-        around[value] = frozenset(found)
+        around[value] = tuple(found)
     return around
 
 

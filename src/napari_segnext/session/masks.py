@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,6 @@ from napari_segnext.geometry.space import Index, Voxels
 from napari_segnext.labels.counted import Painter
 from napari_segnext.labels.diffs import Diff, PlaneDiff
 from napari_segnext.labels.labels import Values
-from napari_segnext.labels.runs import Runs
 from napari_segnext.labels.sparse import Sparse
 from napari_segnext.prompts import Prompts, PromptStyle
 from napari_segnext.session.nesting import Nesting
@@ -95,18 +94,30 @@ class View:
     def left(self, number: int, its: Sparse, base: Sparse) -> Sparse:
         """Return what voxels of an object become where it leaves them.
 
-        That is what it had covered, if it still may be changed. All others become
-        nothing.
+        That is what it had covered, or where that is not known the one object that it
+        lies in, if it still may be changed. All others become nothing.
         """
-        return Sparse(self._covered(number, base).within(its.runs))
+        noted = base.runs.select(base.runs.value != number)
+        rest = its.without(Sparse(noted)).runs
+        below = np.full_like(rest.value, self.nesting.below.get(number, 0))
+        known = Sparse(replace(rest, value=below)).updated(
+            Sparse(noted.within(its.runs))
+        )
+        changeable = np.isin(known.runs.value, self._changeable(number))
+        return Sparse(known.runs.select(changeable))
 
     def beneath(self, number: int, voxels: Voxels, base: Sparse) -> NDArray[np.int64]:
         """Return what voxels, (N,), become where an object leaves them; see `left`."""
-        return self._covered(number, base).values_at(voxels)
+        noted = base.runs.select(base.runs.value != number)
+        below = noted.values_at(voxels)
+        below[~noted.holds(voxels)] = self.nesting.below.get(number, 0)
+        below[~np.isin(below, self._changeable(number))] = 0
+        return below
 
-    def _covered(self, number: int, base: Sparse) -> Runs:
-        open_ = (self.ids - self.finished - {number}) | self.nesting.outer(number)
-        return base.runs.select(np.isin(base.runs.value, list(open_)))
+    def _changeable(self, number: int) -> list[int]:
+        """Return the objects that may get what another one leaves."""
+        outer = self.nesting.outer(number) & self.ids
+        return list((self.ids - self.finished - {number}) | outer)
 
     def _within(self, plane: Plane, made: Plane, edits: Sparse) -> Sparse:
         """Return the part in a plane of edits made in one, maybe another."""

@@ -21,10 +21,14 @@ class Nesting:
     around, inside
         Of each object that has some, those whose class lies around its own, and those
         whose class lies inside.
+    below
+        Of each object that lies in one object alone, that one: of all its voxels it is
+        known what they become where it leaves them.
     """
 
     around: Mapping[int, frozenset[int]] = field(default_factory=dict)
     inside: Mapping[int, frozenset[int]] = field(default_factory=dict)
+    below: Mapping[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, objects: Mapping[int, SegmentedObject]) -> Nesting:
@@ -38,12 +42,17 @@ class Nesting:
             if each.category:
                 members[each.category.value].add(number)
         around, inside = dict[int, frozenset[int]](), defaultdict[int, set[int]](set)
+        below = dict[int, int]()
         for value, outer in enclosed.items():
             others = frozenset[int]().union(*(members[at] for at in outer))
             around |= dict.fromkeys(members[value], others)
             for number in others:
                 inside[number] |= members[value]
-        return cls(around, {n: frozenset(inner) for n, inner in inside.items()})
+            nearest = next((members[at] for at in outer if members[at]), set[int]())
+            if len(nearest) == 1:
+                below |= dict.fromkeys(members[value], *nearest)
+        within = {n: frozenset(inner) for n, inner in inside.items()}
+        return cls(around, within, below)
 
     def outer(self, number: int) -> frozenset[int]:
         """Return the objects that one may be drawn on."""
@@ -61,6 +70,6 @@ def around(
     if category is None:
         return _NONE
     known = {c for each in objects.values() if (c := each.category)}
-    values = enclosing({category, *known}).get(category.value, _NONE)
+    values = enclosing({category, *known}).get(category.value, ())
     classes = {number: each.category for number, each in objects.items()}
     return frozenset(n for n, each in classes.items() if each and each.value in values)

@@ -64,7 +64,8 @@ class Reshaping(Undoable):
         if whole:
             planes = self.planes_of(object_id, Plane(0, 0, within.fixed))
         extent, (_, *inner) = self.extent(object_id, planes), self.with_inner(object_id)
-        outer = sorted(self.nesting.outer(object_id) & self._drawn_on(object_id))
+        below = self._drawn_on(object_id) | {self.nesting.below.get(object_id, 0)}
+        outer = sorted(self.nesting.outer(object_id) & below)
         return Place(tuple(planes), extent, whole, tuple(inner), tuple(outer))
 
     def extent(self, object_id: int, planes: Iterable[Plane]) -> Extent:
@@ -84,9 +85,9 @@ class Reshaping(Undoable):
     ) -> int:
         """Give an object voxels that nothing has, and take others from it: one step.
 
-        It may also get those of objects around it, where it is noted what it covers: in
-        planes with a prediction. What does not hold any more of the labels is left as
-        it is.
+        It may also get those of objects around it, where it is known what it covers: in
+        planes with a prediction, and everywhere if it lies in one object alone. What
+        does not hold any more of the labels is left as it is.
 
         Parameters
         ----------
@@ -109,7 +110,7 @@ class Reshaping(Undoable):
         self.settle()
         known = self._mask_of(object_id)
         below = self._painter.values_at(gained)
-        free = (below == 0) | self._noted_below(known, gained, below)
+        free = (below == 0) | self._known_below(known, gained, below)
         gained, below = gained[free], below[free]
         lost = lost[self._painter.values_at(lost) == object_id]
         if not len(gained) and not len(lost):
@@ -126,16 +127,18 @@ class Reshaping(Undoable):
         self._take(step)
         return len(diff)
 
-    def _noted_below(
+    def _known_below(
         self, known: SegmentedObject, voxels: Voxels, below: Values
     ) -> BoolArray:
-        """Tell of which voxels, (N,), it can be noted that an object covers another."""
+        """Tell of which voxels, (N,), it stays known that an object covers another."""
         outer, noted = self.nesting.outer(known.id), np.zeros(len(voxels), bool)
         if outer:
             for axis in {plane.axis for plane in known.results}:
                 for plane, here in self.space.parted(axis, voxels).items():
                     noted[here] |= plane in known.results
-        return noted & np.isin(below, list(outer))
+        noted &= np.isin(below, list(outer))
+        noted |= below == self.nesting.below.get(known.id, 0)
+        return noted
 
     def split(self, object_id: int, voxels: Voxels) -> int:
         """Make voxels of an object another one, of the same class: one step.
