@@ -8,8 +8,10 @@ the package is on the stack.
 
 from __future__ import annotations
 
+import faulthandler
 import os
-import sys
+import re
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -33,6 +35,7 @@ NAPARI = str(Path(napari.__file__).parent) + os.sep
 IMPORTS = "<frozen importlib"
 # Of a stack are told the innermost lines, and those of the package.
 INNERMOST, OWN = 2, 6
+_FRAME = re.compile(r'^  File "(.*)", line (\d+) in (.*)$', re.MULTILINE)
 
 Stack = tuple[str, ...]
 
@@ -187,12 +190,17 @@ def _call(stack: Stack) -> str:
 
 
 def _stack(thread: int) -> Stack:
-    """Return what a thread does; nothing that it uses is kept alive."""
-    frame, lines = sys._current_frames().get(thread), []
-    while frame is not None:
-        code = frame.f_code
-        lines.append(f"{code.co_filename}:{frame.f_lineno} {code.co_name}")
-        frame = frame.f_back
+    """Return what a thread does, its innermost hundred calls at most.
+
+    Frames of a thread that goes on are not safe to walk from Python: meanwhile it may
+    leave them. What writes them for a crash holds the interpreter until it has all.
+    """
+    with tempfile.TemporaryFile() as file:
+        faulthandler.dump_traceback(file)
+        file.seek(0)
+        told = file.read().decode(errors="replace")
+    of_thread = told.partition(f"hread 0x{thread:016x}")[2].partition("\n\n")[0]
+    lines = [f"{at}:{line} {name}" for at, line, name in _FRAME.findall(of_thread)]
     return tuple(reversed(lines)) or ("the thread has ended",)
 
 

@@ -4,6 +4,7 @@ from napari.components import ViewerModel
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.geometry.space import Space
+from napari_segnext.plugin.layers.own_layers import plane_name
 from napari_segnext.plugin.layers.planes import (
     NoPlaneError,
     camera_of,
@@ -133,3 +134,15 @@ def test_the_middle_of_the_view_is_a_pixel_of_the_plane(axis, middle, pixel):
     y, x = looked_at(viewer, image, VOLUME, Plane(axis, 2))
     height, width = VOLUME.plane_shape(Plane(axis, 2))
     assert (y, x) == (min(pixel[0], height - 1), min(pixel[1], width - 1))
+
+
+@pytest.mark.parametrize(
+    ("labels", "name"),
+    [
+        (("z", "y", "x"), "z 3"),
+        (("-3", "-2", "-1"), "slice 3"),
+        (("axis -3", "axis -2", "axis -1"), "slice 3"),
+    ],
+)
+def test_a_plane_of_an_axis_without_a_name_is_called_a_slice(labels, name):
+    assert plane_name(Plane(0, 3), VOLUME, labels) == name

@@ -174,7 +174,8 @@ def plane_name(plane: Plane, space: Space, labels: tuple[str, ...]) -> str:
     if space.ndim == 2:
         return ""
     label = labels[space.leading + plane.axis]
-    if label.startswith("-"):
+    # What napari calls an axis without a name; it was "axis -3" before it was "-3".
+    if label.removeprefix("axis ").startswith("-"):
         return f"slice {plane.index}"
     return f"{label} {plane.index}"
 
