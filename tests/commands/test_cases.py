@@ -251,7 +251,23 @@ def test_modalities_of_a_case_are_not_taken_for_images(tmp_path) -> None:
             np.save(tmp_path / case / f"{case}_{name}.npy", np.zeros((5, 8, 8)))
     each = {"--prompts": tmp_path / "{name}.json", "--out": tmp_path / "{name}.tif"}
     answer = run("segment", tmp_path, *(word for pair in each.items() for word in pair))
-    assert "p1 has the modalities flair, t1: name the images" in str(answer.exception)
+    told = str(answer.exception)
+    assert "p1 has the modalities flair, t1: name the images" in told
+    assert told.endswith(f" as {tmp_path}/*/*_flair.npy")
+
+
+def test_images_of_one_channel_of_nnunet_are_named_by_their_case(tmp_path) -> None:
+    folder = tmp_path / "imagesTr"
+    folder.mkdir()
+    for case in ("p1", "p2"):
+        np.save(folder / f"{case}_0000.npy", np.zeros((5, 8, 8)))
+    each = {"--prompts": tmp_path / "{name}.json", "--out": tmp_path / "{name}.tif"}
+    assert [case.name for case in cases_of([folder], each)] == ["p1", "p2"]
+    np.save(folder / "p1_0001.npy", np.zeros((5, 8, 8)))
+    answer = run("segment", folder, *(word for pair in each.items() for word in pair))
+    told = str(answer.exception)
+    assert told.startswith("p1 has the modalities 0000, 0001: name the images of one")
+    assert told.endswith(f" as {folder}/*_0000.npy")
 
 
 def test_nothing_on_standard_input_is_told(folders, tmp_path) -> None:

@@ -13,6 +13,7 @@ from tests.gui.driver import LEFT, NO, User
 from napari_segnext.files.categories import Category
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.layers.tools import TOOLS
+from napari_segnext.propagation import PlaneResult
 from napari_segnext.series import State
 
 PLANE = Plane(0, 4)
@@ -174,6 +175,10 @@ def test_modalities_contrast_tool_and_view_go_with_the_user(desk, folder):
     desk.widget.start()
     desk.annotator.use(TOOLS[2])
     desk.annotator.objects.view_by_class(True)
+    desk.annotator.propagation.ask("http://gpu-box:1527")
+    preview = desk.annotator._preview
+    preview.show(1, [PlaneResult.of(PLANE, np.ones(SHAPE[1:], np.float32), None)])
+    assert preview._layer.name == "p1_t2 found so far"
     desk.viewer.dims.order = (1, 0, 2)
     desk.viewer.dims.set_current_step(1, 33)
     desk.series.step(1)
@@ -184,6 +189,9 @@ def test_modalities_contrast_tool_and_view_go_with_the_user(desk, folder):
     assert desk.widget.inputs.others[0].colormap.name == "magenta"
     assert desk.annotator.tool == TOOLS[2]
     assert desk.annotator.objects.semantic
+    assert desk.annotator.propagation.address == "http://gpu-box:1527"
+    assert desk.widget.propagation.follower.currentText().endswith("gpu-box:1527")
+    assert "p1_t2 found so far" not in [layer.name for layer in desk.viewer.layers]
     assert desk.viewer.dims.order == (1, 0, 2)
     assert desk.viewer.dims.current_step[1] == 33
     desk.series.step(1)

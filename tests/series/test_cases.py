@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +76,71 @@ def test_folders_of_folders_sections_and_dicom_are_cases(tmp_path):
         **{"ct": [""], "p1": ["flair", "t1"], "p2": ["flair", "t1"]},
         **{"patient": ["ax", "cor"], "stack": [""]},
     }
+
+
+def data_set(folder: Path, *channels: str, end: str = ".nii.gz") -> Path:
+    """Lay files out as nnU-Net wants them, with a second case that lacks the last."""
+    for case in ("BRATS_002", "BRATS_010"):
+        numbers = range(len(channels) - (case == "BRATS_010" and len(channels) > 1))
+        fill(folder / "imagesTr", *(f"{case}_{n:04}{end}" for n in numbers))
+        fill(folder / "labelsTr", f"{case}{end}")
+    fill(folder / "imagesTs", *(f"BRATS_003_{n:04}{end}" for n in range(len(channels))))
+    named = {str(n): name for n, name in enumerate(channels)}
+    told = {"channel_names": named, "file_ending": end}
+    (folder / "dataset.json").write_text(json.dumps(told))
+    return folder
+
+
+@pytest.mark.parametrize("end", [".nii.gz", ".png", ".tif"])
+@pytest.mark.parametrize("above", ["", "nnUNet_raw"])
+def test_a_data_set_of_nnunet_is_its_images_by_channel(tmp_path, end, above):
+    data = data_set(tmp_path / above / "Dataset001_BraTS", "FLAIR", "T1", "T2", end=end)
+    three = ["FLAIR", "T1", "T2"]
+    cases = read_series(data.parent if above else data)
+    found = {"BRATS_002": three, "BRATS_010": three[:2], "BRATS_003": three}
+    assert told(cases) == found
+    lacks = {case.name: case.lacks for case in cases if case.lacks}
+    assert lacks == {"BRATS_010": ("T2",)}
+    assert cases[0].images[1].path == data / "imagesTr" / f"BRATS_002_0001{end}"
+    assert list(told(read_series(data / "imagesTs"))) == ["BRATS_003"]
+
+
+def test_images_of_one_channel_are_called_as_their_labels(tmp_path):
+    found = told(read_series(data_set(tmp_path, "CT")))
+    assert found == {f"BRATS_{n}": [""] for n in ("002", "010", "003")}
+
+
+@pytest.mark.parametrize("content", ["[]", "{", '{"modality": {"0": "a", "1": "a"}}'])
+def test_channels_without_names_have_numbers(tmp_path, content):
+    data_set(tmp_path, "FLAIR", "T1")
+    (tmp_path / "dataset.json").write_text(content)
+    assert told(read_series(tmp_path))["BRATS_002"] == ["0000", "0001"]
+
+
+def test_names_of_nnunet_are_known_without_its_file(tmp_path):
+    four = [f"{n:04}" for n in range(4)]
+    names = [f"{case}_{n}.nii.gz" for case in ("p2", "p10") for n in four]
+    fill(tmp_path / "input", *names)
+    assert told(read_series(tmp_path / "input")) == {"p2": four, "p10": four}
+    assert told(read_series(tmp_path)) == {"p2": four, "p10": four}
+    fill(tmp_path / "one", *names[:4])
+    assert told(read_series(tmp_path / "one")) == {"p2": four}
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"time_{n:04}.nii" for n in range(20)],
+        [f"section_{n:04}.tif" for n in range(4)],
+        ["p1_0001.nii", "p1_0002.nii"],
+        ["p1_0000.nii", "p2_0000.nii"],
+        ["p1_0000.nii", "p1_0001.nii", "p2.nii"],
+    ],
+)
+def test_other_numbers_are_no_channels(tmp_path, names):
+    fill(tmp_path, *names)
+    assert all(each == [""] for each in told(read_series(tmp_path)).values())
+    assert len(read_series(tmp_path)) == len(names)
 
 
 def test_what_files_tell_against_a_case_is_its_problem(tmp_path):

@@ -59,9 +59,17 @@ class Case:
             names = ", ".join(each.name for each in self.images)
             raise ValueError(
                 f"{self.name} has the modalities {names}: name the images of one, "
-                f"as {self.images[0].path.parent.parent}/*/*{self.images[0].path.name}"
+                f"as {self._alike}"
             )
         return self.images[0].path
+
+    @property
+    def _alike(self) -> Path:
+        """Return a pattern of the first image of each case."""
+        path = self.images[0].path
+        own = path.parent.name == self.name
+        folder = path.parent.parent / "*" if own else path.parent
+        return folder / f"*{path.name.removeprefix(self.name)}"
 
     def file(self, pattern: Path) -> Path:
         """Return the file of this case that a pattern names.
@@ -85,8 +93,9 @@ def read_series(path: Path) -> list[Case]:
     Parameters
     ----------
     path
-        A folder of images, of folders with the modalities of a case each, or of series
-        of DICOM; or a table (.csv), see `napari_segnext.series.listed.listed_cases`.
+        A folder of images, of folders with the modalities of a case each, of series of
+        DICOM, or a data set of nnU-Net; or a table (.csv), see
+        `napari_segnext.series.listed.listed_cases`.
 
     Returns
     -------

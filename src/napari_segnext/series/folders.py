@@ -14,6 +14,7 @@ from napari_segnext.files.contents import has_dicom, has_sections, images_in, na
 from napari_segnext.files.sections import SECTIONS, natural
 from napari_segnext.series.cases import Case, Modality
 from napari_segnext.series.labels import BETWEEN, is_labels, last_word
+from napari_segnext.series.nnunet import image_folders, numbered_cases
 
 # Folders of cases may lie in others, by hospital or grade; not deeper than this.
 _DEEP = 2
@@ -39,11 +40,15 @@ def cases_in(folder: Path) -> list[Case]:
 
 
 def _cases_in(folder: Path, deep: int) -> list[Case]:
+    if data := image_folders(folder):
+        return [case for place in data for case in _cases_in(place, deep)]
     entries = natural(each for each in folder.iterdir() if each.name[0] != ".")
     places = {each for each in entries if each.is_dir() and not is_zarr(each)}
     files = images_in(folder)
     single = set(_without_labels([each for each in files if each not in places]))
-    cases = list[Case]()
+    cases = numbered_cases(folder, [each for each in files if each in single])
+    if cases:
+        single.clear()
     for entry in entries:
         if entry in single:
             cases.append(Case.of(entry))
@@ -69,6 +74,8 @@ def _case_in(folder: Path) -> Case | None:
     if has_dicom(folder):
         return Case.of(folder)
     images = images_in(folder)
+    if image_folders(folder) or len(numbered_cases(folder, images)) > 1:
+        return None
     # Beside volumes pictures are previews; alone they are sections.
     volumes = [each for each in images if each.suffix.lower() not in SECTIONS]
     if not volumes:

@@ -5,14 +5,25 @@ from pathlib import Path
 from typing import ClassVar
 
 import pytest
-from qtpy.QtCore import QObject, Qt, Signal
+from qtpy.QtCore import QObject, QPoint, QPointF, Qt, Signal
+from qtpy.QtGui import QWheelEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QFileDialog, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QFileDialog,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_segnext.geometry.plane import Plane
+from napari_segnext.plugin.panel.controls import make_combo
 from napari_segnext.plugin.panel.doubt_table import DoubtTable
+from napari_segnext.plugin.panel.finding import ReachChoice, ScoreSlider
+from napari_segnext.plugin.panel.follower_choice import FollowerChoice
 from napari_segnext.plugin.panel.model_choice import ModelChoice, MoreModels
 from napari_segnext.plugin.panel.propagation import PropagationPart
+from napari_segnext.plugin.panel.repair import BorderSlider
 from napari_segnext.plugin.panel.state import DoubtState, PropagationState
 from napari_segnext.plugin.work.exporting import in_format, label_formats
 from napari_segnext.session.doubt import Doubt
@@ -143,6 +154,37 @@ def test_a_click_on_a_row_leads_there_and_leaves_the_keyboard(qtbot, table):
         QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, pos=at)
     assert signal.args == [(5, Plane(0, 8))]
     assert not table.hasFocus()
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: FollowerChoice(lambda act: None),
+        lambda: make_combo("Some choice"),
+        lambda: ReachChoice(lambda act: None).first,
+        ScoreSlider,
+        BorderSlider,
+    ],
+)
+def test_the_wheel_is_left_to_the_panel_and_changes_nothing(qtbot, make):
+    choice = make()
+    qtbot.addWidget(choice)
+    if isinstance(choice, QComboBox):
+        choice.addItems(["one", "two", "three"])
+        choice.setCurrentIndex(1)
+    value = choice.currentIndex if isinstance(choice, QComboBox) else choice.value
+    before, where = value(), QPointF(choice.rect().center())
+    turn = QWheelEvent(
+        *(where, where, QPoint(), QPoint(0, -120)),
+        Qt.MouseButton.NoButton,
+        Qt.KeyboardModifier.NoModifier,
+        Qt.ScrollPhase.NoScrollPhase,
+        False,
+    )
+    QApplication.sendEvent(choice, turn)
+    assert value() == before
+    assert not turn.isAccepted(), "what is around it is turned to"
+    assert choice.focusPolicy() != Qt.FocusPolicy.WheelFocus
 
 
 class Running(QObject):

@@ -57,6 +57,8 @@ class OverObjects:
     def close(self) -> None:
         """Hide the layer for the next session."""
         if self._layer is not None:
+            # The next session may be about another image.
+            self._layer.name = self._role
             keep_layer(self._viewer, self._layer)
 
     def _look(self) -> dict[str, Any]:

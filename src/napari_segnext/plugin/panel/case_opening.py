@@ -45,6 +45,8 @@ class Kept:
         How far along each axis the viewer is, from 0 to 1.
     ranges
         Of the viewer's axes.
+    server
+        Of nnInteractive, which follows objects; empty: the model does.
     """
 
     image: Key | None
@@ -52,6 +54,7 @@ class Kept:
     places: tuple[float, ...]
     ranges: tuple[Any, ...]
     tool: Tool | None = None
+    server: str = ""
     semantic: bool = False
     categories: tuple[Category, ...] = ()
 
@@ -221,7 +224,11 @@ class CaseOpening(QObject):
             return kept
         classes, semantic = annotator.objects.categories, annotator.objects.semantic
         return replace(
-            kept, tool=annotator.tool, semantic=semantic, categories=tuple(classes)
+            kept,
+            tool=annotator.tool,
+            server=annotator.propagation.address,
+            semantic=semantic,
+            categories=tuple(classes),
         )
 
     def _close(self) -> None:
@@ -291,6 +298,7 @@ class CaseOpening(QObject):
         self._panel.classes.remember(kept.categories)
         if kept.tool is not None:
             annotator.use(kept.tool)
+        annotator.propagation.ask(kept.server)
         if kept.semantic:
             annotator.objects.view_by_class(True)
         annotator.changed.emit()

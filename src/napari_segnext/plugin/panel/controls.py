@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtWidgets import QComboBox, QPushButton, QSizePolicy, QWidget
 from superqt import QElidingLabel
 
@@ -69,10 +69,28 @@ def make_combo(tip: str) -> QComboBox:
 
 
 def shape_combo(combo: QComboBox, tip: str) -> None:
-    """Give a choice its tip, and let no long entry widen the panel."""
+    """Give a choice its tip; no long entry widens the panel, no wheel changes it."""
     combo.setToolTip(tip)
+    leave_wheel(combo)
     combo.setSizeAdjustPolicy(
         QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
     )
     combo.setMinimumContentsLength(8)
     combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+
+
+def leave_wheel(widget: QWidget) -> None:
+    """Leave the wheel over a widget to the panel, which scrolls."""
+    if widget.focusPolicy() == Qt.FocusPolicy.WheelFocus:
+        widget.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    widget.installEventFilter(_PassingWheel(widget))
+
+
+class _PassingWheel(QObject):
+    """Keeps the wheel from a widget, so that the one around it is turned to."""
+
+    def eventFilter(self, watched: QObject | None, event: QEvent | None) -> bool:
+        if event is None or event.type() != QEvent.Type.Wheel:
+            return False
+        event.ignore()
+        return True

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
@@ -27,6 +27,7 @@ from napari_segnext.plugin.keys import (
 from napari_segnext.plugin.panel.controls import (
     Do,
     action_button,
+    leave_wheel,
     make_button,
     make_combo,
 )
@@ -160,6 +161,7 @@ class ReachChoice(QWidget):
         layout.addLayout(_row((self.first, 1), (self.last, 1)))
         self.choice.activated.connect(lambda _: self._tell())
         for box in (self.first, self.last):
+            leave_wheel(box)
             box.valueChanged.connect(lambda _: self._tell())
 
     def show_state(self, state: FindingState) -> None:
@@ -190,6 +192,7 @@ class ScoreSlider(QSlider):
 
     def __init__(self) -> None:
         super().__init__(Qt.Orientation.Horizontal)
+        leave_wheel(self)
         self.setRange(0, 100)
         self.setToolTip("Drag: proposals below this score are neither listed nor shown")
 
@@ -198,10 +201,6 @@ class ScoreSlider(QSlider):
         self.blockSignals(True)
         self.setValue(value)
         self.blockSignals(False)
-
-    def wheelEvent(self, event: Any) -> None:
-        """Leave the wheel to the panel, which scrolls."""
-        event.ignore()
 
 
 def _short(action: Action) -> str:

@@ -10,12 +10,10 @@ from weakref import WeakKeyDictionary
 from napari.layers import Image
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtWidgets import (
-    QComboBox,
     QFormLayout,
     QLabel,
     QMenu,
     QPushButton,
-    QSizePolicy,
     QWidget,
 )
 
@@ -25,6 +23,7 @@ from napari_segnext.plugin.layers.channels import (
     split_channels,
 )
 from napari_segnext.plugin.layers.inputs import default_others, sort_out
+from napari_segnext.plugin.panel.controls import make_combo
 
 if TYPE_CHECKING:
     from napari.viewer import ViewerModel
@@ -60,15 +59,10 @@ class InputChoice(QWidget):
         form = QFormLayout(self)
         form.setContentsMargins(0, 0, 0, 0)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.ExpandingFieldsGrow)
-        self.combos = (QComboBox(), QComboBox())
+        self.combos = (make_combo(""), make_combo(""))
         self._labels = (QLabel("Input 2"), QLabel("Input 3"))
         form.addRow(self.split_button)
         for label, combo in zip(self._labels, self.combos, strict=True):
-            combo.setSizeAdjustPolicy(
-                QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
-            )
-            combo.setMinimumContentsLength(8)
-            combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             combo.activated.connect(self._take)
             form.addRow(label, combo)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
@@ -17,7 +16,12 @@ from qtpy.QtWidgets import (
 )
 
 from napari_segnext.plugin.keys import CLEAR_SLICE, REPAIRS
-from napari_segnext.plugin.panel.controls import Do, action_button, make_button
+from napari_segnext.plugin.panel.controls import (
+    Do,
+    action_button,
+    leave_wheel,
+    make_button,
+)
 from napari_segnext.plugin.work.repairing import Repairing
 
 # Pixels that a border is moved by at most.
@@ -112,7 +116,4 @@ class BorderSlider(QSlider):
             "distance"
         )
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-
-    def wheelEvent(self, event: Any) -> None:
-        """Leave the wheel to the panel, which scrolls."""
-        event.ignore()
+        leave_wheel(self)

@@ -6,7 +6,6 @@ from typing import Any
 
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import (
-    QComboBox,
     QFrame,
     QHBoxLayout,
     QLabel,
@@ -18,6 +17,7 @@ from qtpy.QtWidgets import (
 from superqt import QElidingLabel
 
 from napari_segnext.journal import Earlier
+from napari_segnext.plugin.panel.controls import make_combo
 from napari_segnext.plugin.work.saving import Saving
 
 
@@ -35,8 +35,7 @@ class ResumeOffer(QFrame):
         title = QLabel("<b>There is earlier work on this image</b>")
         title.setWordWrap(True)
         layout.addWidget(title)
-        self.times = QComboBox()
-        self.times.setToolTip("When it was saved last; choose which to resume")
+        self.times = make_combo("When it was saved last; choose which to resume")
         self.times.currentIndexChanged.connect(self._show_chosen)
         layout.addWidget(self.times)
         self._what = QLabel()

@@ -54,7 +54,8 @@ class SeriesPart(QWidget):
         self.open_button = make_button(
             "Open series",
             "Many cases one after the other: a folder of images, of folders with the "
-            "modalities of a case each, or of series of DICOM; or a table of them",
+            "modalities of a case each, or of series of DICOM, a data set of nnU-Net, "
+            "or a table of them",
         )
         menu = QMenu(self)
         menu.addAction("A folder …").triggered.connect(lambda _=False: self.ask())
