@@ -205,7 +205,26 @@ def test_uneven_and_tilted_slices_are_told(tmp_path, voxels) -> None:
         tilted = pydicom.dcmread(path)
         tilted.ImagePositionPatient = [-10, -20 + n, 30 + 3 * n]
         tilted.save_as(path)
-    assert "slices are shifted by 5 mm" in refused(tmp_path / "t1")
+    told = refused(tmp_path / "t1")
+    assert "slices are shifted by 5 mm" in told and "dcm2niix" in told
+
+
+def test_a_slice_that_lies_aside_of_the_others_is_told(tmp_path, voxels) -> None:
+    paths = write_series(tmp_path / "t1", voxels)
+    aside = pydicom.dcmread(paths[3])
+    aside.ImagePositionPatient = [-10, -16, 30 + 9]
+    aside.save_as(paths[3])
+    told = refused(tmp_path / "t1")
+    assert "slices are shifted by 4 mm" in told and str(paths[3]) in told
+
+
+def test_a_tilt_of_less_than_a_pixel_is_kept_in_the_geometry(tmp_path, voxels) -> None:
+    for n, path in enumerate(write_series(tmp_path / "ct", voxels)):
+        tilted = pydicom.dcmread(path)
+        tilted.ImagePositionPatient = [-10, -20 + 0.05 * n, 30 + 3 * n]
+        tilted.save_as(path)
+    image = read_image(tmp_path / "ct")
+    assert image.geometry.source.lps[:3, 0] == pytest.approx((0, 0.05, 3))
 
 
 def test_orientations_that_do_not_go_together_are_told(tmp_path, voxels) -> None:

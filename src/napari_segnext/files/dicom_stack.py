@@ -175,13 +175,14 @@ def _step(slices: Sequence[Frame], normal: NDArray[np.float64]) -> NDArray[np.fl
             f"slices are {steps.min():.4g} to {steps.max():.4g} mm apart, first "
             f"otherwise between {between}: a volume needs equal steps"
         )
-    first, last = slices[0].position, slices[-1].position
-    assert first is not None and last is not None and slices[0].spacing is not None
-    way = (last - first) / (len(slices) - 1)
-    aside = np.linalg.norm(last - first - normal * (at[-1] - at[0]))
-    if aside > min(slices[0].spacing):
+    ways = np.asarray([frame.position for frame in slices]) - slices[0].position
+    aside = np.linalg.norm(ways - np.outer(at - at[0], normal), axis=1)
+    farthest = int(aside.argmax())
+    assert slices[0].spacing is not None
+    if aside[farthest] > min(slices[0].spacing):
         raise FileError(
-            f"slices are shifted by {aside:.4g} mm from {slices[0].source} to "
-            f"{slices[-1].source}, as of a tilted gantry: resample them first"
+            f"slices are shifted by {aside[farthest]:.4g} mm from {slices[0].source} "
+            f"to {slices[farthest].source}, as of a tilted gantry: convert the series "
+            "with dcm2niix, which resamples it, and open the .nii.gz that it makes"
         )
-    return np.asarray(way)
+    return np.asarray(ways[-1] / (len(slices) - 1))
