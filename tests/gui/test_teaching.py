@@ -10,6 +10,7 @@ from qtpy.QtCore import Qt
 from tests.gui.driver import CTRL
 from tests.gui.test_propagation import press
 
+from napari_segnext.files.categories import Category
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.models import ModelConfig, build_model
 from napari_segnext.prompts import Prompts
@@ -36,18 +37,26 @@ def lesson(monkeypatch):
     told.go.set()
 
 
+def accept_some(desk, count):
+    """Segment and accept objects beside each other."""
+    session = desk.annotator.session
+    for _ in range(count):
+        number = session.current
+        left = 12 * number - 8
+        request = session.set_prompts(PLANE, Prompts().click(8, left + 3))
+        probability = np.zeros((60, 80), np.float32)
+        probability[5:12, left : left + 7] = 1
+        session.commit(request, probability)
+        session.accept(number)
+        desk.annotator.objects.begin()
+
+
 @pytest.fixture
 def taught(desk, lesson):
-    """Accept an object, begin to teach it, and wait until that is under way."""
+    """Accept objects, begin to teach them, and wait until that is under way."""
     # Nothing is asked of it: the lesson is no real one.
     desk.engine.predictor = None
-    session = desk.annotator.session
-    request = session.set_prompts(PLANE, Prompts().click(8, 9))
-    probability = np.zeros((60, 80), np.float32)
-    probability[5:12, 5:12] = 1
-    session.commit(request, probability)
-    session.accept(1)
-    desk.annotator.objects.begin()
+    accept_some(desk, 5)
     desk.user.waits_until(lambda: desk.annotator.saving.path is not None)
     press(desk.widget.teaching.button)
     desk.user.waits_until(lambda: lesson.known is not None)
@@ -65,7 +74,7 @@ def finish(desk, lesson):
 
 def test_a_better_model_is_used_undone_and_forgotten(taught, lesson):
     part, session = taught.widget.teaching, taught.annotator.session
-    assert [each.object_id for each in lesson.known] == [1]
+    assert [each.object_id for each in lesson.known] == [1, 2, 3, 4, 5]
     assert part.bar.isVisibleTo(part)
     assert not part.forget.isVisibleTo(part)
     finish(taught, lesson)
@@ -163,3 +172,42 @@ def test_a_taught_model_that_is_gone_leaves_the_one_before(
     taught.user.waits_until(lambda: model(taught) == "tiny")
     taught.widget.model_choice.chosen.emit()
     assert part.outcome.text() == ""
+
+
+def test_it_says_at_once_what_is_missing(desk, lesson):
+    accept_some(desk, 4)
+    desk.user.waits_until(lambda: desk.annotator.saving.path is not None)
+    press(desk.widget.teaching.button)
+    assert "accept 5 objects that were segmented with prompts" in desk.status
+    assert "so far there are 4" in desk.status
+    accept_some(desk, 1)
+    session = desk.annotator.session
+    session.categorise([session.current], Category(3, "vesicle"))
+    press(desk.widget.teaching.button)
+    assert "not taught class vesicle: accept 5" in desk.status
+    assert "so far there are 0" in desk.status
+    assert not desk.annotator.teaching.running
+
+
+def test_another_model_on_the_way_ends_it(taught, lesson):
+    taught.widget.model_choice.chosen.emit()
+    taught.user.waits_until(lambda: not taught.annotator.teaching.running)
+    lesson.go.set()
+    taught.user.waits_until(lambda: taught.widget.worker.idle)
+    assert taught.annotator.session.taught == ""
+    assert not list(taught.annotator.saving.path.parent.glob("*.safetensors"))
+
+
+def test_the_image_closed_on_the_way_ends_it_and_all_is_resumed(taught, lesson):
+    place = taught.annotator.saving.path
+    volume = taught.image.data
+    taught.viewer.layers.remove(taught.image)
+    taught.user.waits_until(lambda: taught.annotator is None)
+    lesson.go.set()
+    taught.user.waits_until(lambda: taught.widget.worker.idle)
+    assert "The image was removed" in taught.status
+    assert not list(place.parent.glob("*.safetensors"))
+    taught.viewer.add_image(volume, name="volume")
+    taught.widget.start(resume=True)
+    finished = taught.annotator.session.objects
+    taught.user.waits_until(lambda: sum(e.finished for e in finished.values()) == 5)

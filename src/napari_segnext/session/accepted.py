@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from napari_segnext.geometry.frame import Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.prompts import Mask, Prompts
 from napari_segnext.session.book import ObjectBook
+
+# A model that is taught what was accepted is judged by one object of so many.
+EVERY = 5
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,6 +56,22 @@ def accepted(session: ObjectBook) -> list[Accepted]:
             if mask.pixels.size:
                 found.append(Accepted(each.id, plane, prompts, mask))
     return found
+
+
+def check_enough(accepted: Sequence[Accepted]) -> None:
+    """Check that there is enough to teach a model, and to judge it by.
+
+    Raises
+    ------
+    ValueError
+        If there are too few objects.
+    """
+    count = len({each.object_id for each in accepted})
+    if count < EVERY:
+        raise ValueError(
+            f"accept {EVERY} objects that were segmented with prompts first, as one of "
+            f"them is kept back to judge by; so far there are {count}"
+        )
 
 
 def _is_mask(prompt: object) -> bool:

@@ -26,13 +26,11 @@ from napari_segnext.models.follower import Follower
 from napari_segnext.models.tiny import Tiny
 from napari_segnext.predicting.volume_predictor import VolumePredictor
 from napari_segnext.prompts import Prompts
-from napari_segnext.session.accepted import Accepted
+from napari_segnext.session.accepted import EVERY, Accepted, check_enough
 from napari_segnext.training.adam import Adam
 from napari_segnext.training.lessons import Lesson, Lessons, Talk
 from napari_segnext.training.losses import dice_loss, normalised_focal_loss
 
-# One object of so many is held out; with fewer there is nothing to judge by.
-EVERY = 5
 # How often the decoder is corrected, by how many conversations, of which every so
 # manieth is the user's own.
 STEPS = 80
@@ -94,12 +92,7 @@ def check_teachable(model: SegmentationModel, accepted: Sequence[Accepted]) -> T
             "only tiny, and models trained from it, can be taught in a minute: choose "
             "tiny, or fine-tune this one on the command line"
         )
-    count = len({each.object_id for each in accepted})
-    if count < EVERY:
-        raise ValueError(
-            f"{count} objects are accepted that were segmented with prompts: teach "
-            f"when there are {EVERY}, as one of {EVERY} is kept back to judge by"
-        )
+    check_enough(accepted)
     return network
 
 

@@ -13,10 +13,11 @@ from napari_segnext.journal.paths import taught_file
 from napari_segnext.plugin.work.background import Background
 from napari_segnext.plugin.work.modules import Imported
 from napari_segnext.plugin.work.task import Dropped
-from napari_segnext.session.accepted import accepted
+from napari_segnext.session.accepted import accepted, check_enough
 from napari_segnext.session.proposed import kind_of
 
 if TYPE_CHECKING:
+    from napari_segnext.files.categories import Category
     from napari_segnext.plugin.work.inference import Inference
     from napari_segnext.plugin.work.saving import Saving
     from napari_segnext.plugin.work.worker import Turn
@@ -108,7 +109,13 @@ class Teaching(Background):
         elif journal is None:
             self.said.emit("Nothing can be saved here: a taught model needs a place")
         else:
-            self._begin(self._of_kind(), taught_file(journal))
+            known = self._of_kind()
+            try:
+                check_enough(known)
+            except ValueError as why:
+                self.said.emit(f"The model was not taught{self._which}: {why}")
+            else:
+                self._begin(known, taught_file(journal))
 
     def forget(self) -> None:
         """Answer by the model from before it was taught: one step of undo."""
@@ -120,10 +127,20 @@ class Teaching(Background):
         self._session.use_taught("")
         self.changed.emit()
 
+    @property
+    def _category(self) -> Category | None:
+        return self._session.objects[self._session.current].category
+
+    @property
+    def _which(self) -> str:
+        """Which objects, where there are classes to confuse them."""
+        if self._category:
+            return f" class {self._category.name}"
+        none = " objects without a class, as the current one is"
+        return none if self._session.categories else ""
+
     def _of_kind(self) -> list[Accepted]:
-        objects = self._session.objects
-        current = objects.get(self._session.current)
-        kind = kind_of(current.category if current else None)
+        objects, kind = self._session.objects, kind_of(self._category)
         return [
             each
             for each in accepted(self._session)
