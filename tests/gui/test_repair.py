@@ -1,8 +1,10 @@
 """Repairs from the panel: buttons, the slider, a line that is drawn."""
 
+from functools import partial
+
 import numpy as np
 import pytest
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtTest import QTest
 from tests.gui.conftest import SHAPE, Desk
 from tests.gui.driver import CTRL, User
@@ -157,3 +159,35 @@ def test_slices_between_are_found_without_the_model(repair, given):
     press(repair, "Interpolate")
     assert repair.status == "Object 2: interpolate, 3 slices between"
     np.testing.assert_array_equal(repair.labels == 2, given == 2)
+
+
+def test_writing_in_turns_lets_the_window_go_on_and_is_cancelled(repair, monkeypatch):
+    session, repairing = repair.annotator.session, repair.annotator.repairing
+    repair.annotator.objects.select(2)
+    for at in (4, 5, 6):
+        session.clear_plane(2, Plane(0, at))
+        session.clear_manual_edits(2, Plane(0, at))
+    before, in_turns = repair.labels.copy(), session.commit_planes_in_turns
+    beats = []
+
+    def observed(*what):
+        for share in in_turns(*what):
+            QTimer.singleShot(0, partial(beats.append, share))
+            yield share
+            if stop and share < 1:
+                repairing.stop()
+
+    monkeypatch.setattr("napari_segnext.plugin.work.repairing.TURN_S", 1e-4)
+    monkeypatch.setattr(session, "commit_planes_in_turns", observed)
+    stop = True
+    press(repair, "Interpolate")
+    QTest.qWait(50)
+    assert repair.status == "Nothing was repaired"
+    np.testing.assert_array_equal(repair.labels, before)
+    stop = False
+    press(repair, "Interpolate")
+    assert repair.status == "Object 2: interpolate, 3 slices between"
+    # The window went on between the slices.
+    assert beats[-3:-1] == [1 / 3, 2 / 3]
+    undo(repair)
+    np.testing.assert_array_equal(repair.labels, before)

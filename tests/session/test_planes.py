@@ -12,9 +12,12 @@ from tests.session.doubles import (
     Z0,
     Z1,
     Z2,
+    Picture,
     answer,
     ask,
     click,
+    decoded,
+    page_shape,
     paint,
     started,
 )
@@ -175,3 +178,60 @@ def test_nothing_to_write_is_no_step():
     session.commit_planes(1, {Z1: square(0, 2)}, "propagate")
     session.undo()
     assert not session.objects[1].prompts
+
+
+def disks() -> dict[Plane, np.ndarray]:
+    return {
+        plane: decoded(Prompts().click(5, at), page_shape(plane))
+        for at, plane in enumerate((Z0, Z1, Z2), 3)
+    }
+
+
+def test_masks_written_in_turns_are_one_step_after_the_last():
+    session, array = started()
+    records = []
+    session.recorders.append(records.append)
+    shares = []
+    for share in session.commit_planes_in_turns(1, disks(), "interpolate"):
+        shares.append(share)
+        assert not array.any()
+    assert shares == [1 / 3, 2 / 3, 1]
+    assert [record.name for record in records] == ["interpolate"]
+    again, copy = started()
+    again.commit_planes(1, disks(), "interpolate")
+    assert Picture.of(session, array) == Picture.of(again, copy)
+    assert session.undo().name == "interpolate"
+    assert not array.any()
+
+
+def test_masks_left_between_two_turns_change_nothing():
+    session, array = started()
+    turns = session.commit_planes_in_turns(1, disks(), "interpolate")
+    next(turns)
+    turns.close()
+    assert not array.any()
+    assert not session.can_undo
+    assert not session.recorders
+
+
+def test_what_changes_between_two_turns_is_heeded():
+    session, array = started()
+    turns = session.commit_planes_in_turns(1, disks(), "interpolate")
+    next(turns)
+    second = session.new_object()
+    paint(session, Z0, [(5, 3)], second)
+    click(session, Z1, (1, 1), number=1)
+    assert list(turns) == []
+    assert array[0, 5, 3] == second
+    assert (array[1] == 1).sum() == 16
+    assert (array[2] == 1).sum() == 25
+
+
+def test_an_object_that_goes_between_two_turns_gets_nothing():
+    session, array = started()
+    turns = session.commit_planes_in_turns(1, disks(), "interpolate")
+    next(turns)
+    session.accept(1)
+    with pytest.raises(ValueError, match="is finished"):
+        next(turns)
+    assert not array.any()

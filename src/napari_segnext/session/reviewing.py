@@ -20,7 +20,7 @@ from napari_segnext.session.joining import Joining
 from napari_segnext.session.messages import Request
 from napari_segnext.session.probability import Probability
 from napari_segnext.session.proposed import Proposed, kind_of
-from napari_segnext.session.reshaping import Reshaping
+from napari_segnext.session.stacking import Stacking
 from napari_segnext.session.state import Delta, Info, Result
 
 _NOTHING = Prompts()
@@ -46,7 +46,7 @@ class Drawing:
     joins: int = 0
 
 
-class Reviewing(Reshaping):
+class Reviewing(Stacking):
     """Objects, beside which others are proposed.
 
     A proposal is no object, and no label shows it. It goes when objects take more than

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -23,7 +22,7 @@ from napari_segnext.session import operations
 from napari_segnext.session.history import History
 from napari_segnext.session.masks import concerned, repaint, restore
 from napari_segnext.session.messages import Record, Request
-from napari_segnext.session.probability import Map, Probability, as_patch
+from napari_segnext.session.probability import Probability
 from napari_segnext.session.reviewing import Reviewing
 from napari_segnext.session.state import (
     Delta,
@@ -160,76 +159,6 @@ class Session(Reviewing):
         self._apply(delta)
         self._tell("mask", delta, plan.now)
         return written
-
-    def commit_planes(
-        self,
-        object_id: int,
-        probabilities: Mapping[Plane, Map],
-        name: str,
-        confidence: Mapping[Plane, float] = MappingProxyType({}),
-    ) -> None:
-        """Write masks of an object in planes that it has no prompts in: one step.
-
-        What is protected from `commit` is protected here too, and planes in which
-        the object has prompts by now are left to these.
-
-        Parameters
-        ----------
-        probabilities
-            0 to 1, (H, W) float32, a part or as it is kept, of planes that do not
-            cross.
-        name
-            What the step is called.
-        confidence
-            0 to 1, of those of which it is known.
-
-        Raises
-        ------
-        ValueError
-            If a map does not fit its plane or is not finite, a confidence is none,
-            planes cross, there is no such object, or it is finished. Nothing has
-            changed then.
-        """
-        self.labels.settle()
-        known = self._open(object_id)
-        for plane, probability in probabilities.items():
-            self.space.check(plane)
-            self._check_probability(plane, probability)
-        if len({plane.axis for plane in probabilities}) > 1:
-            raise ValueError("masks of planes that cross cannot be written at once")
-        after, view = Delta(), self._view()
-        parts, diffs = list[PlaneDiff](), list[Diff]()
-        for plane in sorted(probabilities.keys() - known.prompts.keys()):
-            key, former = (object_id, plane), known.results.get(plane)
-            base = Sparse() if former is None else former.base
-            kept = Probability.of(probabilities[plane])
-            part = concerned(view, key, kept.extent)
-            page = self._painter.labels.read(plane, part)
-            written, section = repaint(view, key, page, part, kept, base)
-            diffs.append(Diff.across(self.space, [written]))
-            base = Sparse(diffs[-1].before).updated(base)
-            sure = confidence.get(plane)
-            result = Result.of(Prompts(), kept, section, base, sure)
-            after.results[key] = result if section.pixels.size else None
-            parts.append(written)
-        if not parts:
-            return
-        step = self._step(name, object_id, None, after)
-        step.settles, step.diff = set(after.results), Diff.joined(diffs)
-        self._take(step, parts)
-
-    def _check_probability(self, plane: Plane, probability: Map) -> None:
-        shape = self.space.plane_shape(plane)
-        if isinstance(probability, Probability):
-            fits = probability.shape == shape
-        else:
-            patch = as_patch(probability)
-            fits = patch.shape == shape and patch.finite
-        if not fits:
-            raise ValueError(
-                f"a probability map for {plane} is finite and of shape {shape}, not "
-                f"{probability.shape}"
-            )
 
     # Manual edits
 

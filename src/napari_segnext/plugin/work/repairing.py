@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Generator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from qtpy.QtCore import QObject, Signal
+from qtpy.QtCore import QObject, QTimer, Signal
 
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.plugin.layers.cut_layer import CutLayer
 from napari_segnext.plugin.layers.measure import voxel_steps
+from napari_segnext.plugin.layers.view_timers import TURN_S
 from napari_segnext.repair.between import interpolated
 from napari_segnext.repair.box import ObjectBox
 from napari_segnext.repair.cut import drawn, half, sides
@@ -38,6 +40,9 @@ if TYPE_CHECKING:
     from napari_segnext.plugin.layers.displayed_plane import ShownPlane
     from napari_segnext.plugin.layers.labels_layer import LayerLabels
     from napari_segnext.session import Session
+
+# Writes a part with each turn, yields the share that is done, and returns what it was.
+Writing: TypeAlias = Generator[float, None, str]
 
 _NOTHING = "Nothing was repaired"
 # Shares of the time that reading and working take; then voxels are gathered.
@@ -171,10 +176,12 @@ class Repairing(QObject):
         def compute(labels: ReadableLabels, tell: Tell) -> Any:
             return dict(interpolated(labels, number, planes, extent, tell))
 
-        def write(found: Any) -> str:
+        def write(found: Any) -> Writing:
             if not found:
                 return "there is no slice between two that show it"
-            self._session.commit_planes(number, found, "interpolate")
+            yield from self._session.commit_planes_in_turns(
+                number, found, "interpolate"
+            )
             return f"{len(found)} slice{'s' if len(found) != 1 else ''} between"
 
         self._begin("interpolate", compute, write)
@@ -226,7 +233,8 @@ class Repairing(QObject):
             first, second = map(box.marked, marks)
             return box.numbers(half(box, first, second, tell))
 
-        def write(voxels: Any) -> str:
+        def write(voxels: Any) -> Writing:
+            yield 0.0
             new = self._session.split(number, voxels)
             return f"the other half is {self._session.objects[new].name}"
 
@@ -244,7 +252,8 @@ class Repairing(QObject):
         number = self._session.current
         within = None if self.whole else self._shown.plane
 
-        def write(change: Any) -> str:
+        def write(change: Any) -> Writing:
+            yield 0.0
             gained, lost = change
             count = self._session.reshape(number, name, gained, lost, within)
             return f"{count:,} voxels" if count else "there is nothing to change"
@@ -257,7 +266,7 @@ class Repairing(QObject):
         self,
         name: str,
         work: Callable[[ObjectBox, Tell], Any],
-        write: Callable[[Any], str],
+        write: Callable[[Any], Writing],
         margin: int = 1,
     ) -> None:
         """Have something computed of the object's box, and written."""
@@ -295,7 +304,7 @@ class Repairing(QObject):
         self,
         name: str,
         compute: Callable[[ReadableLabels, Tell], Any],
-        write: Callable[[Any], str],
+        write: Callable[[Any], Writing],
     ) -> None:
         """Compute something of the labels as they are now on a thread, and write it."""
         token = self._token = object()
@@ -327,24 +336,37 @@ class Repairing(QObject):
 
         def finish(outcome: Any) -> None:
             snapshot.close()
-            if token is self._token:
-                self._end(self._written(told, outcome, write))
+            if token is not self._token:
+                return
+            if isinstance(outcome, Exception):
+                self._fail(outcome)
+            else:
+                self._write(token, told, write(outcome))
 
         self.changed.emit()
         self.said.emit(f"{told} …")
         threading.Thread(target=run, name="segnext-repair", daemon=True).start()
 
-    def _written(self, told: str, outcome: Any, write: Callable[[Any], str]) -> str:
-        """Write what was computed, and return what that was."""
+    def _write(self, token: object, told: str, writing: Writing) -> None:
+        """Write what was computed for a turn of the event loop, and then the rest."""
+        if token is not self._token:
+            writing.close()
+            return
+        until = time.perf_counter() + TURN_S
         try:
-            if isinstance(outcome, Exception):
-                raise outcome
-            said = f"{told}, {write(outcome)}"
+            while time.perf_counter() < until:
+                next(writing)
+        except StopIteration as end:
+            self.done.emit()
+            self._end(f"{told}, {end.value}")
         except Exception as error:
-            why = " ".join(str(error).split()) or type(error).__name__
-            return f"{_NOTHING}: {why}"
-        self.done.emit()
-        return said
+            self._fail(error)
+        else:
+            QTimer.singleShot(0, partial(self._write, token, told, writing))
+
+    def _fail(self, error: Exception) -> None:
+        why = " ".join(str(error).split()) or type(error).__name__
+        self._end(f"{_NOTHING}: {why}")
 
     def _end(self, why: str) -> None:
         self._token = None
