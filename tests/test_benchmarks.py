@@ -51,6 +51,7 @@ RUNS = {
     "order_sources": ("--validation SET --limit 1 --json OUT/R", "OUT/R"),
     "parts": (f"{ONE_STEP} --variant own", "OUT/parts.json"),
     "propagation": ("IMAGE TRUTH --clicks 1 --json OUT/R", "OUT/R"),
+    "repair": ("--shape 20,60,100 --json OUT/R", "OUT/R"),
     "sam_ref": (f"{ONE_STEP} --variant full --repeats 1", "OUT/sam_ref.json"),
     "settings": (
         "--data SET --out OUT --limit 2 --max-clicks 1 --set style.radius=5",
