@@ -14,6 +14,8 @@ CODE = (
     "from napari_segnext.commands.cli import main; main()"
 )
 
+NNINTERACTIVE = "propagate image.npy --prompts p.json --out l.tif --nninteractive"
+
 
 @pytest.mark.parametrize(
     ("words", "said"),
@@ -24,6 +26,8 @@ CODE = (
         ("finetune --data no --out o", "there is no folder no"),
         ("finetune --data . --out o --model nope", "neither a file nor a known model"),
         ("train --data no --out o", "there is no folder no"),
+        (f"{NNINTERACTIVE} http://127.0.0.1:9", "start it, or correct the address"),
+        (f"{NNINTERACTIVE} ftp://box", "no address of a server"),
     ],
 )
 def test_mistakes_are_told_without_torch(words: str, said: str, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from napari_segnext.files.addresses import check_address
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.images.volume import Volume
 from napari_segnext.models import Cancelled
@@ -15,7 +16,6 @@ from napari_segnext.propagation.nninteractive import (
     Inquiry,
     Server,
     ServerError,
-    check_address,
 )
 
 pytest.importorskip("nnInteractive", reason="needs the extra nninteractive")

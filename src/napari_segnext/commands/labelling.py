@@ -72,6 +72,12 @@ def propagate(
     scheduler: Scheduler = None,
 ) -> None:
     """Segment whole objects from prompts in one or a few slices of each."""
+    if nninteractive and scheduler is None:
+        # First of all: the other imports take seconds. Workers may see a server that
+        # this machine does not.
+        from napari_segnext.files.addresses import check_answers
+
+        check_answers(nninteractive)
     from napari_segnext.commands.job import ModelChoice
     from napari_segnext.commands.work import Labelling
 

@@ -11,11 +11,11 @@ import threading
 from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Future, wait
 from typing import Any
-from urllib.parse import urlsplit
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_segnext.files.addresses import check_address
 from napari_segnext.geometry.frame import BoolArray, Frame, Region
 from napari_segnext.geometry.plane import Plane
 from napari_segnext.images.volume import Volume
@@ -36,30 +36,6 @@ _EVERY_S = 0.01
 
 class ServerError(RuntimeError):
     """The server cannot be asked, or cannot answer; the message says what to do."""
-
-
-def check_address(address: str) -> str:
-    """Return the address of a server, such as ``http://gpu-box:1527``, made complete.
-
-    Raises
-    ------
-    ValueError
-        If it is none.
-    """
-    address = address.strip()
-    if "://" not in address:
-        address = f"http://{address}"
-    try:
-        parts = urlsplit(address)
-        named = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        named = False
-    if not named:
-        raise ValueError(
-            f"{address!r} is no address of a server: give one such as "
-            "http://gpu-box:1527"
-        )
-    return address.rstrip("/")
 
 
 class Server:
