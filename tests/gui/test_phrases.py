@@ -31,10 +31,12 @@ def test_without_a_model_for_phrases_the_field_says_why(desk, tmp_path, monkeypa
     assert field.placeholderText() == "Disks have no names"
     assert "choose a model that takes phrases" in field.toolTip()
     given = []
-    monkeypatch.setattr(
-        "napari_segnext.predicting.live.load_live_model",
-        lambda *arguments: given.append(arguments[-1]) or desk.engine,
-    )
+
+    def load(model, volume, window, policy, engine, news, text, former):
+        given.append(text)
+        return desk.engine
+
+    monkeypatch.setattr("napari_segnext.predicting.live.load_live_model", load)
     desk.engine.no_text = ""
     desk.widget.text.use_folder(tmp_path)
     desk.user.waits_until(field.isEnabled)
