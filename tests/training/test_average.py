@@ -45,3 +45,15 @@ def test_only_models_of_one_kind_have_a_mean(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"b\.safetensors is another kind"):
         average([first, second], tmp_path / "mean.safetensors")
     assert not (tmp_path / "mean.safetensors").exists()
+
+
+@pytest.mark.parametrize("taught_first", [True, False])
+def test_a_taught_model_has_a_mean_with_an_encoder_of_its_own(
+    tmp_path: Path, taught_first: bool
+) -> None:
+    first, second = tmp_path / "a.safetensors", tmp_path / "b.safetensors"
+    saved(first, 0)
+    saved(second, 1, replace(CONFIG, arch={**CONFIG.arch, "base": "of another"}))
+    paths = [second, first] if taught_first else [first, second]
+    average(paths, tmp_path / "mean.safetensors")
+    assert load_model(tmp_path / "mean.safetensors", device="cpu").config == CONFIG

@@ -7,11 +7,12 @@ After fine-tuning it keeps more of what the model knew of other images.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 
-from napari_segnext.models import SegmentationModel
+from napari_segnext.models import ModelConfig, SegmentationModel
 from napari_segnext.weights import load_model, save_model
 
 
@@ -35,14 +36,22 @@ def average(models: Sequence[str | Path], out: Path) -> None:
     if len(models) < 2:
         raise ValueError("give at least two models: the mean of one is itself")
     mean, *others = (load_model(model, device="cpu") for model in models)
+    # The mean has an encoder of its own, whosever embeddings the models take.
+    mean.config = _own(mean.config)
     for name, other in zip(models[1:], others, strict=True):
-        if other.config != mean.config:
+        if _own(other.config) != mean.config:
             raise ValueError(
                 f"{name} is another kind of model than {models[0]}: only weights that "
                 "were trained on from each other have a mean"
             )
     _take_mean(mean, others)
     save_model(mean, out, {"mean_of": ", ".join(Path(m).name for m in models)})
+
+
+def _own(config: ModelConfig) -> ModelConfig:
+    """Return the configuration of a model that takes its own embeddings."""
+    arch = {name: value for name, value in config.arch.items() if name != "base"}
+    return replace(config, arch=arch)
 
 
 @torch.no_grad()
