@@ -176,7 +176,7 @@ class Repaired:
         changed, differ = (np.count_nonzero(now != m) for m in (self.mask, plain))
         if self.session.can_undo:
             undo_s = cpu_s(self.session.undo)
-        left = np.count_nonzero((self.array == NUMBER) != self.mask)
+        left = int(np.count_nonzero((self.array == NUMBER) != self.mask))
         return Row(
             name, compute_s, write_s, write_s, undo_s, int(changed), int(differ), left
         )
