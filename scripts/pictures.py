@@ -12,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import nibabel
 import numpy as np
@@ -61,7 +61,11 @@ class Desk:
         self.viewer = napari.Viewer(title="napari")
         window = self.viewer.window
         _, self.widget = window.add_plugin_dock_widget("napari-segnext", "SegNext")
-        self.viewer.window.resize(1500, 900)
+        self.resize(900)
+
+    def resize(self, height: int) -> None:
+        """Make the window so high; it is 1500 wide."""
+        self.viewer.window.resize(1500, height)
 
     def start(self) -> None:
         """Press Start, and wait for the model."""
@@ -262,6 +266,7 @@ def show_em(folder: Path) -> None:
         annotator.objects.categorise([annotator.current], category)
         annotator.accept()
     desk.window(folder / "em.png")
+    desk.resize(1040)
     desk.unfold(desk.widget.classes)
     desk.panel(folder / "objects.png")
     desk.close()
@@ -285,7 +290,9 @@ def show_finding(folder: Path) -> None:
     desk.close()
 
 
-def main(folder: Path) -> None:
+def main(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False)],
+) -> None:
     """Write the pictures into a folder."""
     for show in (show_mri, show_em, show_finding, show_series, show_film):
         home = tempfile.mkdtemp(prefix="pictures-")

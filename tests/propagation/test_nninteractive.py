@@ -173,6 +173,39 @@ def test_what_goes_wrong_is_said_in_a_line(server, double, monkeypatch) -> None:
     assert server.find(volume, known).any()
 
 
+def test_one_object_leaves_nothing_to_the_next(server) -> None:
+    volume = Volume((LEFT | RIGHT).astype(np.float32))
+    left = server.find(volume, {Plane(0, 6): decided(0, 6)})
+    right = server.find(volume, {Plane(0, 6): Annotated(RIGHT[6])})
+    assert np.array_equal(left, LEFT) and np.array_equal(right, RIGHT)
+
+
+def test_a_server_that_dies_while_it_answers_is_asked_anew(server, double) -> None:
+    known, volume = {Plane(0, 6): decided(0, 6)}, Volume(IMAGE)
+    whole = server.find(volume, known)
+    double.dying = True
+    with pytest.raises(ServerError, match="cannot be reached: start it"):
+        server.find(volume, known)
+    double.dying = False
+    double.leases.clear()
+    assert np.array_equal(server.find(volume, known), whole)
+
+
+def test_an_answer_of_another_shape_is_no_answer(server, double) -> None:
+    known, volume = {Plane(0, 6): decided(0, 6)}, Volume(IMAGE)
+    double.answers = lambda mask: mask[:-1]
+    with pytest.raises(ServerError, match="gave no answer that can be read"):
+        server.find(volume, known)
+    double.answers = np.asarray
+    assert server.find(volume, known).any()
+
+
+def test_a_server_that_finds_nothing_adds_nothing(server, double) -> None:
+    double.answer = lambda: np.zeros(SHAPE, bool)
+    inquiry = Inquiry(server, Volume(IMAGE), {Plane(0, 6): decided(0, 6)})
+    assert inquiry.advance() == [] and inquiry.ended
+
+
 def test_a_section_and_an_object_nowhere_are_refused(server) -> None:
     with pytest.raises(ValueError, match="needs a volume"):
         Inquiry(server, Volume(IMAGE[6]), {Plane(0, 0): decided(0, 6)})
