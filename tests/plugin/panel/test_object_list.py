@@ -61,6 +61,13 @@ def test_rows_show_counts_and_the_unit_is_in_the_header(listed):
     assert listed.selected == [2]
 
 
+def test_the_current_object_is_seen_wherever_it_was_chosen(listed):
+    for current in (70, 3):
+        listed.show_objects(range(1, 81), row, current, "voxels")
+        seen = listed.visualRect(listed.model().index(current - 1, NAME))
+        assert listed.viewport().rect().contains(seen)
+
+
 @pytest.mark.parametrize("classes", [False, True])
 def test_names_can_be_read_in_a_narrow_panel_and_numbers_in_a_wide_one(listed, classes):
     names = {n: f"mitochondrion {n}" for n in range(1, 81)}

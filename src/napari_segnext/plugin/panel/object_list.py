@@ -125,6 +125,10 @@ class ObjectList(QTableView):
         flags = QItemSelectionModel.SelectionFlag
         chosen = flags.ClearAndSelect | flags.Rows
         self.selectionModel().setCurrentIndex(row, chosen)
+        # The view itself does so only where it hears of the selection, and knows how
+        # far it can scroll only when rows have been laid out.
+        self.executeDelayedItemsLayout()
+        self.scrollTo(row)
 
     def merge_selected(self) -> None:
         """Ask for the other selected object to become part of the current one."""
